@@ -1,0 +1,33 @@
+# make demo: train, evaluate and draw on bundled data. make test: all tests. Both install what they need, once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: install demo test lint format clean
+
+install: $(INSTALLED)
+
+$(INSTALLED): setup.cfg pyproject.toml
+	@echo "Installing into $(VENV) (torch is large: a few minutes the first time) ..."
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -e ".[test]"
+	@touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/python -m pyg_video.training.demo --output demo
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -q -m "not gpu"
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) demo lightning_logs .mypy_cache .pytest_cache .ruff_cache *.egg-info

@@ -1,0 +1,153 @@
+"""Models to files and back."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from .. import __version__
+from ..models import ModelRecipe, VideoClassifier, create_model
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | tuple[Json, ...] | dict[str, Json] | None"
+
+_FORMAT = 1  # of the record below
+_KEY = "pyg_video"  # under which the record is in the file's metadata
+
+
+class CheckpointInfo(NamedTuple):
+    """What a checkpoint says about itself.
+
+    Attributes:
+        recipe: the model's name and options.
+        version: the version of pyg_video that wrote it.
+        metadata: whatever :func:`save_model` was given, such as the accuracy.
+    """
+
+    recipe: ModelRecipe
+    version: str
+    metadata: dict[str, Json]
+
+
+def save_model(
+    model: VideoClassifier, path: str | os.PathLike[str], metadata: Mapping[str, Json] | None = None
+) -> Path:
+    """Write a model's weights and recipe as safetensors; gives the path.
+
+    The file appears whole or not at all: whatever goes wrong on the way, an earlier file of that name stays.
+
+    Args:
+        model: a model made by :func:`~pyg_video.models.create_model`.
+        path: where to; its folder is made if need be.
+        metadata: what else the file should tell, as JSON can hold it.
+
+    Example:
+        >>> from pyg_video.models import create_model
+        >>> model = create_model("cnn_sync_mnist", num_classes=10)
+        >>> path = save_model(model, getfixture("tmp_path") / "cnn.safetensors", {"accuracy": 0.9})
+        >>> load_model(path).recipe.options["num_classes"]
+        10
+    """
+    if model.recipe is None:
+        raise ValueError(
+            "Expected 'model' to be made by create_model (got one without a recipe); "
+            "give your model a name with @register_model, or save its state_dict()"
+        )
+    record = {
+        "format": _FORMAT,
+        "version": __version__,
+        "model": model.recipe.name,
+        "options": model.recipe.options,
+        "metadata": dict(metadata or {}),
+    }
+    tensors = {name: tensor.contiguous() for name, tensor in _named_tensors(model).items()}
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _replace(path, save(tensors, {"format": "pt", _KEY: json.dumps(record)}))
+    return path
+
+
+def load_model(path: str | os.PathLike[str]) -> VideoClassifier:
+    """The model of a file that :func:`save_model` wrote, on the CPU and in evaluation mode.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is truncated, none of ours, or does not fit the model that it names.
+    """
+    info, tensors = _read(path)
+    model = create_model(info.recipe.name, **info.recipe.options)
+    expected = _named_tensors(model)
+    for problem, names in (("without", expected.keys() - tensors.keys()), ("with", tensors.keys() - expected.keys())):
+        if names:
+            raise ValueError(
+                f"Expected exactly the weights of {info.recipe.name} in '{path}' (got them {problem} "
+                f"{', '.join(sorted(names))}); it was written by pyg_video {info.version}, this is {__version__}"
+            )
+    for name, tensor in tensors.items():
+        if tensor.shape != expected[name].shape:
+            raise ValueError(
+                f"Expected '{name}' of shape {list(expected[name].shape)} in '{path}' (got {list(tensor.shape)})"
+            )
+    model.load_state_dict(tensors, strict=False)  # the second names of tied weights are not in the file
+    return model.eval()
+
+
+def checkpoint_info(path: str | os.PathLike[str]) -> CheckpointInfo:
+    """What a checkpoint says about itself, without its weights; raises as :func:`load_model`."""
+    return _read(path)[0]
+
+
+def _named_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters and persistent buffers, each under its first name: safetensors refuses tied weights."""
+    first_name: dict[int, str] = {}
+    state = model.state_dict(keep_vars=True)
+    for name, tensor in state.items():
+        first_name.setdefault(id(tensor), name)
+    return {name: state[name].detach() for name in first_name.values()}
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[CheckpointInfo, dict[str, Tensor]]:
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"Expected 'path' to be a checkpoint file (got '{path}', which is none)")
+    try:
+        with safe_open(path, framework="pt") as file:
+            record = (file.metadata() or {}).get(_KEY)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+    except SafetensorError as error:
+        raise ValueError(
+            f"Expected a whole safetensors file (got '{path}', which is truncated or something else: {error}); "
+            "copy it again"
+        ) from error
+    if record is None:
+        raise ValueError(
+            f"Expected a file that pyg_video's save_model wrote (got '{path}', without its metadata); "
+            "make the model by create_model and load the weights with safetensors"
+        )
+    return _parse(path, record), tensors
+
+
+def _parse(path: str | os.PathLike[str], text: str) -> CheckpointInfo:
+    record = json.loads(text)
+    if record["format"] > _FORMAT:
+        raise ValueError(
+            f"Expected a checkpoint of format {_FORMAT} or older (got '{path}' of format {record['format']}, "
+            f"written by pyg_video {record['version']}); upgrade pyg_video"
+        )
+    return CheckpointInfo(ModelRecipe(record["model"], record["options"]), record["version"], record["metadata"])
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Put ``content`` into the file ``path`` in one step: readers see the file before or after, never a part."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,158 @@
+"""The two things that travel between builders, layers and readouts."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+_GRAPH_LEVEL = ("layout", "lengths")  # attributes of the whole graph, whatever their size
+
+
+class Regions(NamedTuple):
+    """Where the nodes of a clip are; what a :class:`~pyg_video.graph_builders.GraphBuilder` decides.
+
+    Shapes:
+        - **box:** :math:`(B, T, N, 4)`, ``cxcywh`` as fractions of the frame
+        - **kernel:** :math:`(B, T, N, H, W)`, non-negative; the weights with which a node's result goes back to the
+          pixels. Pixels are pooled with the same weights, divided by their sum over the map.
+    """
+
+    box: Tensor
+    kernel: Tensor
+
+
+class VideoGraph(Data):
+    r"""The graph sequence of one or more clips as one flat PyG graph.
+
+    Nodes are ordered by clip, frame and place in the frame, so that :math:`V = B \cdot T \cdot N` and
+    :attr:`frames` is a view. Edges stay within a frame. Every PyG layer, transform, loader and explainer that takes
+    a :class:`~torch_geometric.data.Data` takes this graph.
+
+    Args:
+        x: node features.
+        edge_index: edges, block-diagonal over frames.
+        layout: ``(T, N)``, frames a clip and nodes a frame.
+        kernel: node-to-pixel assignment, which :class:`~pyg_video.layers.ToMap` reuses.
+        box: node regions, ``cxcywh`` as fractions of the frame.
+        batch: clip of every node.
+        lengths: frames of every clip that count, where clips were padded to the same ``T``.
+        **kwargs: further attributes, as in PyG.
+
+    Shapes:
+        - **x:** :math:`(V, C)`
+        - **edge_index:** :math:`(2, E)`
+        - **kernel:** :math:`(V, H, W)`
+        - **box:** :math:`(V, 4)`
+        - **batch:** :math:`(V)`
+        - **lengths:** :math:`(B)`
+
+    Example:
+        >>> graph = VideoGraph(torch.zeros(12, 8), torch.empty(2, 0, dtype=torch.long), layout=(2, 3))
+        >>> graph.frames.shape  # [B, T, N, C]
+        torch.Size([2, 2, 3, 8])
+    """
+
+    def __init__(
+        self,
+        x: Tensor | None = None,
+        edge_index: Tensor | None = None,
+        *,
+        layout: tuple[int, int] | None = None,
+        kernel: Tensor | None = None,
+        box: Tensor | None = None,
+        batch: Tensor | None = None,
+        lengths: Tensor | None = None,
+        **kwargs: object,
+    ) -> None:
+        super().__init__()
+        given = {"x": x, "edge_index": edge_index, "layout": layout, "kernel": kernel, "box": box}
+        given |= {"batch": batch, "lengths": lengths}
+        # Not `self.x = ...`: that goes through PyG's property machinery, which torch.compile cannot trace.
+        for key, value in (given | kwargs).items():
+            if value is not None:
+                self._store[key] = value
+        if box is not None and "pos" not in kwargs:
+            self._store["pos"] = box[..., :2]
+
+    @property
+    def frame_layout(self) -> tuple[int, int]:
+        """``(T, N)``; the same for every clip of a collated batch, else a :exc:`ValueError`."""
+        layout = self._store["layout"]
+        if isinstance(layout[0], int):
+            T, N = layout
+        else:  # collated by PyG: one (T, N) a clip
+            if any(other != layout[0] for other in layout):
+                raise ValueError(
+                    f"Expected clips of one layout (T, N) to see them as one grid (got {sorted(set(layout))}); "
+                    "pad the clips and set 'lengths', or use one clip at a time"
+                )
+            T, N = layout[0]
+        return T, N
+
+    @property
+    def frames(self) -> Tensor:
+        """Node features as a grid, :math:`(B, T, N, C)`; a view of ``x``."""
+        return self.grid(self._store["x"])
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of all clips together, :math:`B \\cdot T`."""
+        return self._store["x"].size(0) // self.frame_layout[1]
+
+    @property
+    def frame_index(self) -> Tensor:
+        """The frame, counted over all clips, that every node is in: :math:`(V)`."""
+        _, N = self.frame_layout
+        return torch.arange(self.num_frames, device=self._store["x"].device).repeat_interleave(N)
+
+    def grid(self, value: Tensor) -> Tensor:
+        """A node attribute as a grid: :math:`(V, *)` to :math:`(B, T, N, *)`."""
+        T, N = self.frame_layout
+        if value.size(0) % (T * N) != 0:
+            raise ValueError(
+                f"Expected a multiple of T * N = {T} * {N} nodes (got {value.size(0)}); "
+                "a subgraph has no (B, T, N) grid any more"
+            )
+        return value.unflatten(0, (-1, T, N))
+
+    def with_x(self, x: Tensor) -> "VideoGraph":
+        """This graph with other node features; everything else is shared, not copied."""
+        return self.with_attr(x=x)
+
+    def with_attr(self, **attributes: object) -> "VideoGraph":
+        """This graph with some attributes replaced or added; everything else is shared, not copied."""
+        return _from_mapping({**self._store._mapping, **attributes})
+
+    def frame(self, b: int, t: int) -> "VideoGraph":
+        """The graph of frame ``t`` of clip ``b`` alone."""
+        T, N = self.frame_layout
+        B = self.frames.size(0)
+        if not (-B <= b < B and -T <= t < T):
+            raise IndexError(f"Expected clip 'b' below {B} and frame 't' below {T} (got b={b}, t={t})")
+        first = ((b % B) * T + t % T) * N
+        inside = (self.edge_index[1] >= first) & (self.edge_index[1] < first + N)
+        picked: dict[str, object] = {"edge_index": self.edge_index[:, inside] - first, "layout": (1, N)}
+        for key, value in self._store.items():
+            if key in ("edge_index", "layout", "batch", "ptr", "lengths"):
+                continue
+            if isinstance(value, Tensor) and self.is_node_attr(key):
+                value = value[first : first + N]
+            elif isinstance(value, Tensor) and self.is_edge_attr(key):
+                value = value[inside]
+            picked[key] = value
+        return _from_mapping(picked)
+
+    def is_node_attr(self, key: str) -> bool:
+        # PyG takes any tuple as long as the graph has nodes for a node attribute: (T, N) in a graph of two nodes.
+        return key not in _GRAPH_LEVEL and super().is_node_attr(key)
+
+    def is_edge_attr(self, key: str) -> bool:
+        return key not in _GRAPH_LEVEL and super().is_edge_attr(key)
+
+
+def _from_mapping(attributes: dict[str, object]) -> VideoGraph:
+    graph = VideoGraph()
+    for key, value in attributes.items():
+        graph._store[key] = value
+    return graph

@@ -1,0 +1,93 @@
+"""Who talks to whom. All edges are PyG's ``edge_index``: row 0 sends, row 1 receives, sorted by receiver."""
+
+import torch
+from torch import Tensor
+
+from .boxes import box_edges
+
+_TOUCH = 1e-6  # fractions of the frame below which two borders count as the same line
+
+
+def _edges(adjacency: Tensor) -> Tensor:
+    receiver, sender = adjacency.nonzero(as_tuple=True)
+    return torch.stack([sender, receiver])
+
+
+def complete_edges(num_nodes: int, *, self_loops: bool = True, device: torch.device | None = None) -> Tensor:
+    """All ordered pairs of nodes, each node with itself included (as in DyReg-GNN's released code).
+
+    Shapes:
+        - **output:** :math:`(2, E)`
+
+    Example:
+        >>> complete_edges(2, self_loops=False)
+        tensor([[1, 0],
+                [0, 1]])
+    """
+    adjacency = torch.ones(num_nodes, num_nodes, dtype=torch.bool, device=device)
+    return _edges(adjacency if self_loops else adjacency.fill_diagonal_(False))
+
+
+def overlap_edges(box: Tensor) -> Tensor:
+    """Pairs of boxes that overlap or share a border of positive length (RSTG).
+
+    Boxes that touch at a corner only are no neighbours; there are no self loops.
+
+    Shapes:
+        - **box:** :math:`(N, 4)`
+        - **output:** :math:`(2, E)`
+
+    Example:
+        >>> from pyg_video.functional import grid_boxes
+        >>> overlap_edges(grid_boxes(2, 2)).size(1)  # the four sides inside, both ways; no diagonal
+        8
+    """
+    left, top, right, bottom = box_edges(box)
+    dx = torch.minimum(right[:, None], right) - torch.maximum(left[:, None], left)
+    dy = torch.minimum(bottom[:, None], bottom) - torch.maximum(top[:, None], top)
+    touch = (dx > -_TOUCH) & (dy > -_TOUCH) & ((dx > _TOUCH) | (dy > _TOUCH))
+    return _edges(touch.fill_diagonal_(False))
+
+
+def knn_edges(pos: Tensor, k: int) -> Tensor:
+    """Each node receives from the ``k`` nodes nearest to it in its own frame, itself left out.
+
+    Args:
+        pos: node positions.
+        k: number of neighbours, at least 1 and below the number of nodes.
+
+    Shapes:
+        - **pos:** :math:`(*, N, 2)`
+        - **output:** :math:`(2, E)`, block-diagonal over the leading dimensions
+
+    Example:
+        >>> knn_edges(torch.tensor([[0.0, 0.0], [0.1, 0.0], [0.9, 0.0]]), k=1)
+        tensor([[1, 0, 1],
+                [0, 1, 2]])
+    """
+    N = pos.size(-2)
+    if not 1 <= k < N:
+        raise ValueError(f"Expected 'k' between 1 and the number of nodes - 1 = {N - 1} (got {k})")
+    frames = pos.detach().reshape(-1, N, pos.size(-1))
+    distance = (frames[:, :, None] - frames[:, None]).square().sum(-1)
+    distance.diagonal(dim1=1, dim2=2).fill_(float("inf"))
+    sender = distance.topk(k, largest=False, sorted=True).indices  # [F, N, k]
+    offset = N * torch.arange(frames.size(0), device=pos.device)
+    receiver = torch.arange(N, device=pos.device)[:, None].expand(N, k)
+    return torch.stack([(sender + offset[:, None, None]).flatten(), (receiver + offset[:, None, None]).flatten()])
+
+
+def repeat_edges(edge_index: Tensor, num_nodes: int, num_graphs: int) -> Tensor:
+    """The same edges in ``num_graphs`` graphs of ``num_nodes`` nodes that stand behind each other.
+
+    Shapes:
+        - **edge_index:** :math:`(2, E)`
+        - **output:** :math:`(2, E \\cdot num\\_graphs)`
+
+    Example:
+        >>> repeat_edges(torch.tensor([[0], [1]]), num_nodes=2, num_graphs=3)
+        tensor([[0, 2, 4],
+                [1, 3, 5]])
+    """
+    offset = num_nodes * torch.arange(num_graphs, device=edge_index.device)
+    return (edge_index[:, None] + offset[:, None]).flatten(1)

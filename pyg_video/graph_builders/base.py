@@ -1,0 +1,121 @@
+"""What every way to make nodes has in common: pool the regions, connect them, lay out the graph."""
+
+import torch
+from torch import Tensor, nn
+
+from ..data import Regions, VideoGraph
+from ..functional import complete_edges, normalize_kernel, pool, repeat_edges
+from ..layers import State
+
+
+class GraphBuilder(nn.Module):
+    """Feature maps to a :class:`~pyg_video.data.VideoGraph`: select, reduce, connect.
+
+    A new strategy is a subclass with one method, ``regions(x) -> Regions``. Pixels are pooled with the regions'
+    kernels, divided by their sum over the map; every frame gets the same edges unless :meth:`connect` says otherwise.
+
+    Args:
+        channels: channels of the feature map.
+        num_nodes: nodes a frame.
+        edge_index: edges of one frame; by default all pairs, each node with itself included.
+
+    Shapes:
+        - **x:** :math:`(B, T, C, H, W)`
+        - **lengths:** frames of every clip that count, :math:`(B)`, where clips were padded to the same ``T``
+        - **output:** node features :math:`(B T N, C)`
+
+    Example:
+        >>> class Halves(GraphBuilder):
+        ...     def regions(self, x):
+        ...         B, T, _, H, W = x.shape
+        ...         box = torch.tensor([[0.25, 0.5, 0.5, 1.0], [0.75, 0.5, 0.5, 1.0]]).expand(B, T, 2, 4)
+        ...         return Regions(box, box_kernel(box, (H, W)))
+        >>> from pyg_video.functional import box_kernel
+        >>> Halves(8, num_nodes=2)(torch.randn(1, 5, 8, 4, 4)).frames.shape
+        torch.Size([1, 5, 2, 8])
+    """
+
+    frame_edges: Tensor
+
+    def __init__(self, channels: int, num_nodes: int, *, edge_index: Tensor | None = None) -> None:
+        super().__init__()
+        if channels < 1 or num_nodes < 1:
+            raise ValueError(f"Expected at least one channel and one node (got {channels} and {num_nodes})")
+        self.channels = channels
+        self.num_nodes = num_nodes
+        edges = complete_edges(num_nodes) if edge_index is None else edge_index
+        self.register_buffer("frame_edges", _checked_edges(edges, num_nodes), persistent=False)
+
+    def regions(self, x: Tensor) -> Regions:
+        """Where the nodes of the clips ``x``, :math:`(B, T, C, H, W)`, are."""
+        raise NotImplementedError(f"{type(self).__name__} needs a method regions(x) -> Regions")
+
+    def scan_regions(
+        self,
+        x: Tensor,
+        state: State = None,  # noqa: ARG002
+        lengths: Tensor | None = None,  # noqa: ARG002
+    ) -> tuple[Regions, State]:
+        """:meth:`regions`, for builders that keep a state over time."""
+        return self.regions(x), None
+
+    def connect(self, regions: Regions) -> Tensor:
+        """Edges of all frames, :math:`(2, E)`, with the nodes numbered by clip, frame and place in the frame."""
+        B, T, N, _ = regions.box.shape
+        return repeat_edges(self.frame_edges, N, B * T)
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> VideoGraph:
+        return self.scan(x, lengths=lengths)[0]
+
+    def scan(self, x: Tensor, state: State = None, lengths: Tensor | None = None) -> tuple[VideoGraph, State]:
+        """Go on from the state that an earlier call gave; gives the state after the last frame as well."""
+        self._check(x, lengths)
+        regions, state = self.scan_regions(x, state, lengths)
+        self._check_regions(x, regions)
+        B, T, N, _ = regions.box.shape
+        nodes = pool(x, normalize_kernel(regions.kernel))  # [B, T, N, C]
+        graph = VideoGraph(
+            nodes.flatten(0, 2),
+            self.connect(regions),
+            layout=(T, N),
+            kernel=regions.kernel.flatten(0, 2),
+            box=regions.box.flatten(0, 2),
+            batch=torch.arange(B, device=x.device).repeat_interleave(T * N),
+            lengths=lengths,
+        )
+        return graph, state
+
+    def _check(self, x: Tensor, lengths: Tensor | None) -> None:
+        if x.dim() != 5 or x.size(2) != self.channels:
+            raise ValueError(f"Expected 'x' of shape [B, T, {self.channels}, H, W] (got {list(x.shape)})")
+        if x.numel() == 0:
+            raise ValueError(f"Expected 'x' with at least one clip, frame and pixel (got {list(x.shape)})")
+        if not x.is_floating_point():
+            raise TypeError(f"Expected 'x' of a floating type (got {x.dtype}); convert it with x.float()")
+        if lengths is not None and lengths.shape != (x.size(0),):
+            raise ValueError(f"Expected 'lengths' of shape [{x.size(0)}] (got {list(lengths.shape)})")
+        if lengths is not None and not (int(lengths.min()) >= 1 and int(lengths.max()) <= x.size(1)):
+            raise ValueError(f"Expected 'lengths' between 1 and T = {x.size(1)} (got {lengths.tolist()})")
+
+    def _check_regions(self, x: Tensor, regions: Regions) -> None:
+        B, T, _, H, W = x.shape
+        N = self.num_nodes
+        box, kernel = regions
+        if box.shape != (B, T, N, 4) or kernel.shape != (B, T, N, H, W):
+            raise ValueError(
+                f"Expected {type(self).__name__}.regions to give box {[B, T, N, 4]} and kernel {[B, T, N, H, W]} "
+                f"(got {list(box.shape)} and {list(kernel.shape)})"
+            )
+
+
+def _checked_edges(edge_index: Tensor, num_nodes: int) -> Tensor:
+    if edge_index.dim() != 2 or edge_index.size(0) != 2 or edge_index.dtype != torch.long:
+        raise ValueError(
+            f"Expected 'edge_index' of shape [2, E] and type int64 (got {list(edge_index.shape)} of {edge_index.dtype})"
+        )
+    if edge_index.numel() > 0 and not (int(edge_index.min()) >= 0 and int(edge_index.max()) < num_nodes):
+        raise ValueError(
+            f"Expected 'edge_index' between 0 and num_nodes - 1 = {num_nodes - 1} "
+            f"(got {int(edge_index.min())} to {int(edge_index.max())}); give the edges of one frame"
+        )
+    return edge_index

@@ -1,0 +1,151 @@
+"""Nodes on regions that the input decides."""
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.nn.inits import reset
+
+from ..data import Regions
+from ..functional import grid_boxes, normalize_kernel, tent_kernel
+from ..layers import FrameNorm, TemporalRNN
+from ..layers.readout import clip_vector
+from ..layers.time import State, scan_time
+from .base import GraphBuilder
+from .region_generators import FullyConnectedGenerator, LearnedVectors
+
+
+class RegionGraph(GraphBuilder):
+    r"""Dynamic salient regions: the nodes of DyReg-GNN (Duta et al., NeurIPS 2021, section 3.1).
+
+    .. math::
+        \hat m_{i,t} &= g_i(f(X_t)), \qquad z_{i,t} = \mathrm{GRU}(z_{i,t-1}, \hat m_{i,t}) \\
+        o_{i,t} &= \gamma \odot W_o z_{i,t} \in \mathbb{R}^4
+
+    Half-height, half-width and centre of the region follow as [code]
+
+    .. math::
+        r_y = e^{o_0} \Big(\frac{H}{2h} + 1\Big) + 1, \qquad
+        c_y = \frac{H}{2} \Big(\tanh\big(o_2 + \mathrm{artanh}(2 p_y / H - 1)\big) + 1\Big)
+
+    and likewise :math:`r_x, c_x` from :math:`o_1, o_3`, with anchors :math:`p` and an :math:`h \times w` arrangement.
+    The kernel is a tent (eq. 5, 6) divided by its sum. The gain :math:`\gamma` starts at ``gain``: at the published
+    0 every region starts on its anchor and the generator gets no gradient in the first step.
+
+    Args:
+        channels: channels of the feature map.
+        size: height and width of the map trained on; other sizes are pooled to it for the generator.
+        arrangement: rows and columns of regions, which set their first size and the anchors of ``anchors="grid"``.
+        adapt: what the regions adapt to: ``"frame"`` (DyReg-GNN), ``"clip"`` (the same in all frames: Constant-Time),
+            ``"dataset"`` (learned, the same for all inputs: Static).
+        region_size: ``"learned"``, or ``"fixed"`` at the first size (Position-Only).
+        anchors: ``"center"`` of the frame or ``"grid"``.
+        generator: feature maps :math:`(F, C, H, W)` to vectors :math:`(F, N, D)`, with ``out_channels`` :math:`= D`;
+            by default :class:`FullyConnectedGenerator`.
+        region_channels: size :math:`D` of the region vectors of the default generator.
+        cell: recurrence over time, ``"gru"`` or ``"lstm"``.
+        gain: first value of :math:`\gamma`.
+        edge_index: edges of one frame; by default all pairs, each node with itself included.
+
+    Shapes:
+        - **x:** :math:`(B, T, C, H, W)`
+        - **output:** :math:`N = h w` nodes a frame
+
+    Example:
+        >>> graph = RegionGraph(8, size=(7, 7))(torch.randn(1, 2, 8, 7, 7))
+        >>> graph.box[0]  # on its anchor, the centre of the frame, at initialisation
+        tensor([0.5714, 0.5714, 0.9048, 0.9048], grad_fn=<SelectBackward0>)
+    """
+
+    anchor_logits: Tensor
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        size: tuple[int, int],
+        arrangement: tuple[int, int] = (3, 3),
+        adapt: str = "frame",
+        region_size: str = "learned",
+        anchors: str = "center",
+        generator: nn.Module | None = None,
+        region_channels: int = 128,
+        cell: str = "gru",
+        gain: float = 0.0,
+        edge_index: Tensor | None = None,
+    ) -> None:
+        _check_options(adapt=adapt, region_size=region_size, anchors=anchors)
+        num_nodes = arrangement[0] * arrangement[1]
+        super().__init__(channels, num_nodes, edge_index=edge_index)
+        self.size = size
+        self.arrangement = arrangement
+        self.adapt = adapt
+        self.learn_size = region_size == "learned"
+        if adapt == "dataset":
+            generator = LearnedVectors(num_nodes, out_channels=region_channels)
+        elif generator is None:
+            generator = FullyConnectedGenerator(channels, num_nodes, size, out_channels=region_channels)
+        self.generator = generator
+        dim = int(getattr(generator, "out_channels", region_channels))
+        learned = adapt == "dataset"
+        self.input_norm = nn.Identity() if learned else FrameNorm(dim)
+        self.time = nn.Identity() if learned else TemporalRNN(dim, cell=cell)
+        self.time_norm = nn.Identity() if learned else FrameNorm(dim)
+        self.offset = nn.Linear(dim, 4)
+        self.initial_gain = gain
+        self.gain = nn.Parameter(torch.full((4,), gain))
+        self.register_buffer("anchor_logits", _anchor_logits(arrangement, anchors), persistent=False)
+
+    def reset_parameters(self) -> None:
+        for part in self.children():
+            reset(part)
+        nn.init.constant_(self.gain, self.initial_gain)
+
+    def regions(self, x: Tensor) -> Regions:
+        return self.scan_regions(x)[0]
+
+    def scan_regions(self, x: Tensor, state: State = None, lengths: Tensor | None = None) -> tuple[Regions, State]:
+        if self.adapt == "clip" and state is not None:
+            raise ValueError(
+                "Expected a whole clip, since adapt='clip' looks at all frames (got a 'state' to go on from)"
+            )
+        B, T, _, H, W = x.shape
+        m = self.input_norm(self.generator(x.flatten(0, 1)))  # [B*T, N, D]
+        z, state = scan_time(self.time, m.unflatten(0, (B, T)), state, lengths)
+        z = self.time_norm(z)
+        if self.adapt == "clip":
+            z = clip_vector(z.flatten(2), "mean", lengths).view(B, 1, *z.shape[2:]).expand_as(z)
+        box = self._boxes(self.offset(z), (H, W))
+        return Regions(box, normalize_kernel(tent_kernel(box, (H, W)))), state
+
+    def _boxes(self, offset: Tensor, size: tuple[int, int]) -> Tensor:
+        offset = offset.to(torch.promote_types(offset.dtype, torch.float32)) * self.gain
+        size_offset, center_offset = offset.split(2, dim=-1)  # each (y, x)
+        if not self.learn_size:
+            size_offset = torch.zeros_like(size_offset)
+        pixels = offset.new_tensor(size)
+        radius = size_offset.exp() * (pixels / (2 * offset.new_tensor(self.arrangement)) + 1) + 1
+        center = (torch.tanh(center_offset + self.anchor_logits) + 1) * pixels / 2
+        center = center.clamp(min=center.new_zeros(2), max=pixels - 1)
+        # A pixel's coordinate is its centre: pixel q lies at (q + 1/2) / H of the frame.
+        return torch.cat([((center + 0.5) / pixels).flip(-1), (2 * radius / pixels).flip(-1)], dim=-1)
+
+    def extra_repr(self) -> str:
+        return f"{self.channels}, size={self.size}, arrangement={self.arrangement}, adapt='{self.adapt}'"
+
+
+def _anchor_logits(arrangement: tuple[int, int], anchors: str) -> Tensor:
+    """Anchors (y, x) before the tanh: the centres of the grid's cells, or the centre of the frame."""
+    center = grid_boxes(*arrangement, dtype=torch.float64)[:, [1, 0]]
+    if anchors == "center":
+        center = torch.full_like(center, 0.5)
+    return torch.atanh(2 * center - 1).to(torch.get_default_dtype())
+
+
+def _check_options(**options: str) -> None:
+    known = {
+        "adapt": ("frame", "clip", "dataset"),
+        "region_size": ("learned", "fixed"),
+        "anchors": ("center", "grid"),
+    }
+    for name, value in options.items():
+        if value not in known[name]:
+            raise ValueError(f"Expected '{name}' to be one of {', '.join(map(repr, known[name]))} (got {value!r})")

@@ -1,0 +1,88 @@
+"""How much a node listens to each of its neighbours: logits per edge, turned to weights by ``SpaceConv``."""
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Attention(nn.Module):
+    """Two readings of every node, and a logit for every edge from the readings of its ends."""
+
+    heads: int = 1
+
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Readings of every node as receiver and as sender: twice :math:`(*, N, D)`."""
+        raise NotImplementedError
+
+    def logits(self, receiver: Tensor, sender: Tensor) -> Tensor:
+        """Readings of the edges' ends, :math:`(*, E, D)`, to logits :math:`(*, E, heads)`."""
+        raise NotImplementedError
+
+
+class DotAttention(Attention):
+    r"""Dot product :math:`\langle W_q v_i, W_k v_j \rangle`, unscaled as in the released code of both papers.
+
+    Args:
+        channels: node channels.
+        heads: number of heads, each with ``channels / heads`` of the channels.
+    """
+
+    def __init__(self, channels: int, heads: int = 1) -> None:
+        super().__init__()
+        if channels % heads != 0:
+            raise ValueError(f"Expected 'heads' to divide channels = {channels} (got {heads})")
+        self.heads = heads
+        self.query = nn.Linear(channels, channels)
+        self.key = nn.Linear(channels, channels)
+
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.query(x), self.key(x)
+
+    def logits(self, receiver: Tensor, sender: Tensor) -> Tensor:
+        return (receiver * sender).unflatten(-1, (self.heads, -1)).sum(-1)
+
+
+class AdditiveAttention(Attention):
+    r"""The attention of GAT, :math:`\mathrm{LeakyReLU}(w_1 \cdot v_i + w_2 \cdot v_j)`.
+
+    Args:
+        channels: node channels.
+        heads: number of heads.
+    """
+
+    def __init__(self, channels: int, heads: int = 1) -> None:
+        super().__init__()
+        self.heads = heads
+        self.receiver = nn.Linear(channels, heads)
+        self.sender = nn.Linear(channels, heads)
+
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.receiver(x), self.sender(x)
+
+    def logits(self, receiver: Tensor, sender: Tensor) -> Tensor:
+        return F.leaky_relu(receiver + sender, negative_slope=0.2)
+
+
+class MeanAttention(Attention):
+    """No attention: every neighbour weighs the same."""
+
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        zero = x.new_zeros(()).expand(*x.shape[:-1], 1)
+        return zero, zero
+
+    def logits(self, receiver: Tensor, sender: Tensor) -> Tensor:
+        return receiver + sender
+
+
+def resolve_attention(name: str, channels: int, heads: int) -> Attention:
+    """The attention called ``name``: dot, multi_head, additive or mean."""
+    known: dict[str, Callable[[], Attention]] = {
+        "dot": lambda: DotAttention(channels),
+        "multi_head": lambda: DotAttention(channels, heads),
+        "additive": lambda: AdditiveAttention(channels),
+        "mean": MeanAttention,
+    }
+    if name not in known:
+        raise ValueError(f"Expected 'attention' to be one of {', '.join(known)} or an Attention module (got '{name}')")
+    return known[name]()

@@ -1,0 +1,69 @@
+"""A graph as a residual block of any backbone."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from .readout import ToMap
+from .scan import scan
+
+
+class GraphBlock(nn.Module):
+    r"""Builder, processor and lift as a residual block.
+
+    .. math:: Y = X + \mathrm{norm}(\mathrm{lift}(\mathrm{graph}(X)))
+
+    The norm is a layer normalisation over :math:`(C, H, W)` of every frame, affine per channel, and its scale starts
+    at zero [code]: at initialisation the block is the identity, so it can go into a trained backbone.
+
+    Args:
+        builder: feature map to graph, working on ``node_channels``.
+        processor: graph to graph.
+        channels: channels of the feature map.
+        node_channels: channels of the graph. If given, a 1 x 1 convolution and a norm lead to it, and a 1 x 1
+            convolution leads back.
+
+    Shapes:
+        - **x:** :math:`(B, T, C, H, W)`
+        - **output:** :math:`(B, T, C, H, W)`
+
+    Example:
+        >>> import torch
+        >>> from pyg_video.graph_builders import GridGraph
+        >>> from pyg_video.layers import RSTG, SpaceConv, TemporalRNN
+        >>> rstg = RSTG(SpaceConv(16), TemporalRNN(16), TemporalRNN(16))
+        >>> block = GraphBlock(GridGraph(16), rstg, channels=32, node_channels=16)
+        >>> x = torch.randn(2, 4, 32, 7, 7)
+        >>> torch.equal(block(x), x)  # at initialisation
+        True
+    """
+
+    def __init__(
+        self, builder: nn.Module, processor: nn.Module, *, channels: int, node_channels: int | None = None
+    ) -> None:
+        super().__init__()
+        self.channels = channels
+        self.project: nn.Module = nn.Identity()
+        self.project_back: nn.Module = nn.Identity()
+        if node_channels is not None:
+            self.project = nn.Sequential(nn.Conv2d(channels, node_channels, 1), nn.GroupNorm(1, node_channels))
+            self.project_back = nn.Conv2d(node_channels, channels, 1)
+        self.builder = builder
+        self.processor = processor
+        self.lift = ToMap()
+        self.norm = nn.GroupNorm(1, channels)  # one group: statistics over (C, H, W)
+        nn.init.zeros_(self.norm.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scan(x)[0]
+
+    def scan(self, x: Tensor, state: Sequence[object] | None = None) -> tuple[Tensor, list[object]]:
+        """Go on from the state that an earlier call gave; gives the state after the last frame as well."""
+        if x.dim() != 5 or x.size(2) != self.channels:
+            raise ValueError(f"Expected 'x' of shape [B, T, {self.channels}, H, W] (got {list(x.shape)})")
+        states = list(state or (None, None))
+        nodes_map = self.project(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        graph, states[0] = scan(self.builder, nodes_map, states[0])
+        graph, states[1] = scan(self.processor, graph, states[1])
+        y = self.project_back(self.lift(graph).flatten(0, 1))
+        return x + self.norm(y).unflatten(0, x.shape[:2]), states

@@ -1,0 +1,78 @@
+"""What a node knows about where it is."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..data import VideoGraph
+from ..functional import box_edges
+
+
+class KernelEmbedding(nn.Module):
+    r"""Add a linear projection of every node's kernel to its features (DyReg-GNN, section 3.2).
+
+    .. math:: v_i' = v_i + W \, \mathrm{vec}(A_i) + b
+
+    Maps of another size than ``size`` have their kernels average-pooled to it, as in the released code.
+
+    Args:
+        channels: node channels.
+        size: height and width of the map trained on.
+
+    Shapes:
+        - **graph:** node features :math:`(V, C)` and ``kernel`` :math:`(V, H, W)`
+        - **output:** the same graph with other node features
+    """
+
+    def __init__(self, channels: int, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.size = size
+        self.linear = nn.Linear(size[0] * size[1], channels)
+
+    def reset_parameters(self) -> None:
+        self.linear.reset_parameters()
+
+    def forward(self, graph: VideoGraph) -> VideoGraph:
+        kernel = graph.kernel
+        if kernel.shape[-2:] != self.size:
+            kernel = F.adaptive_avg_pool2d(kernel, self.size)
+        return graph.with_x(graph.x + self.linear(kernel.flatten(1)))
+
+
+class GaussianPosition(nn.Module):
+    r"""Give every node a Gaussian heat map centred on its region, for the messages to see (RSTG, section 3.2).
+
+    Inside the node's box, and zero outside [code]:
+
+    .. math:: p_i(q) = \exp\left(-\frac{\lVert q - c_i \rVert^2}{2 \sigma^2}\right)
+
+    The heat map goes to the graph as ``position``; use it with ``SpaceConv(position_channels=size ** 2)``.
+
+    Args:
+        size: height and width of the heat map.
+        std: standard deviation in pixels of the heat map.
+
+    Shapes:
+        - **graph:** ``box`` :math:`(V, 4)`
+        - **output:** the same graph with ``position`` :math:`(V, size^2)`
+    """
+
+    def __init__(self, size: int = 6, std: float = 2.0) -> None:
+        super().__init__()
+        self.size = size
+        self.std = std
+
+    def forward(self, graph: VideoGraph) -> VideoGraph:
+        box = graph.box
+        q = (torch.arange(self.size, dtype=box.dtype, device=box.device) + 0.5) / self.size
+        left, top, right, bottom = (edge[:, None] for edge in box_edges(box))
+        gauss_x = self._axis(q, box[:, :1], left, right)
+        gauss_y = self._axis(q, box[:, 1:2], top, bottom)
+        return graph.with_attr(position=(gauss_y[:, :, None] * gauss_x[:, None, :]).flatten(1))
+
+    def _axis(self, q: Tensor, center: Tensor, low: Tensor, high: Tensor) -> Tensor:
+        distance = (q - center) * self.size
+        return torch.exp(-distance.square() / (2 * self.std**2)) * ((q > low) & (q < high))
+
+    def extra_repr(self) -> str:
+        return f"size={self.size}, std={self.std}"

@@ -1,0 +1,123 @@
+"""The time stage: a recurrent network along time, for every node by itself."""
+
+import math
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+State: TypeAlias = Tensor | tuple[Tensor, Tensor] | None
+"""Hidden state of every node, ``[B, N, C]``; for an LSTM the pair of hidden and cell state; ``None`` at the start."""
+
+
+class TemporalRNN(nn.Module):
+    r"""GRU or LSTM along time, shared by all nodes, :math:`h_i^t = \mathrm{RNN}(v_i^t, h_i^{t-1})` (RSTG, algorithm 1).
+
+    Parameters carry the names of :class:`torch.nn.GRU`, so that its state dict loads. They are the module's own
+    because ``torch.compile`` cannot trace :class:`torch.nn.GRU`.
+
+    Args:
+        channels: size of the input.
+        hidden_channels: size of the output; the input's by default.
+        cell: ``"gru"`` (DyReg-GNN) or ``"lstm"`` (RSTG).
+
+    Shapes:
+        - **x:** :math:`(B, T, N, C)`
+        - **output:** :math:`(B, T, N, C')`
+
+    Example:
+        >>> rnn = TemporalRNN(8, cell="lstm")
+        >>> x = torch.randn(2, 6, 9, 8)
+        >>> first, state = rnn.scan(x[:, :4])
+        >>> second, state = rnn.scan(x[:, 4:], state)
+        >>> torch.allclose(torch.cat([first, second], dim=1), rnn(x), atol=1e-6)
+        True
+    """
+
+    def __init__(self, channels: int, hidden_channels: int | None = None, *, cell: str = "gru") -> None:
+        super().__init__()
+        if cell not in _GATES:
+            raise ValueError(f"Expected 'cell' to be one of {', '.join(map(repr, _GATES))} (got {cell!r})")
+        self.channels = channels
+        self.hidden_channels = hidden_channels or channels
+        self.cell = cell
+        rows = _GATES[cell] * self.hidden_channels
+        self.weight_ih_l0 = nn.Parameter(torch.empty(rows, channels))
+        self.weight_hh_l0 = nn.Parameter(torch.empty(rows, self.hidden_channels))
+        self.bias_ih_l0 = nn.Parameter(torch.empty(rows))
+        self.bias_hh_l0 = nn.Parameter(torch.empty(rows))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        bound = 1 / math.sqrt(self.hidden_channels)
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -bound, bound)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scan(x)[0]
+
+    def scan(self, x: Tensor, state: State = None, lengths: Tensor | None = None) -> tuple[Tensor, State]:
+        """Run over the frames of ``x``, starting from ``state``, and give the state after the last frame as well.
+
+        Args:
+            x: nodes of consecutive frames.
+            state: what an earlier call gave; ``None`` at the start of a clip.
+            lengths: frames of every clip that count. Later ones come out as zeros and leave the state alone.
+        """
+        if x.dim() != 4 or x.size(-1) != self.channels:
+            raise ValueError(f"Expected 'x' of shape [B, T, N, {self.channels}] (got {list(x.shape)})")
+        B, T, N, _ = x.shape
+        sequence = x.transpose(0, 1).reshape(T, B * N, -1)
+        hidden = self._flatten(state, sequence)
+        if lengths is None:
+            y, *hidden = self._rnn(sequence, hidden)
+        else:
+            packed = pack_padded_sequence(sequence, lengths.cpu().repeat_interleave(N), enforce_sorted=False)
+            y, hidden = self._packed_rnn(packed, hidden, T)
+        grids = [h.view(B, N, -1) for h in hidden]
+        return y.view(T, B, N, -1).transpose(0, 1), grids[0] if self.cell == "gru" else (grids[0], grids[1])
+
+    def _flatten(self, state: State, sequence: Tensor) -> list[Tensor]:
+        rows, count = sequence.size(1), 1 if self.cell == "gru" else 2
+        if state is None:
+            return [sequence.new_zeros(1, rows, self.hidden_channels)] * count
+        hidden = [state] if isinstance(state, Tensor) else list(state)
+        if len(hidden) != count or any(h.numel() != rows * self.hidden_channels for h in hidden):
+            raise ValueError(
+                f"Expected 'state' as an earlier scan of the same {self.cell} over as many clips and nodes gave it "
+                f"(got {len(hidden)} tensor(s) of shape {list(hidden[0].shape)})"
+            )
+        return [h.reshape(1, rows, self.hidden_channels) for h in hidden]
+
+    @property
+    def _weights(self) -> list[Tensor]:
+        return [self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0]
+
+    def _rnn(self, sequence: Tensor, hidden: list[Tensor]) -> tuple[Tensor, ...]:
+        if self.cell == "gru":
+            return torch.gru(sequence, hidden[0], self._weights, True, 1, 0.0, self.training, False, False)
+        return torch.lstm(sequence, hidden, self._weights, True, 1, 0.0, self.training, False, False)
+
+    def _packed_rnn(self, packed: PackedSequence, hidden: list[Tensor], T: int) -> tuple[Tensor, list[Tensor]]:
+        data, batch_sizes = packed.data, packed.batch_sizes
+        hidden = [h[:, packed.sorted_indices] for h in hidden]
+        if self.cell == "gru":
+            y, *hidden = torch.gru(data, batch_sizes, hidden[0], self._weights, True, 1, 0.0, self.training, False)
+        else:
+            y, *hidden = torch.lstm(data, batch_sizes, hidden, self._weights, True, 1, 0.0, self.training, False)
+        padded, _ = pad_packed_sequence(packed._replace(data=y), total_length=T)
+        return padded, [h[:, packed.unsorted_indices] for h in hidden]
+
+    def extra_repr(self) -> str:
+        return f"{self.channels}, {self.hidden_channels}, cell='{self.cell}'"
+
+
+_GATES = {"gru": 3, "lstm": 4}
+
+
+def scan_time(module: nn.Module, x: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
+    """Run a time stage that may or may not keep a state (``nn.Identity()`` keeps none)."""
+    if isinstance(module, TemporalRNN):
+        return module.scan(x, state, lengths)
+    return module(x), None

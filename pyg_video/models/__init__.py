@@ -1,0 +1,24 @@
+"""Whole models: a backbone, graph blocks, a head; by hand or by name."""
+
+from .baselines import cnn_sync_mnist
+from .classifier import ModelRecipe, Option, VideoClassifier
+from .dyreg import dyreg_gnn_sync_mnist, dyreg_processor
+from .heads import GraphHead, PoolHead
+from .registry import create_model, list_models, model_options, register_model
+from .rstg import rstg_sync_mnist
+
+__all__ = [
+    "GraphHead",
+    "ModelRecipe",
+    "Option",
+    "PoolHead",
+    "VideoClassifier",
+    "cnn_sync_mnist",
+    "create_model",
+    "dyreg_gnn_sync_mnist",
+    "dyreg_processor",
+    "list_models",
+    "model_options",
+    "register_model",
+    "rstg_sync_mnist",
+]

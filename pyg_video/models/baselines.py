@@ -1,0 +1,43 @@
+"""The convolutional net of the SyncMNIST experiments, and the model of it without a graph."""
+
+import math
+
+from ..backbones import SmallCNN
+from ..layers import TemporalRNN
+from .classifier import VideoClassifier
+from .heads import PoolHead
+from .registry import register_model
+
+
+def digit_backbone(frame: int, channels: tuple[int, ...], strides: tuple[int, ...]) -> SmallCNN:
+    """A :class:`~pyg_video.backbones.SmallCNN` on grey frames, checked to leave some of them."""
+    if not channels or len(channels) != len(strides) or min(*channels, *strides) < 1:
+        raise ValueError(
+            f"Expected one width in 'channels' and one stride in 'strides' a stage, all at least 1 "
+            f"(got {channels} and {strides})"
+        )
+    if frame < math.prod(strides):
+        raise ValueError(
+            f"Expected 'frame' of at least the product of strides = {strides} pixels (got {frame}); use smaller strides"
+        )
+    return SmallCNN(1, channels, strides)
+
+
+@register_model
+def cnn_sync_mnist(
+    num_classes: int = 46,
+    *,
+    frame: int = 64,
+    channels: tuple[int, ...] = (16, 32, 32),
+    strides: tuple[int, ...] = (2, 2, 1),
+) -> VideoClassifier:
+    """The backbone of the graph models without a graph: mean over pixels, LSTM over frames (Mean+LSTM).
+
+    Args:
+        num_classes: number of classes.
+        frame: side of the frames.
+        channels: channels of each stage.
+        strides: stride of each stage.
+    """
+    head = PoolHead(channels[-1], num_classes, time=TemporalRNN(channels[-1], cell="lstm"))
+    return VideoClassifier(digit_backbone(frame, channels, strides), head)

@@ -1,0 +1,113 @@
+"""Models by name."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from typing import TypeVar
+
+from .classifier import ModelRecipe, Option, VideoClassifier
+
+Entry = TypeVar("Entry", bound=Callable[..., VideoClassifier])
+
+_ENTRIES: dict[str, Callable[..., VideoClassifier]] = {}
+
+
+def register_model(entry: Entry) -> Entry:
+    """Make a function that builds a model known to :func:`create_model` under the function's name.
+
+    Args:
+        entry: its parameters are the model's options. Each needs a default, of a type that JSON can hold.
+
+    Example:
+        >>> from pyg_video.backbones import SmallCNN
+        >>> from pyg_video.models import PoolHead
+        >>> @register_model
+        ... def tiny_cnn(num_classes: int = 10, *, width: int = 8) -> VideoClassifier:
+        ...     return VideoClassifier(SmallCNN(1, (width,), (2,)), PoolHead(width, num_classes))
+        >>> create_model("tiny_cnn", width=4).recipe
+        ModelRecipe(name='tiny_cnn', options={'num_classes': 10, 'width': 4})
+    """
+    for parameter in inspect.signature(entry).parameters.values():
+        if parameter.default is inspect.Parameter.empty:
+            raise ValueError(f"Expected a default for every option of {entry.__name__} (got '{parameter}' without one)")
+    known = _ENTRIES.get(entry.__name__)
+    if known is not None and known.__module__ != entry.__module__:
+        raise ValueError(f"Expected a new name for a model (got '{entry.__name__}', which {known.__module__} has)")
+    _ENTRIES[entry.__name__] = entry
+    return entry
+
+
+def list_models() -> list[str]:
+    """The names that :func:`create_model` knows.
+
+    Example:
+        >>> "dyreg_gnn_sync_mnist" in list_models()
+        True
+    """
+    return sorted(_ENTRIES)
+
+
+def model_options(name: str) -> dict[str, Option]:
+    """The options of a named model with their defaults.
+
+    Example:
+        >>> model_options("cnn_sync_mnist")
+        {'num_classes': 46, 'frame': 64, 'channels': (16, 32, 32), 'strides': (2, 2, 1)}
+    """
+    if name not in _ENTRIES:
+        raise ValueError(
+            f"Expected the name of a model, one of {', '.join(list_models())} (got '{name}'{_hint(name, _ENTRIES)})"
+        )
+    return {key: parameter.default for key, parameter in inspect.signature(_ENTRIES[name]).parameters.items()}
+
+
+def create_model(name: str, **options: Option) -> VideoClassifier:
+    """A model by name, with freshly drawn weights.
+
+    The name and all options, defaults included, stay with the model as its ``recipe``; checkpoints keep them.
+
+    Args:
+        name: one of :func:`list_models`.
+        **options: see :func:`model_options`; a list counts as a tuple.
+
+    Raises:
+        ValueError: the name or an option is unknown, or an option is of another type than its default.
+
+    Example:
+        >>> import torch
+        >>> model = create_model("dyreg_gnn_sync_mnist", num_classes=10, frame=40)
+        >>> model(torch.rand(2, 8, 1, 40, 40)).shape
+        torch.Size([2, 10])
+    """
+    defaults = model_options(name)
+    given = {key: _checked(name, key, value, defaults) for key, value in options.items()}
+    recipe = ModelRecipe(name, defaults | given)
+    model = _ENTRIES[name](**recipe.options)
+    model.recipe = recipe
+    return model
+
+
+def _checked(name: str, key: str, value: Option, defaults: Mapping[str, Option]) -> Option:
+    if key not in defaults:
+        raise ValueError(f"Expected an option of {name}: {', '.join(defaults)} (got '{key}'{_hint(key, defaults)})")
+    value = _with_tuples(value)
+    if not _is_like(value, defaults[key]):
+        raise ValueError(f"Expected '{key}' of {name} to be of the type of {defaults[key]!r} (got {value!r})")
+    return value
+
+
+def _with_tuples(value: Option) -> Option:
+    return tuple(map(_with_tuples, value)) if isinstance(value, (list, tuple)) else value
+
+
+def _is_like(value: object, default: Option) -> bool:
+    if isinstance(default, tuple):
+        return isinstance(value, tuple) and all(_is_like(item, default[0]) for item in value)
+    if isinstance(default, float):
+        return type(value) in (int, float)
+    return type(value) is type(default)  # not isinstance: True is no int here
+
+
+def _hint(name: str, known: Mapping[str, object]) -> str:
+    close = get_close_matches(name, known, n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""

@@ -1,0 +1,7 @@
+"""Look at videos, at regions drawn over them, and at learning curves."""
+
+from pyg_video.visualization.curves import plot_curves
+from pyg_video.visualization.draw import PALETTE, contact_sheet, draw_boxes
+from pyg_video.visualization.pictures import save_gif, save_png
+
+__all__ = ["PALETTE", "contact_sheet", "draw_boxes", "plot_curves", "save_gif", "save_png"]

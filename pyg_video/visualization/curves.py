@@ -1,0 +1,71 @@
+"""Learning curves of several models in one picture."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pyg_video.visualization.files import write_whole
+
+Curves = Mapping[str, tuple[Sequence[float], Sequence[float]]]
+_COLUMNS = ("model", "videos_seen", "accuracy")
+_DASHES = ("--", ":", "-.")
+
+
+def plot_curves(
+    curves: Curves | str | os.PathLike[str], path: str | os.PathLike[str], *, lines: Mapping[str, float] | None = None
+) -> Path:
+    """Draw accuracy against the number of videos seen, a curve per model.
+
+    Args:
+        curves: ``{model: (videos seen, accuracy)}``, or a CSV file with the columns ``model,videos_seen,accuracy``.
+        path: The picture; its suffix says which kind (``.png``, ``.svg``, ``.pdf``).
+        lines: Levels to compare with, as ``{"chance": 0.1}``; drawn dashed.
+
+    Raises:
+        ValueError: There is no curve, its two lists differ in length, or the CSV file lacks a column.
+
+    Example:
+        >>> from tempfile import mkdtemp
+        >>> two_points = {"graph": ([1000, 2000], [0.4, 0.7])}
+        >>> plot_curves(two_points, Path(mkdtemp()) / "curves.png", lines={"chance": 0.1}).name
+        'curves.png'
+    """
+    from matplotlib.figure import Figure
+
+    curves = _checked(curves if isinstance(curves, Mapping) else _read(Path(curves)))
+    figure = Figure(figsize=(6, 4), layout="constrained")  # no pyplot: nothing global, no window
+    axes = figure.add_subplot()
+    for model, (seen, accuracy) in curves.items():
+        axes.plot(seen, accuracy, label=model, marker="o", markersize=3)
+    for n, (name, level) in enumerate((lines or {}).items()):
+        axes.axhline(
+            level, label=f"{name} ({level:.0%})", color="0.4", linestyle=_DASHES[n % len(_DASHES)], linewidth=1
+        )
+    axes.set(xlabel="videos seen", ylabel="accuracy", ylim=(0, 1.02))
+    axes.grid(alpha=0.3)
+    axes.legend()
+    kind = Path(path).suffix.removeprefix(".") or "png"
+    return write_whole(path, lambda file: figure.savefig(file, format=kind, dpi=150))
+
+
+def _read(path: Path) -> dict[str, tuple[list[float], list[float]]]:
+    with path.open(newline="") as file:
+        table = csv.DictReader(file)
+        if missing := [name for name in _COLUMNS if name not in (table.fieldnames or ())]:
+            raise ValueError(f"Expected {path} to have the columns {_COLUMNS} (got {table.fieldnames}); add {missing}")
+        curves: dict[str, tuple[list[float], list[float]]] = {}
+        for row in table:
+            seen, accuracy = curves.setdefault(row["model"], ([], []))
+            seen.append(float(row["videos_seen"]))
+            accuracy.append(float(row["accuracy"]))
+    return curves
+
+
+def _checked(curves: Curves) -> Curves:
+    lengths = {model: (len(seen), len(accuracy)) for model, (seen, accuracy) in curves.items()}
+    if not lengths or any(seen != accuracy for seen, accuracy in lengths.values()):
+        raise ValueError(f"Expected 'curves' to have a model or more, with one accuracy per point (got {lengths})")
+    return curves

@@ -1,0 +1,144 @@
+"""Frames with boxes on them, and clips side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pyg_video.visualization.pictures import as_bytes, to_image, to_tensor
+
+#: Colours that stay apart on a dark ground, also for most colour-blind readers; used in turn.
+PALETTE = (
+    *("#ffd43b", "#4dabf7", "#ff6b6b", "#51cf66", "#da77f2", "#ffa94d", "#22d3ee", "#f783ac"),
+    *("#a9e34b", "#9775fa", "#e8590c", "#ced4da", "#0ca678", "#c2255c"),
+)
+
+_GROUND = 40  # the grey between frames: black frames stay visible as frames
+
+
+def draw_boxes(
+    video: Tensor,
+    box: Tensor,
+    *,
+    colors: Sequence[str] | None = None,
+    labels: Sequence[str] | None = None,
+    scale: int = 4,
+) -> Tensor:
+    r"""Enlarge the frames of a clip and draw a box per region on each of them.
+
+    Args:
+        video: The clip, float in [0, 1] or uint8.
+        box: Regions, ``cxcywh`` in [0, 1]; what reaches outside the frame is cut off.
+        colors: A colour per region, as Pillow names them; by default :data:`PALETTE` in turn.
+        labels: A word per region.
+        scale: How many pixels a pixel becomes on each side (nearest neighbour).
+
+    Shapes:
+        - **video:** :math:`[T, 1, H, W]` or :math:`[T, 3, H, W]`
+        - **box:** :math:`[T, N, 4]`
+        - **output:** :math:`[T, 3, scale \cdot H, scale \cdot W]`, uint8
+
+    Example:
+        >>> box = torch.tensor([0.5, 0.5, 0.5, 0.5]).expand(2, 3, 4)
+        >>> draw_boxes(torch.zeros(2, 1, 10, 12), box, scale=4).shape
+        torch.Size([2, 3, 40, 48])
+    """
+    from torchvision.utils import draw_bounding_boxes
+
+    _check(video, box, colors, labels, scale)
+    frames = as_bytes(video).expand(-1, 3, -1, -1)
+    frames = frames.repeat_interleave(scale, dim=-2).repeat_interleave(scale, dim=-1)
+    colors = colors or [PALETTE[n % len(PALETTE)] for n in range(box.shape[1])]
+    edges, visible = _corners(box.detach().float().cpu(), height=frames.shape[-2], width=frames.shape[-1])
+    drawn = []
+    for frame, edge, seen in zip(frames, edges, visible, strict=True):
+        shown = seen.nonzero().flatten().tolist()
+        inks, words = [colors[n] for n in shown], [labels[n] for n in shown] if labels else []
+        if shown:
+            frame = _write(draw_bounding_boxes(frame, edge[shown], colors=inks, width=2), edge[shown], words, inks)
+        drawn.append(frame)
+    return torch.stack(drawn)
+
+
+def contact_sheet(videos: Sequence[Tensor], captions: Sequence[str] | None = None, *, gap: int = 4) -> Tensor:
+    r"""Lay clips out as one picture: a row per clip, a column per frame.
+
+    Args:
+        videos: Clips, which may differ in size and length.
+        captions: A line of text over each row.
+        gap: Pixels between frames.
+
+    Shapes:
+        - **videos:** each :math:`[T, 1, H, W]` or :math:`[T, 3, H, W]`
+        - **output:** :math:`[3, h, w]`, uint8
+
+    Example:
+        >>> contact_sheet([torch.zeros(5, 1, 20, 20)] * 2, gap=4).shape
+        torch.Size([3, 52, 124])
+    """
+    if not videos or (captions is not None and len(captions) != len(videos)):
+        raise ValueError(
+            f"Expected 'videos' to be one clip or more and 'captions' to be one line for each "
+            f"(got {len(videos)} clips, {None if captions is None else len(captions)} captions)"
+        )
+    rows = []
+    for n, video in enumerate(videos):
+        frames = F.pad(as_bytes(video).expand(-1, 3, -1, -1), (gap, 0, gap, 0), value=_GROUND)
+        row = torch.cat(list(frames), dim=-1)  # [3, gap + H, T * (gap + W)]
+        rows += [_text(captions[n], row.shape[-1]), row] if captions else [row]
+    width = max(row.shape[-1] for row in rows)
+    sheet = torch.cat([F.pad(row, (0, width - row.shape[-1]), value=_GROUND) for row in rows], dim=-2)
+    return F.pad(sheet, (0, gap, 0, gap), value=_GROUND)
+
+
+def _text(line: str, width: int, height: int = 18) -> Tensor:
+    """One line of white text as a picture, ``[3, height, width]`` or wider if the text needs it."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.load_default()
+    width = max(width, round(font.getlength(line)) + 8)
+    strip = Image.new("RGB", (width, height), (_GROUND,) * 3)
+    ImageDraw.Draw(strip).text((4, 4), line, fill="white", font=font)
+    return to_tensor(strip)
+
+
+def _write(frame: Tensor, edge: Tensor, words: Sequence[str], colors: Sequence[str]) -> Tensor:
+    """Write each box's word above it, or below where there is no room: not over what the box shows."""
+    from PIL import ImageDraw, ImageFont
+
+    image, height = to_image(frame), 12
+    pen = ImageDraw.Draw(image)
+    for (left, top, _, bottom), word, color in zip(edge.tolist(), words, colors, strict=False):
+        at = (left, top - height if top >= height else bottom + 1)
+        pen.text(at, word, fill=color, font=ImageFont.load_default())
+    return to_tensor(image)
+
+
+def _corners(box: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """Boxes as ``xyxy`` in pixels within the frame, and which of them have anything left in it."""
+    size = torch.tensor([width, height, width, height])
+    center, half = box[..., :2], box[..., 2:] / 2
+    edge = torch.cat([center - half, center + half], dim=-1) * size
+    edge = edge.clamp(min=0).minimum(size - 1)
+    return edge, (edge[..., 2:] > edge[..., :2]).all(-1)
+
+
+def _check(video: Tensor, box: Tensor, colors: Sequence[str] | None, labels: Sequence[str] | None, scale: int) -> None:
+    if video.ndim != 4 or video.shape[1] not in (1, 3):
+        raise ValueError(
+            f"Expected 'video' of shape [T, 1 or 3, H, W] (got {list(video.shape)}); pass one clip at a time"
+        )
+    if box.ndim != 3 or box.shape[0] != video.shape[0] or box.shape[2] != 4:
+        raise ValueError(
+            f"Expected 'box' of shape [{video.shape[0]}, N, 4], as 'video' has frames (got {list(box.shape)})"
+        )
+    if not box.isfinite().all():
+        raise ValueError("Expected 'box' to be finite (got NaN or infinity); check the model that predicted it")
+    if scale < 1:
+        raise ValueError(f"Expected 'scale' to be at least 1 (got {scale})")
+    for name, given in (("colors", colors), ("labels", labels)):
+        if given is not None and len(given) != box.shape[1]:
+            raise ValueError(f"Expected {name!r} to hold one for each of the {box.shape[1]} regions (got {len(given)})")

@@ -1,0 +1,110 @@
+import json
+import pickle
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from pyg_video import __version__
+from pyg_video.checkpoints import checkpoint_info, files, load_model, save_model
+from pyg_video.models import PoolHead, VideoClassifier, create_model
+
+TINY = {"num_classes": 4, "frame": 12, "channels": (4, 4), "strides": (2, 1)}
+
+
+@pytest.fixture
+def model():
+    return create_model("cnn_sync_mnist", **TINY).eval()
+
+
+@pytest.mark.parametrize("name", ["cnn_sync_mnist", "dyreg_gnn_sync_mnist", "rstg_sync_mnist"])
+def test_what_is_saved_comes_back(tmp_path, name):
+    model = create_model(name, **TINY).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    again = load_model(save_model(model, tmp_path / "new" / "model.safetensors"))
+    video = torch.rand(2, 3, 1, 12, 12)
+    assert torch.equal(again(video), model(video))
+    assert again.recipe == model.recipe
+    assert not again.training
+
+
+def test_the_file_says_what_it_is(tmp_path, model):
+    path = save_model(model, tmp_path / "model.safetensors", {"accuracy": 0.97, "classes": ["a", "b"]})
+    info = checkpoint_info(path)
+    assert info.recipe.name == "cnn_sync_mnist"
+    assert info.version == __version__
+    assert info.metadata == {"accuracy": 0.97, "classes": ["a", "b"]}
+
+
+def test_a_failed_save_leaves_the_earlier_file(tmp_path, model, monkeypatch):
+    path = save_model(model, tmp_path / "model.safetensors")
+    before = path.read_bytes()
+
+    def full_disk(descriptor: int) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        save_model(create_model("cnn_sync_mnist", **TINY), path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_models_without_a_recipe_are_refused(tmp_path, model):
+    with pytest.raises(ValueError, match="made by create_model"):
+        save_model(VideoClassifier(model.backbone, PoolHead(4, 3)), tmp_path / "model.safetensors")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"checkpoint file \(got '.*nowhere"):
+        load_model(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.99])
+def test_truncated_files_are_refused(tmp_path, model, share):
+    path = save_model(model, tmp_path / "model.safetensors")
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(ValueError, match=r"whole safetensors file .*truncated or something else"):
+        load_model(path)
+
+
+def test_pickles_are_refused_and_not_run(tmp_path):
+    path = tmp_path / "model.pt"
+    path.write_bytes(pickle.dumps({"weight": 1}))
+    with pytest.raises(ValueError, match="whole safetensors file"):
+        load_model(path)
+
+
+def test_files_of_others_are_refused(tmp_path):
+    save_file({"weight": torch.zeros(2)}, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match="without its metadata"):
+        load_model(tmp_path / "other.safetensors")
+
+
+def rewrite(path, change):
+    with safe_open(path, framework="pt") as file:
+        record = json.loads(file.metadata()["pyg_video"])
+    tensors = load_file(path)
+    change(tensors, record)
+    save_file(tensors, path, {"pyg_video": json.dumps(record)})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda tensors, record: tensors.pop("head.linear.bias"), "got them without head.linear.bias"),
+        (lambda tensors, record: tensors.update(extra=torch.zeros(1)), "got them with extra"),
+        (lambda tensors, record: tensors.update({"head.linear.bias": torch.zeros(7)}), r"shape \[4\] .*got \[7\]"),
+        (lambda tensors, record: record.update(format=99), "upgrade pyg_video"),
+        (lambda tensors, record: record.update(model="lost"), "name of a model"),
+        (lambda tensors, record: record["options"].update(depth=3), "got 'depth'"),
+    ],
+)
+def test_files_that_do_not_fit_are_refused(tmp_path, model, change, message):
+    path = save_model(model, tmp_path / "model.safetensors")
+    rewrite(path, change)
+    with pytest.raises(ValueError, match=message):
+        load_model(path)

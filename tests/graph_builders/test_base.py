@@ -1,0 +1,80 @@
+import pytest
+import torch
+
+from pyg_video.data import Regions
+from pyg_video.functional import box_kernel
+from pyg_video.graph_builders import GraphBuilder, GridGraph
+
+
+class Halves(GraphBuilder):
+    def regions(self, x):
+        B, T, _, H, W = x.shape
+        box = torch.tensor([[0.25, 0.5, 0.5, 1.0], [0.75, 0.5, 0.5, 1.0]]).expand(B, T, 2, 4)
+        return Regions(box, box_kernel(box, (H, W)))
+
+
+def test_one_method_makes_a_builder():
+    x = torch.randn(2, 3, 4, 6, 6)
+    graph = Halves(4, num_nodes=2)(x)
+    torch.testing.assert_close(graph.frames[:, :, 0], x[..., :3].mean((-2, -1)))
+    assert graph.validate(raise_on_error=True)
+
+
+def test_a_builder_that_gives_wrong_shapes_is_named():
+    with pytest.raises(ValueError, match=r"Expected Halves.regions to give box \[1, 1, 3, 4\]"):
+        Halves(4, num_nodes=3)(torch.randn(1, 1, 4, 6, 6))
+
+
+def test_a_builder_without_regions_is_named():
+    class Empty(GraphBuilder):
+        pass
+
+    with pytest.raises(NotImplementedError, match=r"Empty needs a method regions\(x\) -> Regions"):
+        Empty(4, num_nodes=1)(torch.randn(1, 1, 4, 6, 6))
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((1, 4, 6, 6), r"Expected 'x' of shape \[B, T, 4, H, W\] \(got \[1, 4, 6, 6\]\)"),
+        ((1, 2, 3, 6, 6), r"Expected 'x' of shape \[B, T, 4, H, W\]"),
+        ((1, 0, 4, 6, 6), "at least one clip, frame and pixel"),
+        ((0, 2, 4, 6, 6), "at least one clip, frame and pixel"),
+    ],
+)
+def test_wrong_shapes_are_a_clear_error(shape, message):
+    with pytest.raises(ValueError, match=message):
+        GridGraph(4)(torch.zeros(shape))
+
+
+def test_bytes_are_a_clear_error():
+    with pytest.raises(TypeError, match=r"convert it with x.float\(\)"):
+        GridGraph(4)(torch.zeros(1, 2, 4, 6, 6, dtype=torch.uint8))
+
+
+def test_wrong_lengths_are_a_clear_error():
+    x = torch.zeros(2, 3, 4, 6, 6)
+    with pytest.raises(ValueError, match=r"Expected 'lengths' of shape \[2\]"):
+        GridGraph(4)(x, torch.tensor([3]))
+    for lengths in ([4, 1], [0, 3]):
+        with pytest.raises(ValueError, match="Expected 'lengths' between 1 and T = 3"):
+            GridGraph(4)(x, torch.tensor(lengths))
+
+
+@pytest.mark.parametrize(
+    ("edge_index", "message"),
+    [
+        (torch.tensor([[0], [14]]), "Expected 'edge_index' between 0 and num_nodes - 1 = 13 .got 0 to 14"),
+        (torch.tensor([[-1], [3]]), "Expected 'edge_index' between 0"),
+        (torch.zeros(3, 2, dtype=torch.long), r"Expected 'edge_index' of shape \[2, E\]"),
+        (torch.zeros(2, 2), "type int64"),
+    ],
+)
+def test_wrong_edges_are_a_clear_error(edge_index, message):
+    with pytest.raises(ValueError, match=message):
+        GridGraph(4, edge_index=edge_index)
+
+
+def test_no_nodes_are_a_clear_error():
+    with pytest.raises(ValueError, match="at least one channel and one node"):
+        Halves(4, num_nodes=0)

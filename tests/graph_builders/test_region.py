@@ -1,0 +1,143 @@
+import math
+
+import pytest
+import torch
+
+from pyg_video.functional import grid_boxes
+from pyg_video.graph_builders import RegionGraph
+
+C = 4
+
+
+def builder(**options):
+    return RegionGraph(C, **{"size": (7, 9), "region_channels": 8, "gain": 1.0, **options}).double()
+
+
+@pytest.fixture
+def x():
+    return torch.randn(2, 3, C, 7, 9, dtype=torch.float64)
+
+
+def in_pixels(box, size):
+    """(half-height, half-width, centre row, centre column) of cxcywh boxes, pixel centres at whole numbers."""
+    H, W = size
+    cx, cy, w, h = box.unbind(-1)
+    return torch.stack([h * H / 2, w * W / 2, cy * H - 0.5, cx * W - 0.5], dim=-1)
+
+
+@pytest.mark.parametrize("anchors", ["center", "grid"])
+def test_regions_start_on_their_anchors(anchors, x):
+    box = builder(anchors=anchors, gain=0.0).regions(x).box
+    center = grid_boxes(3, 3, dtype=x.dtype)[:, [1, 0]] if anchors == "grid" else torch.full((9, 2), 0.5).double()
+    want = center * torch.tensor([7.0, 9.0])
+    got = in_pixels(box, (7, 9))
+    torch.testing.assert_close(got[1, 2, :, 2:], want, atol=1e-6, rtol=0)
+    torch.testing.assert_close(got[1, 2, 0, :2], torch.tensor([7 / 6 + 2, 9 / 6 + 2], dtype=x.dtype))
+
+
+def test_offsets_move_and_scale_regions_as_published(x):
+    model = builder(anchors="grid")
+    offset = torch.randn(2, 3, 9, 4, dtype=x.dtype)
+    box = model._boxes(offset, (7, 9))
+    b, t, i = 1, 0, 5  # row 1, column 2 of the 3 x 3 anchors
+    o = (offset[b, t, i] * model.gain).tolist()
+    py, px = 1.5 * 7 / 3, 2.5 * 9 / 3
+    want = [
+        math.exp(o[0]) * (7 / 6 + 1) + 1,
+        math.exp(o[1]) * (9 / 6 + 1) + 1,
+        min(max((math.tanh(o[2] + math.atanh(2 * py / 7 - 1)) + 1) * 7 / 2, 0), 6),
+        min(max((math.tanh(o[3] + math.atanh(2 * px / 9 - 1)) + 1) * 9 / 2, 0), 8),
+    ]
+    torch.testing.assert_close(in_pixels(box, (7, 9))[b, t, i], torch.tensor(want, dtype=x.dtype), atol=1e-6, rtol=1e-6)
+
+
+def test_kernels_sum_to_one_over_the_map(x):
+    kernel = builder().regions(x).kernel
+    torch.testing.assert_close(kernel.sum((-2, -1)), torch.ones(2, 3, 9, dtype=x.dtype))
+
+
+def test_dynamic_regions_follow_the_input_and_the_frame(x):
+    box = builder().regions(x).box
+    assert not torch.allclose(box[0], box[1])
+    assert not torch.allclose(box[:, 0], box[:, 1])
+
+
+def test_constant_time_regions_follow_the_clip_only(x):
+    box = builder(adapt="clip").regions(x).box
+    assert not torch.allclose(box[0], box[1])
+    torch.testing.assert_close(box[:, 0], box[:, 2])
+
+
+def test_static_regions_ignore_the_input(x):
+    model = builder(adapt="dataset")
+    torch.testing.assert_close(model.regions(x).box, model.regions(torch.randn_like(x)).box)
+    assert not torch.allclose(model.regions(x).box[0, 0, 0], model.regions(x).box[0, 0, 1])
+
+
+def test_fixed_size_regions_only_move(x):
+    box = builder(region_size="fixed").regions(x).box
+    assert not torch.allclose(box[0, 0, :, :2], box[1, 0, :, :2])
+    torch.testing.assert_close(box[..., 2:], box[:1, :1, :1, 2:].expand_as(box[..., 2:]))
+
+
+def test_future_frames_do_not_leak(x):
+    model, later = builder(), x.clone()
+    later[:, 2:] += 1
+    torch.testing.assert_close(model.regions(later).box[:, :2], model.regions(x).box[:, :2])
+
+
+@pytest.mark.parametrize("adapt", ["frame", "clip"])
+def test_padded_clips_equal_the_clips_alone(adapt, x):
+    model, lengths = builder(adapt=adapt), torch.tensor([3, 2])
+    padded = model(x, lengths).grid(model(x, lengths).box)
+    alone = model(x[1:, :2])
+    torch.testing.assert_close(padded[1, :2], alone.grid(alone.box)[0])
+
+
+def test_a_generator_with_gain_zero_gets_no_gradient_at_first_and_one_with_gain_does(x):
+    for gain, moves in ((0.0, False), (0.1, True)):
+        model = builder(gain=gain)
+        model(x).x.square().sum().backward()
+        grad = sum(p.grad.abs().sum() for p in model.generator.parameters())
+        assert (grad > 0) == moves
+        assert model.gain.grad.abs().max() > 0
+
+
+def test_gradients_are_right():
+    model = RegionGraph(2, size=(5, 5), arrangement=(1, 2), region_channels=3, gain=0.7).double()
+    x = torch.randn(1, 2, 2, 5, 5, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda v: model(v).x, x, fast_mode=True)
+
+
+@pytest.mark.parametrize("size", [(7, 9), (14, 18), (9, 8), (4, 4)])
+def test_the_same_weights_run_at_another_map_size_and_length(size):
+    graph = builder()(torch.randn(1, 4, C, *size, dtype=torch.float64))
+    assert graph.kernel.shape == (4 * 9, *size)
+    assert graph.x.isfinite().all()
+
+
+def test_gradients_reach_every_parameter(x):
+    model = builder()
+    (model(x).x ** 2).sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"adapt": "video"}, "Expected 'adapt' to be one of 'frame', 'clip', 'dataset' .got 'video'"),
+        ({"region_size": "big"}, "Expected 'region_size' to be one of 'learned', 'fixed'"),
+        ({"anchors": "left"}, "Expected 'anchors' to be one of 'center', 'grid'"),
+        ({"size": (2, 9)}, "Expected a map of at least 3 x 3 pixels .got 2 x 9"),
+        ({"arrangement": (0, 3)}, "at least one channel and one node"),
+        ({"cell": "rnn"}, "Expected 'cell' to be one of 'gru', 'lstm'"),
+    ],
+)
+def test_unknown_options_answer_with_the_known_ones(options, message):
+    with pytest.raises(ValueError, match=message):
+        builder(**options)
+
+
+def test_constant_time_cannot_go_on_from_a_state(x):
+    with pytest.raises(ValueError, match="Expected a whole clip"):
+        builder(adapt="clip").scan(x, torch.zeros(2, 9, 8))

@@ -1,0 +1,40 @@
+import pytest
+import torch
+from torch import nn
+
+from pyg_video.graph_builders import GridGraph, RegionGraph
+from pyg_video.layers import RSTG, GraphBlock, SpaceConv, TemporalRNN
+
+
+def block(channels=6, node_channels=None, builder=GridGraph):
+    C = node_channels or channels
+    graph = GridGraph(C) if builder is GridGraph else RegionGraph(C, size=(5, 5), region_channels=8)
+    rstg = RSTG(SpaceConv(C), TemporalRNN(C), TemporalRNN(C))
+    return GraphBlock(graph, rstg, channels=channels, node_channels=node_channels)
+
+
+@pytest.mark.parametrize("builder", [GridGraph, RegionGraph])
+@pytest.mark.parametrize("node_channels", [None, 4])
+def test_the_block_is_the_identity_at_initialisation(builder, node_channels):
+    x = torch.randn(2, 3, 6, 5, 5)
+    assert torch.equal(block(6, node_channels, builder)(x), x)
+
+
+def test_the_residual_is_normalised_over_channels_and_pixels_of_a_frame():
+    layer = block()
+    nn.init.ones_(layer.norm.weight)
+    x = torch.randn(2, 3, 6, 5, 5)
+    residual = layer(x) - x
+    torch.testing.assert_close(residual.mean((2, 3, 4)), torch.zeros(2, 3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(residual.std((2, 3, 4), correction=0), torch.ones(2, 3), atol=1e-3, rtol=0)
+
+
+def test_the_residual_scale_learns_from_the_first_step():
+    layer = block()
+    layer(torch.randn(1, 2, 6, 5, 5)).square().sum().backward()
+    assert layer.norm.weight.grad.abs().max() > 0
+
+
+def test_wrong_channels_are_a_clear_error():
+    with pytest.raises(ValueError, match=r"Expected 'x' of shape \[B, T, 6, H, W\] \(got \[1, 2, 5, 5, 5\]\)"):
+        block()(torch.randn(1, 2, 5, 5, 5))

@@ -1,0 +1,36 @@
+import torch
+
+from pyg_video.layers import FrameNorm
+
+
+def norm():
+    layer = FrameNorm(6)
+    torch.nn.init.normal_(layer.weight)
+    torch.nn.init.normal_(layer.bias)
+    return layer
+
+
+def test_statistics_run_over_rows_and_channels_of_one_frame():
+    x = torch.randn(3, 5, 6) * 4 + 2
+    y = FrameNorm(6)(x)
+    torch.testing.assert_close(y.mean((1, 2)), torch.zeros(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(y.var((1, 2), correction=0), torch.ones(3), atol=1e-4, rtol=0)
+
+
+def test_flat_equals_one_frame_at_a_time():
+    layer, x = norm(), torch.randn(3, 5, 6)
+    index = torch.arange(3).repeat_interleave(5)
+    torch.testing.assert_close(layer(x.flatten(0, 1), index, 3), layer(x).flatten(0, 1))
+
+
+def test_frames_may_have_different_numbers_of_rows():
+    layer, sizes = norm(), (2, 5, 1)
+    frames = [torch.randn(n, 6) for n in sizes]
+    index = torch.repeat_interleave(torch.arange(3), torch.tensor(sizes))
+    torch.testing.assert_close(layer(torch.cat(frames), index, 3), torch.cat([layer(f) for f in frames]))
+
+
+def test_rows_may_come_in_any_order():
+    layer, x = norm(), torch.randn(15, 6)
+    index, order = torch.arange(3).repeat_interleave(5), torch.randperm(15)
+    torch.testing.assert_close(layer(x[order], index[order], 3), layer(x, index, 3)[order])

@@ -1,0 +1,32 @@
+import pytest
+import torch
+
+from pyg_video.graph_builders import GridGraph
+from pyg_video.layers import ToMap, ToVector
+
+
+def test_to_map_gives_every_pixel_the_mean_of_its_cells_summed_over_scales():
+    graph = GridGraph(4, (2, 1))(torch.randn(1, 2, 4, 4, 4))
+    y = ToMap()(graph)
+    nodes = graph.frames
+    want = nodes[:, :, [0, 1, 2, 3]].mT.unflatten(-1, (2, 2)).repeat_interleave(2, -1).repeat_interleave(2, -2)
+    torch.testing.assert_close(y, want + nodes[:, :, 4, :, None, None])
+
+
+def test_to_vector_sums_nodes_of_the_last_frame_or_of_the_mean():
+    graph = GridGraph(4)(torch.randn(2, 3, 4, 6, 6))
+    torch.testing.assert_close(ToVector("last")(graph), graph.frames[:, -1].sum(1))
+    torch.testing.assert_close(ToVector("mean")(graph), graph.frames.mean(1).sum(1))
+
+
+@pytest.mark.parametrize("time", ["last", "mean"])
+def test_padded_frames_do_not_count(time):
+    x, lengths = torch.randn(2, 5, 4, 6, 6), torch.tensor([5, 2])
+    padded = ToVector(time)(GridGraph(4)(x, lengths))
+    alone = ToVector(time)(GridGraph(4)(x[1:, :2]))
+    torch.testing.assert_close(padded[1:], alone)
+
+
+def test_an_unknown_readout_is_an_error():
+    with pytest.raises(ValueError, match="Expected 'time' to be 'last' or 'mean'"):
+        ToVector("max")

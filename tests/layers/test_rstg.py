@@ -1,0 +1,137 @@
+import pytest
+import torch
+from torch import nn
+from torch_geometric import nn as pyg
+
+from pyg_video.graph_builders import GridGraph
+from pyg_video.layers import RSTG, FrameNorm, GaussianPosition, SpaceConv, TemporalRNN, ToVector
+
+C = 8
+
+
+def rstg(cell="lstm", **options):
+    norms = {"message_norm": FrameNorm(C), "update_norm": FrameNorm(C)}
+    space = SpaceConv(C, **norms)
+    return RSTG(space, TemporalRNN(C, cell=cell), TemporalRNN(C, cell=cell), norm=FrameNorm(C), **options).double()
+
+
+@pytest.fixture
+def graph():
+    return GridGraph(C)(torch.randn(2, 4, C, 6, 6, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_forward_equals_algorithm_1(graph, cell):
+    """The paper's double loop: frame by frame, and in every frame K times a time and a space stage."""
+    model, K = rstg(cell), 3
+    B, T, N, _ = graph.frames.shape
+    want = torch.empty(B, T, N, C, dtype=torch.float64)
+    edge_index = GridGraph(C).frame_edges
+    for b in range(B):
+        h = [None] * (K + 1)
+        for t in range(T):
+            v = model.norm(graph.frames[b, t])
+            for k in range(K):
+                v, h[k] = model.time.scan(v[None, None], h[k])
+                v = model.space(v[0, 0], edge_index)
+            v, h[K] = model.final_time.scan(v[None, None], h[K])
+            want[b, t] = v[0, 0]
+    torch.testing.assert_close(model(graph).frames, want)
+
+
+def test_space_only_treats_every_frame_by_itself(graph):
+    model = RSTG(SpaceConv(C), nn.Identity(), nn.Identity()).double()
+    shuffled = graph.with_x(graph.frames.flip(1).flatten(0, 2))
+    torch.testing.assert_close(model(shuffled).frames, model(graph).frames.flip(1))
+
+
+def test_time_only_passes_no_messages(graph):
+    model = RSTG(SpaceConv(C), nn.Identity(), TemporalRNN(C), num_stages=0).double()
+    other = graph.frames.clone()
+    other[:, :, 1:] += 1
+    torch.testing.assert_close(model(graph.with_x(other.flatten(0, 2))).frames[:, :, 0], model(graph).frames[:, :, 0])
+
+
+def test_identity_parts_leave_the_graph_as_it_is(graph):
+    model = RSTG(nn.Identity(), nn.Identity(), nn.Identity(), num_stages=0)
+    assert torch.equal(model(graph).x, graph.x)
+
+
+def test_every_iteration_may_have_its_own_parameters(graph):
+    space, time = SpaceConv(C), TemporalRNN(C)
+    shared = RSTG(space, time, TemporalRNN(C), num_stages=2).double()
+    own = RSTG(
+        nn.ModuleList([space, SpaceConv(C)]), nn.ModuleList([time] * 2), shared.final_time, num_stages=2
+    ).double()
+    assert not torch.allclose(own(graph).x, shared(graph).x)
+    own.space[1].load_state_dict(space.state_dict())
+    torch.testing.assert_close(own(graph).x, shared(graph).x)
+
+
+CONVS = {
+    "GCN": lambda: pyg.GCNConv(C, C),
+    "GATv2": lambda: pyg.GATv2Conv(C, C),
+    "Transformer": lambda: pyg.TransformerConv(C, C),
+    "GIN": lambda: pyg.GINConv(nn.Linear(C, C)),
+    "SAGE": lambda: pyg.SAGEConv(C, C),
+    "ResGated": lambda: pyg.ResGatedGraphConv(C, C),
+    "GPS": lambda: pyg.GPSConv(C, pyg.GCNConv(C, C), heads=2, norm=None),
+    "Sequential": lambda: pyg.Sequential("x, edge_index", [(pyg.GCNConv(C, C), "x, edge_index -> x"), nn.ReLU()]),
+}
+
+
+@pytest.mark.parametrize("name", CONVS)
+def test_any_pyg_convolution_is_a_space_stage(graph, name):
+    model = RSTG(CONVS[name](), TemporalRNN(C), TemporalRNN(C)).double().eval()
+    y = model(graph).frames
+    later = graph.frames.clone()
+    later[:, 2:] += 1
+    early = model(graph.with_x(later.flatten(0, 2))).frames[:, :2]
+    torch.testing.assert_close(early, y[:, :2])  # no leak from later frames, also where attention is global
+    other = graph.frames.clone()
+    other[1] += 1
+    torch.testing.assert_close(model(graph.with_x(other.flatten(0, 2))).frames[0], y[0])  # nor from other clips
+    assert not torch.allclose(y[:, 2:], model(graph.with_x(later.flatten(0, 2))).frames[:, 2:])
+
+
+def test_messages_see_gaussian_positions(graph):
+    model = RSTG(SpaceConv(C, position_channels=36), TemporalRNN(C), TemporalRNN(C)).double()
+    graph = GaussianPosition()(graph)
+    moved = graph.with_attr(position=graph.position.roll(1, 0))
+    assert not torch.allclose(model(graph).x, model(moved).x)
+
+
+def test_positions_that_nobody_reads_are_an_error(graph):
+    model = RSTG(pyg.GCNConv(C, C), TemporalRNN(C), TemporalRNN(C)).double()
+    with pytest.raises(ValueError, match="Expected a space stage that takes 'position'"):
+        model(GaussianPosition()(graph))
+
+
+def test_wrong_input_is_a_clear_error(graph):
+    model = rstg()
+    with pytest.raises(TypeError, match="Expected 'graph' to be a VideoGraph .got Tensor.; put a builder before"):
+        model(torch.zeros(3))
+    with pytest.raises(ValueError, match="Expected 'state' with 4 entries .got 1"):
+        model.scan(graph, [None])
+    with pytest.raises(ValueError, match="Expected 'num_stages' of at least 0 .got -1"):
+        rstg(num_stages=-1)
+    with pytest.raises(ValueError, match="Expected a list 'space' of num_stages = 3 modules .got 1"):
+        RSTG(nn.ModuleList([SpaceConv(C)]), TemporalRNN(C), TemporalRNN(C))
+    with pytest.raises(ValueError, match=r"Expected 'x' of shape \[B, T, N, 4\]"):
+        RSTG(SpaceConv(4), TemporalRNN(4), TemporalRNN(4)).double()(graph)
+
+
+def test_reset_parameters_draws_anew(graph):
+    model = rstg()
+    before = model(graph).x
+    model.reset_parameters()
+    assert not torch.allclose(model(graph).x, before)
+
+
+def test_a_collated_batch_runs_like_one_built_at_once(graph):
+    from torch_geometric.loader import DataLoader
+
+    model = nn.Sequential(rstg(), ToVector())
+    x = torch.randn(3, 4, C, 6, 6, dtype=torch.float64)
+    (batch,) = DataLoader([GridGraph(C)(clip[None]) for clip in x], batch_size=3)
+    torch.testing.assert_close(model(batch), model(GridGraph(C)(x)))

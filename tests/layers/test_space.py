@@ -1,0 +1,135 @@
+import itertools
+
+import pytest
+import torch
+from torch_geometric.utils import to_dense_adj
+
+from pyg_video.functional import complete_edges, grid_boxes, overlap_edges, repeat_edges
+from pyg_video.layers import FrameNorm, SpaceConv
+
+C, N, F = 8, 13, 3
+EDGES = overlap_edges(torch.cat([grid_boxes(s, s) for s in (3, 2)]))
+ATTENTIONS = ["dot", "multi_head", "additive", "mean"]
+VARIANTS = list(itertools.product(["concat", "sum"], [1, 2], ATTENTIONS, [0, 1, 2]))
+
+
+def conv(combine="concat", send_layers=2, attention="dot", update_layers=2, norm=True, **options):
+    norms = {"message_norm": FrameNorm(C), "update_norm": FrameNorm(C)} if norm else {}
+    layer = SpaceConv(
+        C, combine=combine, send_layers=send_layers, attention=attention, update_layers=update_layers, heads=2,
+        **norms, **options,
+    )  # fmt: skip
+    for p in layer.parameters():
+        torch.nn.init.normal_(p, std=0.5)
+    return layer.double()
+
+
+def reference(layer, x, edge_index, position=None):
+    """The docstring's three equations with dense tensors, everything once an edge: m[i, j] goes from j to i."""
+    ends = x if position is None else torch.cat([x, position], dim=-1)
+    sender, receiver = ends[None].expand(N, N, -1), ends[:, None].expand(N, N, -1)
+    W, b = layer.send.weight, layer.send.bias
+    if layer.combine == "sum":
+        m = (sender + receiver) @ W.T + b
+    else:
+        m = torch.cat([sender, receiver], dim=-1) @ torch.cat([W, layer.receive.weight], dim=1).T + b
+    m = layer.send_mlp(m)
+    adj = to_dense_adj(edge_index, max_num_nodes=N)[0].T.bool()  # [receiver, sender]
+    if layer.message_norm is not None:
+        normed = torch.zeros_like(m)
+        normed[adj] = layer.message_norm(m[adj])
+        m = normed
+    query, key = layer.attention.project(x)
+    logits = layer.attention.logits(query[:, None], key[None]).masked_fill(~adj[..., None], -torch.inf)
+    alpha = logits.softmax(dim=1).nan_to_num()  # [N, N, heads]
+    gathered = torch.einsum("ijh,ijhc->ihc", alpha, layer.value(m).unflatten(-1, (alpha.size(-1), -1)))
+    gathered = (gathered.flatten(1) + layer.bias).relu()
+    by_sum = layer.combine == "sum" or len(layer.update_mlp) == 0
+    y = layer.update_mlp(x + gathered if by_sum else torch.cat([x, gathered], dim=-1))
+    return y if layer.update_norm is None else layer.update_norm(y), alpha
+
+
+@pytest.mark.parametrize(("combine", "send_layers", "attention", "update_layers"), VARIANTS)
+def test_send_gather_update_follow_the_equations(combine, send_layers, attention, update_layers):
+    layer = conv(combine, send_layers, attention, update_layers)
+    x = torch.randn(N, C, dtype=torch.float64)
+    torch.testing.assert_close(layer(x, EDGES), reference(layer, x, EDGES)[0])
+
+
+@pytest.mark.parametrize("combine", ["concat", "sum"])
+def test_messages_see_positions(combine):
+    layer = conv(combine, position_channels=5)
+    x, position = torch.randn(N, C).double(), torch.randn(N, 5).double()
+    want, _ = reference(layer, x, EDGES, position)
+    torch.testing.assert_close(layer(x, EDGES, position=position), want)
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_a_flat_batch_equals_the_frames_alone(attention):
+    layer = conv(attention=attention)
+    x = torch.randn(F, N, C, dtype=torch.float64)
+    batch = torch.arange(F).repeat_interleave(N)
+    flat = layer(x.flatten(0, 1), repeat_edges(EDGES, N, F), batch=batch, batch_size=F)
+    torch.testing.assert_close(flat.view(F, N, C), layer(x, EDGES))  # shared edges
+    torch.testing.assert_close(flat.view(F, N, C), torch.stack([layer(frame, EDGES) for frame in x]))
+
+
+def test_frames_may_have_different_edges():
+    layer = conv()
+    x = torch.randn(2 * N, C, dtype=torch.float64)
+    batch = torch.arange(2).repeat_interleave(N)
+    flat = layer(x, torch.cat([EDGES, complete_edges(N) + N], dim=1), batch=batch, batch_size=2)
+    torch.testing.assert_close(flat, torch.cat([layer(x[:N], EDGES), layer(x[N:], complete_edges(N))]))
+
+
+def test_attention_weights_are_returned_on_request_and_sum_to_one():
+    layer = conv(attention="multi_head")
+    x = torch.randn(N, C, dtype=torch.float64)
+    y, (edge_index, alpha) = layer(x, EDGES, return_attention_weights=True)
+    torch.testing.assert_close(y, layer(x, EDGES))
+    total = torch.zeros(N, 2, dtype=alpha.dtype).index_add(0, edge_index[1], alpha)
+    torch.testing.assert_close(total, torch.ones_like(total))
+    dense = reference(layer, x, EDGES)[1]
+    torch.testing.assert_close(alpha, dense[edge_index[1], edge_index[0]])
+
+
+def test_relabelled_nodes_give_relabelled_results():
+    layer, order = conv(), torch.randperm(N)
+    x = torch.randn(N, C, dtype=torch.float64)
+    torch.testing.assert_close(layer(x[order], order.argsort()[EDGES]), layer(x, EDGES)[order])
+
+
+def test_gradients_are_right():
+    layer = conv(attention="multi_head")
+    x = torch.randn(N, C, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda v: layer(v, EDGES), x, fast_mode=True)
+
+
+def test_a_node_without_neighbours_hears_the_bias_only():
+    layer = conv(norm=False)
+    y = layer(torch.randn(2, C, dtype=torch.float64), torch.empty(2, 0, dtype=torch.long))
+    assert y.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"combine": "product"}, "Expected 'combine' to be one of 'concat', 'sum' .got 'product'"),
+        ({"send_layers": 3}, "Expected 'send_layers' to be one of 1, 2"),
+        ({"update_layers": -1}, "Expected 'update_layers' to be one of 0, 1, 2"),
+        ({"attention": "cosine"}, "Expected 'attention' to be one of dot, multi_head, additive, mean"),
+    ],
+)
+def test_unknown_options_answer_with_the_known_ones(options, message):
+    with pytest.raises(ValueError, match=message):
+        SpaceConv(C, **options)
+
+
+def test_wrong_input_is_a_clear_error():
+    layer = SpaceConv(C)
+    with pytest.raises(ValueError, match=r"Expected 'x' of shape \[\*, N, 8\] \(got \[13, 9\]\)"):
+        layer(torch.randn(N, 9), EDGES)
+    with pytest.raises(ValueError, match="Expected node positions with position_channels = 0 values"):
+        layer(torch.randn(N, C), EDGES, position=torch.randn(N, 3))
+    with pytest.raises((IndexError, ValueError), match="edge_index"):
+        layer(torch.randn(N, C), EDGES + 1)

@@ -1,0 +1,67 @@
+import pytest
+import torch
+from torch import nn
+
+from pyg_video.layers import TemporalRNN
+
+CELLS = ["gru", "lstm"]
+
+
+@pytest.fixture
+def x():
+    return torch.randn(2, 6, 3, 4, dtype=torch.float64)
+
+
+@pytest.mark.parametrize(("cell", "oracle"), [("gru", nn.GRU), ("lstm", nn.LSTM)])
+def test_every_node_runs_through_torchs_cell_by_itself(cell, oracle, x):
+    rnn = TemporalRNN(4, 5, cell=cell).double()
+    torchs = oracle(4, 5, batch_first=True).double()
+    torchs.load_state_dict(rnn.state_dict())
+    for n in range(3):
+        torch.testing.assert_close(rnn(x)[:, :, n], torchs(x[:, :, n])[0])
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_two_chunks_equal_the_clip_at_once(cell, x):
+    rnn = TemporalRNN(4, cell=cell).double()
+    first, state = rnn.scan(x[:, :4])
+    second, state = rnn.scan(x[:, 4:], state)
+    whole, last = rnn.scan(x)
+    torch.testing.assert_close(torch.cat([first, second], dim=1), whole)
+    torch.testing.assert_close(state, last)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_padded_clips_equal_the_clips_alone(cell, x):
+    rnn, lengths = TemporalRNN(4, cell=cell).double(), torch.tensor([6, 3])
+    padded, state = rnn.scan(x, lengths=lengths)
+    for b, length in enumerate(lengths):
+        alone, last = rnn.scan(x[b : b + 1, :length])
+        torch.testing.assert_close(padded[b, :length], alone[0])
+        assert padded[b, length:].abs().sum() == 0
+        for mine, other in zip(*([s] if cell == "gru" else s for s in (state, last)), strict=True):
+            torch.testing.assert_close(mine[b], other[0])
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_future_frames_do_not_leak(cell, x):
+    rnn = TemporalRNN(4, cell=cell).double()
+    later = x.clone()
+    later[:, 3:] += 1
+    torch.testing.assert_close(rnn(later)[:, :3], rnn(x)[:, :3])
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_are_right(cell, x):
+    rnn = TemporalRNN(4, cell=cell).double()
+    assert torch.autograd.gradcheck(rnn, x.requires_grad_(), fast_mode=True)
+
+
+def test_wrong_input_is_a_clear_error(x):
+    with pytest.raises(ValueError, match="Expected 'cell' to be one of 'gru', 'lstm'"):
+        TemporalRNN(4, cell="rnn")
+    rnn = TemporalRNN(5)
+    with pytest.raises(ValueError, match=r"Expected 'x' of shape \[B, T, N, 5\] \(got \[2, 6, 3, 4\]\)"):
+        rnn(x)
+    with pytest.raises(ValueError, match="Expected 'state' as an earlier scan"):
+        rnn.scan(torch.randn(2, 6, 3, 5), torch.zeros(2, 4, 5))

@@ -1,0 +1,42 @@
+import pytest
+import torch
+from torch import nn
+
+from pyg_video.backbones import SmallCNN
+from pyg_video.models import PoolHead, VideoClassifier
+
+
+class AddOne(nn.Module):
+    def forward(self, x):
+        assert x.dim() == 5
+        return x + 1
+
+
+def classifier(**blocks: nn.Module) -> VideoClassifier:
+    return VideoClassifier(SmallCNN(1, (4, 4), (2, 1)), PoolHead(4, 3), blocks=blocks).eval()
+
+
+def test_a_block_sees_the_map_of_its_stage():
+    model = classifier(stage2=AddOne())
+    video = torch.rand(2, 3, 1, 8, 8)
+    plain = model.backbone(video.flatten(0, 1)).unflatten(0, (2, 3))
+    torch.testing.assert_close(model.features(video), plain + 1)
+
+
+def test_padding_does_not_count():
+    model, video = classifier(), torch.rand(2, 4, 1, 8, 8)
+    padded = model(video, torch.tensor([4, 2]))
+    torch.testing.assert_close(padded[1:], model(video[1:, :2]))
+
+
+def test_blocks_after_unknown_stages_are_refused():
+    with pytest.raises(ValueError, match=r"under stages of the backbone, stage1, stage2 \(got \['stage3'\]\)"):
+        classifier(stage3=AddOne())
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"), [((2, 1, 8, 8), "shape \\[B, T, C, H, W\\]"), ((2, 0, 1, 8, 8), "frame")]
+)
+def test_what_is_no_clip_is_refused(shape, message):
+    with pytest.raises(ValueError, match=message):
+        classifier()(torch.rand(shape))

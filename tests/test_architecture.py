@@ -1,0 +1,64 @@
+"""The direction of imports: what stands left never imports what stands right of it."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pyg_video
+
+PACKAGE = Path(pyg_video.__file__).parent
+ORDER = ["functional", "data", "layers", "graph_builders", "backbones", "models", "checkpoints", "training"]
+SIDE = {"datasets", "transforms", "metrics", "visualization"}  # import functional and data at most
+OPTIONAL = {"av", "matplotlib", "torch_scatter", "torchcodec", "timm", "sphinx"}
+LAZY = {"pytorch_lightning", "jsonargparse", "torchmetrics", "tensorboard", "torchvision", "PIL", "networkx"}
+
+
+def imports(path):
+    """Top-level parts of pyg_video that a file imports anywhere in it."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level > 0:
+            base = parts[: len(parts) - node.level]
+            names = [*base, *node.module.split(".")] if node.module else list(base)
+            yield from [names[0]] if names else [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "pyg_video":
+            yield (node.module.split(".") + [alias.name for alias in node.names])[1]
+        elif isinstance(node, ast.Import):
+            yield from (a.name.split(".")[1] for a in node.names if a.name.startswith("pyg_video."))
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_left(path):
+    own = path.relative_to(PACKAGE).with_suffix("").parts[0]
+    used = {name for name in imports(path) if name in ORDER or name in SIDE} - {own}
+    if own in SIDE:
+        assert used <= {"functional", "data"}
+    elif own in ORDER[:-1]:
+        assert used <= set(ORDER[: ORDER.index(own)])
+
+
+def test_importing_the_package_is_silent_and_light():
+    code = (
+        "import sys, pyg_video\n"
+        "import pyg_video.functional, pyg_video.data, pyg_video.layers, pyg_video.graph_builders, pyg_video.models\n"
+        f"print(sorted({OPTIONAL} & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+    assert ran.stderr == ""
+
+
+def test_the_bare_import_loads_no_heavy_dependency():
+    code = f"import sys, pyg_video\nprint(sorted({OPTIONAL | LAZY | {'torch', 'torch_geometric'}} & set(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-c", code, "--not-an-option"], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+def test_public_names_are_reached_lazily():
+    assert pyg_video.create_model is not None
+    assert "VideoGraph" in dir(pyg_video)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = pyg_video.nothing

@@ -1,0 +1,166 @@
+"""What holds for every builder, processor and readout together."""
+
+import pytest
+import torch
+from torch import nn
+
+from pyg_video.graph_builders import GridGraph, RegionGraph
+from pyg_video.layers import (
+    RSTG,
+    FrameNorm,
+    GaussianPosition,
+    GraphBlock,
+    KernelEmbedding,
+    SpaceConv,
+    TemporalRNN,
+    ToMap,
+    ToVector,
+)
+
+C, SIZE = 8, (7, 6)
+BUILDERS = ["grid", "region"]
+
+
+def build(name):
+    return GridGraph(C) if name == "grid" else RegionGraph(C, size=SIZE, region_channels=8, gain=1.0)
+
+
+def process():
+    norms = {"message_norm": FrameNorm(C), "update_norm": FrameNorm(C)}
+    return RSTG(SpaceConv(C, **norms), TemporalRNN(C), TemporalRNN(C), norm=FrameNorm(C))
+
+
+def model(name, readout=ToVector):
+    torch.manual_seed(2)
+    return nn.Sequential(build(name), KernelEmbedding(C, SIZE), process(), readout())
+
+
+@pytest.fixture
+def x():
+    return torch.randn(2, 4, C, *SIZE)
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("readout", [ToMap, ToVector])
+def test_two_clips_in_a_batch_equal_the_clips_alone(name, readout, x):
+    net = model(name, readout).double()
+    x = x.double()
+    torch.testing.assert_close(net(x), torch.cat([net(clip[None]) for clip in x]))
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_future_frames_do_not_leak_into_the_map(name, x):
+    net = model(name, ToMap).double()
+    later = x.double().clone()
+    later[:, 2:] += 1
+    torch.testing.assert_close(net(later)[:, :2], net(x.double())[:, :2])
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("time", ["last", "mean"])
+def test_padded_clips_equal_the_clips_alone(name, time, x):
+    builder, processor, readout = build(name).double(), process().double(), ToVector(time)
+    x, lengths = x.double(), torch.tensor([2, 4])
+    padded = readout(processor(builder(x, lengths)))
+    alone = [readout(processor(builder(x[b : b + 1, :n]))) for b, n in enumerate(lengths)]
+    torch.testing.assert_close(padded, torch.cat(alone))
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_renumbered_nodes_give_renumbered_results(name, x):
+    """Nodes in another order within each frame, edges and kernels along with them: the map stays the same."""
+    builder, processor = build(name).double(), process().double()
+    graph = builder(x.double())
+    N = builder.num_nodes
+    order = torch.randperm(N)
+    place = (torch.arange(graph.num_nodes).view(-1, N)[:, order]).flatten()
+    other = graph.with_attr(
+        x=graph.x[place], kernel=graph.kernel[place], box=graph.box[place], edge_index=place.argsort()[graph.edge_index]
+    )
+    torch.testing.assert_close(ToMap()(processor(other)), ToMap()(processor(graph)))
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("readout", [ToMap, ToVector])
+def test_the_whole_model_compiles_into_one_graph(name, readout, x):
+    net = model(name, readout)
+    torch._dynamo.reset()
+    compiled = torch.compile(net, fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(x), net(x), atol=1e-5, rtol=1e-4)
+
+
+def test_gaussian_positions_compile_too(x):
+    space = SpaceConv(C, position_channels=36)
+    net = nn.Sequential(build("grid"), GaussianPosition(), RSTG(space, TemporalRNN(C), TemporalRNN(C)), ToMap())
+    torch._dynamo.reset()
+    torch.testing.assert_close(torch.compile(net, fullgraph=True, backend="eager")(x), net(x), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_bfloat16_autocast_stays_close_to_float32(name, x):
+    block = GraphBlock(build(name), process(), channels=C)
+    nn.init.ones_(block.norm.weight)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = block(x)
+        y.float().square().mean().backward()
+    assert (y.float() - block(x)).norm() < 0.05 * block(x).norm()
+    assert all(p.grad.isfinite().all() for p in block.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_gradients_of_the_whole_model_are_right(name):
+    net = model(name, ToMap).double()
+    x = torch.randn(1, 2, C, *SIZE, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(net, x, fast_mode=True)
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_input_need_not_be_contiguous(name, x):
+    net = model(name)
+    channels_last = x.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
+    torch.testing.assert_close(net(channels_last), net(x), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize(("T", "size"), [(1, SIZE), (7, SIZE), (3, (12, 9)), (2, (5, 14))])
+def test_the_same_weights_run_at_another_length_and_map_size(name, T, size):
+    y = model(name, ToMap)(torch.randn(2, T, C, *size))
+    assert y.shape == (2, T, C, *size)
+    assert y.isfinite().all()
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_the_explainer_sees_the_graph(name, x):
+    from torch_geometric.explain import Explainer, GNNExplainer
+
+    builder, processor = build(name), process()
+
+    class Score(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.processor = processor
+
+        def forward(self, x, edge_index, *, graph):
+            return ToVector()(self.processor(graph.with_attr(x=x, edge_index=edge_index))).sum(-1, keepdim=True)
+
+    graph = builder(x[:1]).detach()
+    explainer = Explainer(
+        Score(),
+        GNNExplainer(epochs=1),
+        explanation_type="model",
+        node_mask_type="attributes",
+        edge_mask_type="object",
+        model_config={"mode": "regression", "task_level": "graph", "return_type": "raw"},
+    )
+    explanation = explainer(graph.x, graph.edge_index, graph=graph)
+    assert explanation.edge_mask.shape == (graph.num_edges,)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("readout", [ToMap, ToVector])
+def test_a_gpu_gives_the_numbers_of_the_cpu(name, readout, x):
+    net = model(name, readout)
+    want = net(x)
+    got = net.cuda()(x.cuda())
+    torch.testing.assert_close(got.cpu(), want, atol=1e-3, rtol=1e-3)
