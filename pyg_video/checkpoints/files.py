@@ -98,7 +98,7 @@ def load_model(path: str | os.PathLike[str]) -> VideoClassifier:
 
 def checkpoint_info(path: str | os.PathLike[str]) -> CheckpointInfo:
     """What a checkpoint says about itself, without its weights; raises as :func:`load_model`."""
-    return _read(path)[0]
+    return _read(path, weights=False)[0]
 
 
 def _named_tensors(model: nn.Module) -> dict[str, Tensor]:
@@ -110,13 +110,13 @@ def _named_tensors(model: nn.Module) -> dict[str, Tensor]:
     return {name: state[name].detach() for name in first_name.values()}
 
 
-def _read(path: str | os.PathLike[str]) -> tuple[CheckpointInfo, dict[str, Tensor]]:
+def _read(path: str | os.PathLike[str], *, weights: bool = True) -> tuple[CheckpointInfo, dict[str, Tensor]]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"Expected 'path' to be a checkpoint file (got '{path}', which is none)")
     try:
         with safe_open(path, framework="pt") as file:
             record = (file.metadata() or {}).get(_KEY)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+            tensors = {name: file.get_tensor(name) for name in file.keys() if weights}  # noqa: SIM118 - it is no dict
     except SafetensorError as error:
         raise ValueError(
             f"Expected a whole safetensors file (got '{path}', which is truncated or something else: {error}); "

@@ -1,9 +1,11 @@
 """A graph as a residual block of any backbone."""
 
 from collections.abc import Sequence
+from typing import cast
 
 from torch import Tensor, nn
 
+from ..data import VideoGraph
 from .readout import ToMap
 from .scan import scan
 
@@ -55,15 +57,21 @@ class GraphBlock(nn.Module):
         nn.init.zeros_(self.norm.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.scan(x)[0]
+        graph = self.processor(self.builder(self._project(x)))
+        return self._add(x, graph)
 
     def scan(self, x: Tensor, state: Sequence[object] | None = None) -> tuple[Tensor, list[object]]:
         """Go on from the state that an earlier call gave; gives the state after the last frame as well."""
+        states = list(state or (None, None))
+        graph, states[0] = scan(self.builder, self._project(x), states[0])
+        graph, states[1] = scan(self.processor, graph, states[1])
+        return self._add(x, cast(VideoGraph, graph)), states
+
+    def _project(self, x: Tensor) -> Tensor:
         if x.dim() != 5 or x.size(2) != self.channels:
             raise ValueError(f"Expected 'x' of shape [B, T, {self.channels}, H, W] (got {list(x.shape)})")
-        states = list(state or (None, None))
-        nodes_map = self.project(x.flatten(0, 1)).unflatten(0, x.shape[:2])
-        graph, states[0] = scan(self.builder, nodes_map, states[0])
-        graph, states[1] = scan(self.processor, graph, states[1])
+        return self.project(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+    def _add(self, x: Tensor, graph: VideoGraph) -> Tensor:
         y = self.project_back(self.lift(graph).flatten(0, 1))
-        return x + self.norm(y).unflatten(0, x.shape[:2]), states
+        return x + self.norm(y).unflatten(0, x.shape[:2])

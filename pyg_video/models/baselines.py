@@ -39,5 +39,5 @@ def cnn_sync_mnist(
         channels: channels of each stage.
         strides: stride of each stage.
     """
-    head = PoolHead(channels[-1], num_classes, time=TemporalRNN(channels[-1], cell="lstm"))
-    return VideoClassifier(digit_backbone(frame, channels, strides), head)
+    backbone = digit_backbone(frame, channels, strides)
+    return VideoClassifier(backbone, PoolHead(channels[-1], num_classes, time=TemporalRNN(channels[-1], cell="lstm")))

@@ -90,22 +90,23 @@ def create_model(name: str, **options: Option) -> VideoClassifier:
 def _checked(name: str, key: str, value: Option, defaults: Mapping[str, Option]) -> Option:
     if key not in defaults:
         raise ValueError(f"Expected an option of {name}: {', '.join(defaults)} (got '{key}'{_hint(key, defaults)})")
-    value = _with_tuples(value)
-    if not _is_like(value, defaults[key]):
-        raise ValueError(f"Expected '{key}' of {name} to be of the type of {defaults[key]!r} (got {value!r})")
+    try:
+        return _like(defaults[key], value)
+    except TypeError as error:
+        raise ValueError(
+            f"Expected '{key}' of {name} to be of the type of {defaults[key]!r} (got {value!r})"
+        ) from error
+
+
+def _like(default: Option, value: object) -> Option:
+    """``value`` as an option of the type of ``default``: a list as a tuple, a whole number as a fraction."""
+    if isinstance(default, tuple) and isinstance(value, (list, tuple)):
+        return tuple(_like(default[0], item) for item in value)
+    if isinstance(default, float) and type(value) is int:
+        return float(value)
+    if type(value) is not type(default):  # not isinstance: True is no number here
+        raise TypeError
     return value
-
-
-def _with_tuples(value: Option) -> Option:
-    return tuple(map(_with_tuples, value)) if isinstance(value, (list, tuple)) else value
-
-
-def _is_like(value: object, default: Option) -> bool:
-    if isinstance(default, tuple):
-        return isinstance(value, tuple) and all(_is_like(item, default[0]) for item in value)
-    if isinstance(default, float):
-        return type(value) in (int, float)
-    return type(value) is type(default)  # not isinstance: True is no int here
 
 
 def _hint(name: str, known: Mapping[str, object]) -> str:

@@ -38,9 +38,10 @@ def rstg_sync_mnist(
         positional: let the messages see where the nodes are (Positional All-temp).
         readout: nodes of the ``"last"`` frame, or their ``"mean"`` over frames.
     """
+    backbone = digit_backbone(frame, channels, strides)
     C = channels[-1]
     space = SpaceConv(C, attention=attention, position_channels=_POSITION_SIZE**2 if positional else 0)
     rstg = RSTG(space, TemporalRNN(C, cell="lstm"), TemporalRNN(C, cell="lstm"), num_stages=num_stages)
     processor = nn.Sequential(GaussianPosition(_POSITION_SIZE), rstg) if positional else rstg
     head = GraphHead(GridGraph(C, scales), processor, channels=C, num_classes=num_classes, readout=ToVector(readout))
-    return VideoClassifier(digit_backbone(frame, channels, strides), head)
+    return VideoClassifier(backbone, head)

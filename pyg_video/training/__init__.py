@@ -1,0 +1,32 @@
+"""Training with Lightning, which is imported when something here is first used."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .callbacks import AtomicCheckpointIO, ExportBest, best_checkpoint, last_checkpoint
+    from .data import ClipBatches, ClipData, FreshClipBatches, MultiSyncMNISTData, SyncMNISTData
+    from .module import Prediction, VideoClassification
+
+__all__ = [
+    "AtomicCheckpointIO",
+    "ClipBatches",
+    "ClipData",
+    "ExportBest",
+    "FreshClipBatches",
+    "MultiSyncMNISTData",
+    "Prediction",
+    "SyncMNISTData",
+    "VideoClassification",
+    "best_checkpoint",
+    "last_checkpoint",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        for home in ("callbacks", "data", "module"):
+            module = import_module(f".{home}", __name__)
+            if hasattr(module, name):
+                return getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,72 @@
+"""What a run leaves behind besides Lightning's own files."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.plugins import TorchCheckpointIO
+from torch import Tensor
+
+from ..checkpoints import save_model
+from ..checkpoints.files import Json
+from .module import VideoClassification
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Checkpoints that appear whole or not at all, wherever the system has its temporary folder.
+
+    Lightning writes into the temporary folder and moves the file. Where that folder is on another disk, the move is a
+    copy, and a run that is killed meanwhile leaves a broken ``last.ckpt``.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: object = None
+    ) -> None:
+        path = Path(path)
+        part = path.with_name(f".{path.name}.part")
+        try:
+            super().save_checkpoint(checkpoint, part, storage_options)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def best_checkpoint(monitor: str = "val/acc", mode: str = "max") -> ModelCheckpoint:
+    """Keeps ``best.ckpt``, the epoch with the best validation."""
+    return ModelCheckpoint(monitor=monitor, mode=mode, filename="best", enable_version_counter=False)
+
+
+def last_checkpoint() -> ModelCheckpoint:
+    """Keeps ``last.ckpt``, to resume from, after every epoch.
+
+    ``ModelCheckpoint(monitor=..., save_last=True)`` would not do: it writes ``last.ckpt`` only when the monitored
+    value got better.
+    """
+    return ModelCheckpoint(filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
+
+
+class ExportBest(Callback):
+    """After training, write the best weights as safetensors next to Lightning's checkpoint, for ``load_model``."""
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        saved_by = [c for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint) and c.monitor]
+        if trainer.is_global_zero and saved_by and saved_by[0].best_model_path:
+            best = saved_by[0]
+            export(Path(best.best_model_path), metric=str(best.monitor), score=best.best_model_score)
+
+
+def export(checkpoint: Path, *, metric: str, score: Tensor | None) -> Path:
+    """Write the model of a Lightning checkpoint as safetensors of the same name; gives the new file."""
+    saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    task = VideoClassification(**_arguments(saved["hyper_parameters"]))
+    task.load_state_dict(saved["state_dict"])
+    metadata: dict[str, Json] = {"epoch": saved["epoch"], "step": saved["global_step"]}
+    metadata |= {"label_names": task.label_names, metric: None if score is None else float(score)}
+    return save_model(task.net, checkpoint.with_suffix(".safetensors"), metadata)
+
+
+def _arguments(hyper_parameters: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in hyper_parameters.items() if name != "_instantiator"}  # LightningCLI's

@@ -1,0 +1,68 @@
+"""The command ``pyg-video``; this file answers what needs no Lightning, so that it answers at once."""
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+
+from .. import __version__
+
+_USAGE = """\
+usage: pyg-video {fit,validate,test,predict} [options]
+
+Train and evaluate the models of pyg_video on synchronous digits.
+
+  fit       train; writes logs, checkpoints and the best weights as safetensors under trainer.default_root_dir
+  validate  score a checkpoint on the validation clips
+  test      score a checkpoint on the test clips: digits and trajectories that training never saw
+  predict   write a table of predictions for the test clips
+
+Every option is in a YAML file, on the command line, or both; the command line wins:
+
+  pyg-video fit --config examples/configs/small_dyreg.yaml --model.lr 1e-3 --trainer.max_epochs 2
+  pyg-video fit --config examples/configs/small_dyreg.yaml --ckpt_path runs/small_dyreg/version_0/checkpoints/last.ckpt
+  pyg-video test --config examples/configs/small_dyreg.yaml --ckpt_path runs/small_dyreg/version_0/checkpoints/best.ckpt
+
+options:
+  -h, --help      this text; for all options: pyg-video fit --help, and --data.help SyncMNISTData
+  --version       the version
+  --print_config  after a command and its options: the whole configuration as YAML
+
+A mistake ends with one line and exit code 2; PYG_VIDEO_TRACEBACK=1 shows where it was noticed.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; gives the exit code.
+
+    Args:
+        argv: the command and its options; those of this process by default.
+
+    Example:
+        >>> main(["--version"])
+        pyg-video 0.1.0
+        0
+    """
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_USAGE, end="")
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        print(f"pyg-video {__version__}")
+        return 0
+    # torch_geometric scripts helpers at import, which torch 2.15 announces to be deprecated.
+    warnings.filterwarnings("ignore", "`torch.jit.script", FutureWarning)
+    from .lightning_cli import USER_ERRORS, in_one_line, run
+
+    try:
+        run(None if argv is None else arguments)
+    except USER_ERRORS as error:
+        if os.environ.get("PYG_VIDEO_TRACEBACK"):
+            raise
+        print(f"pyg-video: error: {in_one_line(error)}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""Clip classification as a Lightning module."""
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from pytorch_lightning import LightningModule
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor
+from torch.nn import functional as F
+from torchmetrics import MetricCollection
+from torchmetrics.classification import MulticlassAccuracy
+
+from ..datasets import SyncClip
+from ..models import Option, create_model, model_options
+
+
+class Prediction(NamedTuple):
+    """What a model says about a batch of clips.
+
+    Shapes:
+        - **probability:** :math:`(B, num\\_classes)`
+        - **label:** the most probable class, :math:`(B)`
+        - **target:** the true class, :math:`(B)`
+
+    and the **name** of the most probable class, where the classes have names.
+    """
+
+    probability: Tensor
+    label: Tensor
+    target: Tensor
+    name: list[str]
+
+
+class VideoClassification(LightningModule):
+    """Train a named model to classify clips: cross-entropy, AdamW, linear warm-up and then a cosine to zero.
+
+    Logs ``train/loss``, ``train/acc``, ``val/loss``, ``val/acc`` and ``test/acc``; with more than five classes also
+    the top-5 accuracies ``.../acc5``. Accuracies are shares of all clips (``average="micro"``).
+
+    Args:
+        model: name of the model, see :func:`~pyg_video.models.list_models`.
+        num_classes: number of classes. The command line sets it from the data.
+        frame_size: side of the frames, for models with an option ``frame``. The command line sets it from the data.
+        label_names: the classes in words. The command line sets them from the data.
+        model_options: further options of the model, see :func:`~pyg_video.models.model_options`.
+        lr: highest learning rate.
+        weight_decay: of AdamW.
+        warmup_steps: steps in which the learning rate rises to ``lr``.
+
+    Shapes:
+        - **video:** :math:`(B, T, C, H, W)`
+        - **output:** :math:`(B, num\\_classes)`
+
+    Example:
+        >>> task = VideoClassification("cnn_sync_mnist", num_classes=10, frame_size=40)
+        >>> task(torch.rand(2, 8, 1, 40, 40)).shape
+        torch.Size([2, 10])
+    """
+
+    def __init__(
+        self,
+        model: str,
+        num_classes: int,
+        frame_size: int | None = None,
+        label_names: tuple[str, ...] = (),
+        *,
+        model_options: dict[str, Option] | None = None,
+        lr: float = 2e-3,
+        weight_decay: float = 0.05,
+        warmup_steps: int = 500,
+    ) -> None:
+        super().__init__()
+        if lr <= 0 or weight_decay < 0 or warmup_steps < 0:
+            raise ValueError(
+                "Expected 'lr' above 0, 'weight_decay' and 'warmup_steps' of at least 0 "
+                f"(got {lr}, {weight_decay} and {warmup_steps})"
+            )
+        self.save_hyperparameters()
+        self.lr, self.weight_decay, self.warmup_steps = lr, weight_decay, warmup_steps
+        self.label_names = tuple(label_names)
+        self.net = create_model(model, **_merged(model, num_classes, frame_size, model_options or {}))
+        metrics = MetricCollection({"acc": MulticlassAccuracy(num_classes, average="micro")})
+        if num_classes > 5:
+            metrics.add_metrics({"acc5": MulticlassAccuracy(num_classes, top_k=5, average="micro")})
+        self.train_metrics = metrics.clone(prefix="train/")
+        self.val_metrics = metrics.clone(prefix="val/")
+        self.test_metrics = metrics.clone(prefix="test/")
+
+    def forward(self, video: Tensor) -> Tensor:
+        return self.net(video)
+
+    def training_step(self, batch: SyncClip, batch_idx: int) -> Tensor:  # noqa: ARG002
+        loss = self._score(batch, self.train_metrics)
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch.label))
+        return loss
+
+    def validation_step(self, batch: SyncClip, batch_idx: int) -> None:  # noqa: ARG002
+        loss = self._score(batch, self.val_metrics)
+        self.log("val/loss", loss, sync_dist=True, batch_size=len(batch.label))
+
+    def test_step(self, batch: SyncClip, batch_idx: int) -> None:  # noqa: ARG002
+        self._score(batch, self.test_metrics)
+
+    def predict_step(self, batch: SyncClip, batch_idx: int) -> Prediction:  # noqa: ARG002
+        probability = self(batch.video).float().softmax(dim=-1)
+        label = probability.argmax(dim=-1)
+        name = [self.label_names[k] for k in label.tolist()] if self.label_names else []
+        return Prediction(probability, label, batch.label, name)
+
+    def _score(self, batch: SyncClip, metrics: MetricCollection) -> Tensor:
+        scores = self(batch.video).float()
+        metrics.update(scores.detach(), batch.label)
+        self.log_dict(
+            metrics,
+            on_step=False,
+            on_epoch=True,
+            prog_bar=metrics is self.val_metrics,
+            batch_size=len(batch.label),
+        )
+        return F.cross_entropy(scores, batch.label)
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        optimizer = torch.optim.AdamW(self.parameters(), lr=self.lr, weight_decay=self.weight_decay)
+        num_steps = self.trainer.estimated_stepping_batches
+        scheduler = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: lr_factor(step, self.warmup_steps, num_steps)
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def lr_factor(step: int, warmup_steps: int, num_steps: float) -> float:
+    r"""Share of the highest learning rate that step ``step`` uses.
+
+    .. math:: \min\left(1, \frac{s + 1}{w}\right) \cdot \frac{1 + \cos(\pi s / S)}{2}
+
+    for step :math:`s` of :math:`S`, and :math:`w` warm-up steps.
+
+    Example:
+        >>> [round(lr_factor(step, 2, 4), 3) for step in range(5)]
+        [0.5, 0.854, 0.5, 0.146, 0.0]
+    """
+    warmup = min(1.0, (step + 1) / max(1, warmup_steps))
+    return warmup * (1 + math.cos(math.pi * min(1.0, step / num_steps))) / 2
+
+
+def _merged(model: str, num_classes: int, frame_size: int | None, options: Mapping[str, Option]) -> dict[str, Option]:
+    """The model's options, with those that follow from the data."""
+    from_data: dict[str, Option] = {"num_classes": num_classes}
+    if frame_size is not None and "frame" in model_options(model):
+        from_data["frame"] = frame_size
+    for name, value in from_data.items():
+        if options.get(name, value) != value:
+            raise ValueError(
+                f"Expected '{name}' in 'model_options' to be that of the data, {value} (got {options[name]}); "
+                "leave it out"
+            )
+    return {**from_data, **options}

@@ -1,0 +1,80 @@
+import pytest
+import torch
+from pytorch_lightning import Callback
+
+from pyg_video.checkpoints import checkpoint_info, load_model
+from pyg_video.training import AtomicCheckpointIO, ExportBest
+
+
+class KilledError(Exception):
+    pass
+
+
+class KilledAt(Callback):
+    """Ends a run at the start of an epoch."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        if trainer.current_epoch == self.epoch:
+            raise KilledError
+
+
+def weights(path):
+    return torch.load(path, weights_only=True)["state_dict"]
+
+
+def last(tmp_path, folder):
+    return tmp_path / folder / "checkpoints" / "last.ckpt"
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(tiny_task, tiny_data, tiny_trainer, tmp_path):
+    torch.manual_seed(1)
+    tiny_trainer(folder="whole", max_epochs=3).fit(tiny_task(), tiny_data())
+    torch.manual_seed(1)
+    with pytest.raises(KilledError):
+        tiny_trainer(KilledAt(1), folder="cut", max_epochs=3).fit(tiny_task(), tiny_data())
+    torch.manual_seed(2)  # must not matter
+    resumed = tiny_trainer(folder="resumed", max_epochs=3)
+    resumed.fit(tiny_task(), tiny_data(), ckpt_path=last(tmp_path, "cut"))
+    assert resumed.global_step == 6
+    expected, got = weights(last(tmp_path, "whole")), weights(last(tmp_path, "resumed"))
+    assert all(torch.equal(got[name], expected[name]) for name in expected)
+
+
+def test_last_is_the_last_epoch_even_if_it_was_no_better(tiny_task, tiny_data, tiny_trainer, tmp_path):
+    trainer = tiny_trainer(max_epochs=3)
+    trainer.fit(tiny_task(), tiny_data())
+    assert torch.load(last(tmp_path, "run"), weights_only=True)["global_step"] == trainer.global_step
+
+
+def test_the_best_weights_are_exported(tiny_task, tiny_data, tiny_trainer, tmp_path):
+    data = tiny_data()
+    trainer = tiny_trainer(ExportBest())
+    trainer.fit(tiny_task(label_names=data.label_names), data)
+    path = tmp_path / "run" / "checkpoints" / "best.safetensors"
+    info = checkpoint_info(path)
+    assert info.recipe.name == "dyreg_gnn_sync_mnist"
+    assert info.metadata["label_names"] == list(data.label_names)
+    assert info.metadata["val/acc"] == pytest.approx(float(trainer.checkpoint_callback.best_model_score))
+    expected = weights(path.with_suffix(".ckpt"))
+    for name, tensor in load_model(path).state_dict().items():
+        assert torch.equal(tensor, expected[f"net.{name}"])
+
+
+def test_a_failed_save_leaves_the_earlier_checkpoint(tmp_path, monkeypatch):
+    path = tmp_path / "last.ckpt"
+    AtomicCheckpointIO().save_checkpoint({"step": 1}, path)
+
+    def full_disk(checkpoint, part, options=None):
+        part.write_bytes(b"half of it")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(
+        "pytorch_lightning.plugins.TorchCheckpointIO.save_checkpoint", lambda _, *args: full_disk(*args)
+    )
+    with pytest.raises(OSError, match="No space left"):
+        AtomicCheckpointIO().save_checkpoint({"step": 2}, path)
+    assert torch.load(path, weights_only=True) == {"step": 1}
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,71 @@
+import pytest
+import torch
+
+from pyg_video.training import ClipBatches, FreshClipBatches, MultiSyncMNISTData
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3])
+def test_processes_share_the_clips_without_overlap(world_size):
+    parts = [ClipBatches(13, 4, rank=rank, world_size=world_size) for rank in range(world_size)]
+    numbers = [number for part in parts for batch in part for number in batch]
+    assert sorted(numbers) == list(range(13 - 13 % world_size))
+    assert len({len(list(part)) for part in parts}) == 1
+    assert all(len(part) == len(list(part)) for part in parts)
+
+
+def test_no_epoch_repeats_a_clip():
+    batches = FreshClipBatches(10, 4)
+    seen = []
+    for epoch in range(3):
+        batches.set_epoch(epoch)
+        seen += [number for batch in batches for number in batch]
+    assert seen == list(range(30))
+
+
+@pytest.mark.parametrize("options", [{"size": 1, "batch_size": 4, "world_size": 2}, {"size": 4, "batch_size": 0}])
+def test_processes_without_clips_are_refused(options):
+    with pytest.raises(ValueError, match="at least one clip for each"):
+        ClipBatches(**options)
+
+
+def test_loaders_give_whole_batches(tiny_data):
+    data = tiny_data()
+    batch = next(iter(data.train_dataloader()))
+    assert batch.video.shape == (4, 3, 1, 16, 16)
+    assert torch.equal(batch.video, data.train.batch(range(4)).video)
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_workers_change_nothing(tiny_data, num_workers):
+    data = tiny_data(num_workers=num_workers)
+    labels = torch.cat([batch.label for batch in data.test_dataloader()])
+    assert torch.equal(labels, data.test.batch(range(6)).label)
+
+
+def test_validation_has_trajectories_of_its_own(tiny_data):
+    train, val = (clips.batch(range(4)).box for clips in (tiny_data().train, tiny_data().val))
+    assert not torch.equal(train, val)
+
+
+def test_the_seed_changes_the_training_only(tiny_data):
+    one, two = tiny_data(seed=1), tiny_data(seed=2)
+    assert not torch.equal(one.train.batch(range(4)).box, two.train.batch(range(4)).box)
+    for split in ("val", "test"):
+        assert torch.equal(getattr(one, split).batch(range(4)).box, getattr(two, split).batch(range(4)).box)
+
+
+def test_seeds_of_the_validation_are_refused(tiny_data):
+    with pytest.raises(ValueError, match="'seed' of at least 0"):
+        tiny_data(seed=-1)
+
+
+def test_the_data_know_their_classes(tiny_data):
+    data = tiny_data()
+    assert data.num_classes == len(data.label_names) == 6
+    assert data.frame == 16
+
+
+def test_multi_sync_mnist():
+    data = MultiSyncMNISTData(canvas=32, frame=16, digit_size=6, num_frames=2, batch_size=2, val_size=2, test_size=2)
+    assert data.num_classes == 56
+    assert next(iter(data.val_dataloader())).digit.shape == (2, 5)

@@ -1,0 +1,109 @@
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+
+from pyg_video.checkpoints import load_model
+from pyg_video.training.cli import main
+
+CONFIGS = sorted((Path(__file__).parents[2] / "examples" / "configs").glob("*.yaml"))
+SMALL = next(path for path in CONFIGS if path.stem == "small_dyreg")
+TINY = [
+    *("--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"),
+    *("--data.batch_size=2", "--data.train_size=4", "--data.val_size=4", "--data.test_size=4", "--data.num_workers=0"),
+    *("--data.canvas=32", "--data.frame=32", "--data.digit_size=6", "--data.num_frames=2"),
+    *("--model.model_options.channels=[4,4]", "--model.model_options.strides=[2,2]"),
+]
+
+
+@pytest.fixture
+def command(monkeypatch, tmp_path, capsys):
+    """Runs ``pyg-video`` in a folder of its own; gives the exit code and what it printed to stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr("sys.argv", ["pyg-video"])  # Lightning warns where both are given
+        monkeypatch.chdir(tmp_path)
+        code = main(list(map(str, arguments)))
+        return code, capsys.readouterr().err
+
+    return run
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_the_configs_of_the_examples_run(command, config):
+    assert command("fit", f"--config={config}", *TINY, "--trainer.fast_dev_run=true")[0] == 0
+    assert config.read_text().startswith(f"# pyg-video fit --config examples/configs/{config.name}\n")
+
+
+def test_fit_leaves_logs_and_checkpoints_that_the_other_commands_take(command, tmp_path):
+    run = [f"--config={SMALL}", *TINY, "--trainer.max_epochs=2", "--trainer.log_every_n_steps=1"]
+    assert command("fit", *run)[0] == 0
+    folder = tmp_path / "runs" / "small_dyreg"
+    version = folder / "version_0"
+    rows = list(csv.DictReader((version / "metrics.csv").read_text().splitlines()))
+    assert {"train/loss", "train/acc", "val/loss", "val/acc"} <= rows[0].keys()
+    assert list(version.glob("events.out.tfevents.*"))
+    assert load_model(version / "checkpoints" / "best.safetensors").recipe.options["num_classes"] == 10
+
+    best = version / "checkpoints" / "best.ckpt"
+    for name in ("validate", "test", "predict"):
+        assert command(name, f"--config={SMALL}", *TINY, f"--ckpt_path={best}")[0] == 0
+    table = list(csv.DictReader((folder / "predictions.csv").read_text().splitlines()))
+    assert [row["clip"] for row in table] == ["0", "1", "2", "3"]
+    assert table[0]["name"].endswith("move together")
+
+    assert (
+        command("fit", *run, "--trainer.max_epochs=3", f"--ckpt_path={version / 'checkpoints' / 'last.ckpt'}")[0] == 0
+    )
+    resumed = torch.load(folder / "version_1" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert resumed["global_step"] == 6
+    assert torch.load(best, weights_only=True)["global_step"] in (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--model.lrr=1"], "--model.lrr"),
+        (["--data.num_digit=3"], "num_digit"),
+        (["--trainer.max_epoch=3"], "max_epoch"),
+        (["--model.lr=fast"], "model.lr"),
+        (["--model.model=rstg"], "rstg_sync_mnist"),
+        (["--model.model_options.anchor=grid"], "did you mean 'anchors'?"),
+        (["--model.model_options.num_classes=3"], "that of the data, 10 (got 3)"),
+        (["--data.digits=/nowhere"], "pass download=True"),
+        (["--data.motion=circular"], "'motion' to be one of"),
+        (["--config=nowhere.yaml"], "nowhere.yaml"),
+        (["--ckpt_path=nowhere.ckpt"], "nowhere.ckpt"),
+    ],
+)
+def test_mistakes_end_in_one_line_that_names_them(command, arguments, named):
+    code, error = command("fit", f"--config={SMALL}", *TINY, *arguments)
+    assert (code, error.count("\n")) == (2, 1), error
+    assert error.startswith("pyg-video: error: ")
+    assert named in error
+    assert "Union" not in error
+
+
+def test_misspelt_keys_in_a_file_are_named(command, tmp_path):
+    for right, wrong in (("lr:", "lrr:"), ("num_digits:", "num_digit:"), ("max_epochs:", "max_epoch:")):
+        (tmp_path / "bad.yaml").write_text(SMALL.read_text().replace(right, wrong))
+        code, error = command("fit", "--config=bad.yaml")
+        assert (code, error.count("\n")) == (2, 1), error
+        assert wrong[:-1] in error
+
+
+@pytest.mark.parametrize("content", ["", "half"])
+def test_truncated_checkpoints_are_named(command, tmp_path, content):
+    torch.save({"state_dict": {"weight": torch.zeros(9)}, "pytorch-lightning_version": "2.6"}, tmp_path / "last.ckpt")
+    whole = (tmp_path / "last.ckpt").read_bytes()
+    (tmp_path / "last.ckpt").write_bytes(whole[: len(whole) // 2] if content else b"")
+    code, error = command("test", f"--config={SMALL}", *TINY, "--ckpt_path=last.ckpt")
+    assert (code, error.count("\n")) == (2, 1), error
+    assert "whole checkpoint of Lightning (got 'last.ckpt'" in error
+
+
+def test_a_traceback_on_request(command, monkeypatch):
+    monkeypatch.setenv("PYG_VIDEO_TRACEBACK", "1")
+    with pytest.raises(ValueError, match="Expected the name of a model"):
+        command("fit", f"--config={SMALL}", *TINY, "--model.model=lost")

@@ -1,0 +1,78 @@
+import pytest
+import torch
+from pytorch_lightning.utilities import move_data_to_device
+from torch.nn import functional as F
+
+from pyg_video.datasets import SyncClip
+from pyg_video.training import Prediction, VideoClassification
+from pyg_video.training.module import lr_factor
+
+
+def test_learning_rate_rises_then_falls_to_zero():
+    factors = [lr_factor(step, 10, 100) for step in range(101)]
+    assert factors[:10] == sorted(factors[:10])
+    assert factors[9:] == sorted(factors[9:], reverse=True)
+    assert factors[100] == 0
+
+
+def test_no_warmup_starts_at_the_top():
+    assert lr_factor(0, 0, 10) == 1
+
+
+def test_one_epoch_logs_losses_and_shares_of_all_clips(tiny_task, tiny_data, tiny_trainer):
+    task, data, trainer = tiny_task(), tiny_data(), tiny_trainer(max_epochs=1)
+    trainer.fit(task, data)
+    assert {"train/loss", "train/acc", "val/loss", "val/acc", "val/acc5"} <= trainer.callback_metrics.keys()
+    with torch.no_grad():
+        clips = data.val.batch(range(8))
+        scores = task.eval()(clips.video)
+    share = (scores.argmax(1) == clips.label).float().mean()
+    torch.testing.assert_close(trainer.callback_metrics["val/acc"], share)
+    torch.testing.assert_close(trainer.callback_metrics["val/loss"], F.cross_entropy(scores, clips.label))
+
+
+def test_accuracy_on_the_test_clips(tiny_task, tiny_data, tiny_trainer):
+    task, data = tiny_task(), tiny_data()
+    (results,) = tiny_trainer().test(task, data, verbose=False)
+    clips = data.test.batch(range(6))
+    assert results["test/acc"] == pytest.approx((task.eval()(clips.video).argmax(1) == clips.label).float().mean())
+
+
+def test_predictions_name_the_class(tiny_task, tiny_data, tiny_trainer):
+    data = tiny_data()
+    first, second = tiny_trainer().predict(tiny_task(label_names=data.label_names), data)
+    assert isinstance(first, Prediction)
+    torch.testing.assert_close(first.probability.sum(1), torch.ones(4))
+    assert first.name == [data.label_names[k] for k in first.label]
+    assert torch.equal(second.target, data.test.batch(range(4, 6)).label)
+
+
+def test_clips_move_to_a_device():
+    clip = move_data_to_device(SyncClip(*(torch.zeros(2) for _ in SyncClip._fields)), torch.device("meta"))
+    assert isinstance(clip, SyncClip)
+    assert all(field.is_meta for field in clip)
+
+
+def test_few_classes_have_no_top_five():
+    assert list(VideoClassification("cnn_sync_mnist", 5).val_metrics) == ["val/acc"]
+
+
+@pytest.mark.parametrize("option", [{"lr": 0.0}, {"weight_decay": -1.0}, {"warmup_steps": -1}])
+def test_impossible_rates_are_refused(option):
+    with pytest.raises(ValueError, match="Expected 'lr' above 0"):
+        VideoClassification("cnn_sync_mnist", 5, **option)
+
+
+def test_options_cannot_disagree_with_the_data():
+    with pytest.raises(ValueError, match=r"'num_classes' in 'model_options' to be that of the data, 5 \(got 6\)"):
+        VideoClassification("cnn_sync_mnist", 5, model_options={"num_classes": 6})
+
+
+def test_models_without_a_frame_option_get_none(monkeypatch):
+    from pyg_video.models import create_model, registry
+
+    def anywhere(num_classes: int = 3):
+        return create_model("cnn_sync_mnist", num_classes=num_classes)
+
+    monkeypatch.setitem(registry._ENTRIES, "anywhere", anywhere)
+    assert VideoClassification("anywhere", 4, 40).net(torch.rand(1, 2, 1, 40, 40)).shape == (1, 4)
