@@ -15,8 +15,9 @@ class GraphBlock(nn.Module):
 
     .. math:: Y = X + \mathrm{norm}(\mathrm{lift}(\mathrm{graph}(X)))
 
-    The norm is a layer normalisation over :math:`(C, H, W)` of every frame, affine per channel, and its scale starts
-    at zero [code]: at initialisation the block is the identity, so it can go into a trained backbone.
+    The norm is a layer normalisation over :math:`(C, H, W)` of every frame, affine per channel. By default its scale
+    starts at zero [code]: at initialisation the block is the identity, so it can go into a trained backbone, but what
+    is inside it gets no gradient in the first step and little in the next. Start at 1 to train from scratch.
 
     Args:
         builder: feature map to graph, working on ``node_channels``.
@@ -24,6 +25,7 @@ class GraphBlock(nn.Module):
         channels: channels of the feature map.
         node_channels: channels of the graph. If given, a 1 x 1 convolution and a norm lead to it, and a 1 x 1
             convolution leads back.
+        residual_scale: first value of the norm's scale.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
@@ -41,7 +43,13 @@ class GraphBlock(nn.Module):
     """
 
     def __init__(
-        self, builder: nn.Module, processor: nn.Module, *, channels: int, node_channels: int | None = None
+        self,
+        builder: nn.Module,
+        processor: nn.Module,
+        *,
+        channels: int,
+        node_channels: int | None = None,
+        residual_scale: float = 0.0,
     ) -> None:
         super().__init__()
         self.channels = channels
@@ -54,7 +62,7 @@ class GraphBlock(nn.Module):
         self.processor = processor
         self.lift = ToMap()
         self.norm = nn.GroupNorm(1, channels)  # one group: statistics over (C, H, W)
-        nn.init.zeros_(self.norm.weight)
+        nn.init.constant_(self.norm.weight, residual_scale)
 
     def forward(self, x: Tensor) -> Tensor:
         graph = self.processor(self.builder(self._project(x)))

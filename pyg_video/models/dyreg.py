@@ -26,6 +26,7 @@ def dyreg_gnn_sync_mnist(
     adapt: str = "frame",
     region_size: str = "learned",
     readout: str = "mean",
+    residual_scale: float = 0.0,
 ) -> VideoClassifier:
     """Dynamic Regions Graph Neural Network (Duta et al., NeurIPS 2021) in a plain convolutional net.
 
@@ -43,6 +44,7 @@ def dyreg_gnn_sync_mnist(
         adapt: regions for every ``"frame"``, every ``"clip"`` or the whole ``"dataset"``.
         region_size: ``"learned"`` or ``"fixed"``.
         readout: pooled features of the ``"last"`` frame, or their ``"mean"`` over frames.
+        residual_scale: first value of the scale of the block's norm, see :class:`~pyg_video.layers.GraphBlock`.
     """
     backbone = digit_backbone(frame, channels, strides)
     if not -len(channels) <= stage < len(channels):
@@ -62,7 +64,7 @@ def dyreg_gnn_sync_mnist(
         gain=gain,
     )
     processor = nn.Sequential(KernelEmbedding(C, size), dyreg_processor(C, num_stages))
-    block = GraphBlock(builder, processor, channels=C)
+    block = GraphBlock(builder, processor, channels=C, residual_scale=residual_scale)
     return VideoClassifier(backbone, PoolHead(channels[-1], num_classes, readout=readout), blocks={name: block})
 
 
