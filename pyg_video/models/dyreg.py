@@ -3,10 +3,10 @@
 from torch import nn
 
 from ..graph_builders import RegionGraph
-from ..layers import RSTG, FrameNorm, GraphBlock, KernelEmbedding, SpaceConv, TemporalRNN
+from ..layers import RSTG, FrameNorm, GraphBlock, KernelEmbedding, SpaceConv, TemporalRNN, ToVector
 from .baselines import digit_backbone
 from .classifier import VideoClassifier
-from .heads import PoolHead
+from .heads import GraphHead, PoolHead
 from .registry import register_model
 
 
@@ -17,6 +17,7 @@ def dyreg_gnn_sync_mnist(
     frame: int = 64,
     channels: tuple[int, ...] = (16, 32, 32),
     strides: tuple[int, ...] = (2, 2, 1),
+    output: str = "map",
     stage: int = -1,
     num_stages: int = 3,
     arrangement: tuple[int, ...] = (3, 3),
@@ -28,13 +29,15 @@ def dyreg_gnn_sync_mnist(
     readout: str = "mean",
     residual_scale: float = 0.0,
 ) -> VideoClassifier:
-    """Dynamic Regions Graph Neural Network (Duta et al., NeurIPS 2021) in a plain convolutional net.
+    """Dynamic Regions Graph Neural Network (Duta et al., NeurIPS 2021) on a plain convolutional net.
 
     Args:
         num_classes: number of classes.
         frame: side of the frames.
         channels: channels of each stage of the backbone.
         strides: stride of each stage of the backbone.
+        output: ``"map"``: the nodes go back onto the feature map, as a block inside the backbone (DyReg-GNN);
+            ``"vector"``: their sum decides the class (RSTG-to-vec), and ``stage`` is the last one.
         stage: stage that the block follows, counted from 0; -1 is the last.
         num_stages: iterations of time and space.
         arrangement: rows and columns of regions.
@@ -43,14 +46,11 @@ def dyreg_gnn_sync_mnist(
         gain: first value of the regions' gain, see :class:`~pyg_video.graph_builders.RegionGraph`.
         adapt: regions for every ``"frame"``, every ``"clip"`` or the whole ``"dataset"``.
         region_size: ``"learned"`` or ``"fixed"``.
-        readout: pooled features of the ``"last"`` frame, or their ``"mean"`` over frames.
+        readout: features of the ``"last"`` frame, or their ``"mean"`` over frames.
         residual_scale: first value of the scale of the block's norm, see :class:`~pyg_video.layers.GraphBlock`.
     """
+    _check(len(channels), arrangement, output, stage)
     backbone = digit_backbone(frame, channels, strides)
-    if not -len(channels) <= stage < len(channels):
-        raise ValueError(f"Expected 'stage' to be one of the backbone's {len(channels)}, from 0 (got {stage})")
-    if len(arrangement) != 2:
-        raise ValueError(f"Expected 'arrangement' to be rows and columns of regions (got {arrangement})")
     name, C, stride = backbone.info[stage]
     size = (-(-frame // stride),) * 2
     builder = RegionGraph(
@@ -64,8 +64,22 @@ def dyreg_gnn_sync_mnist(
         gain=gain,
     )
     processor = nn.Sequential(KernelEmbedding(C, size), dyreg_processor(C, num_stages))
+    if output == "vector":
+        head = GraphHead(builder, processor, channels=C, num_classes=num_classes, readout=ToVector(readout))
+        return VideoClassifier(backbone, head)
     block = GraphBlock(builder, processor, channels=C, residual_scale=residual_scale)
     return VideoClassifier(backbone, PoolHead(channels[-1], num_classes, readout=readout), blocks={name: block})
+
+
+def _check(num_stages: int, arrangement: tuple[int, ...], output: str, stage: int) -> None:
+    if output not in ("map", "vector"):
+        raise ValueError(f"Expected 'output' to be 'map' or 'vector' (got {output!r})")
+    if not -num_stages <= stage < num_stages:
+        raise ValueError(f"Expected 'stage' to be one of the backbone's {num_stages}, from 0 (got {stage})")
+    if output == "vector" and stage not in (-1, num_stages - 1):
+        raise ValueError(f"Expected 'stage' to be the last one, -1, with output='vector' (got {stage})")
+    if len(arrangement) != 2:
+        raise ValueError(f"Expected 'arrangement' to be rows and columns of regions (got {arrangement})")
 
 
 def dyreg_processor(channels: int, num_stages: int = 3) -> RSTG:

@@ -39,3 +39,15 @@ def test_the_block_is_the_identity_at_initialisation():
     plain.backbone.load_state_dict(graph.backbone.state_dict())
     video = torch.rand(2, 3, 1, 14, 14)
     torch.testing.assert_close(graph.features(video), plain.features(video))
+
+
+def test_the_nodes_may_decide_the_class_themselves():
+    model = dyreg_gnn_sync_mnist(**TINY, output="vector", readout="last")
+    assert not model.blocks
+    video = torch.rand(2, 3, 1, 14, 14)
+    graph = model.head.processor(model.head.builder(model.features(video)))
+    torch.testing.assert_close(model(video), model.head.linear(graph.frames[:, -1].sum(1)), atol=1e-5, rtol=1e-4)
+    with pytest.raises(ValueError, match="Expected 'output' to be 'map' or 'vector'"):
+        dyreg_gnn_sync_mnist(**TINY, output="nodes")
+    with pytest.raises(ValueError, match="Expected 'stage' to be the last one"):
+        dyreg_gnn_sync_mnist(**TINY, output="vector", stage=0)
