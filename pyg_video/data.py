@@ -78,16 +78,29 @@ class VideoGraph(Data):
     @property
     def frame_layout(self) -> tuple[int, int]:
         """``(T, N)``; the same for every clip of a collated batch, else a :exc:`ValueError`."""
-        layout = self._store["layout"]
+        layout = self._store.get("layout")
+        if layout is None:
+            raise ValueError(
+                "Expected a graph with a 'layout' (got one without: a subgraph, or made by hand); give layout=(T, N)"
+            )
         if isinstance(layout[0], int):
             T, N = layout
         else:  # collated by PyG: one (T, N) a clip
-            if any(other != layout[0] for other in layout):
-                raise ValueError(
-                    f"Expected clips of one layout (T, N) to see them as one grid (got {sorted(set(layout))}); "
-                    "pad the clips and set 'lengths', or use one clip at a time"
-                )
-            T, N = layout[0]
+            T, N = self._common_layout(layout)
+        return T, N
+
+    def _common_layout(self, layouts: list[tuple[int, int]]) -> tuple[int, int]:
+        T, N = layouts[0]
+        if any(tuple(other) != (T, N) for other in layouts):
+            raise ValueError(
+                f"Expected clips of one layout (T, N) to see them as one grid (got {sorted(map(tuple, layouts))}); "
+                "pad the clips and set 'lengths', or use one clip at a time"
+            )
+        if self._store["x"].size(0) != len(layouts) * T * N:
+            raise ValueError(
+                f"Expected collated graphs of one clip each, {T * N} nodes (got {self._store['x'].size(0)} nodes in "
+                f"{len(layouts)} graphs); a builder makes the batch of several clips at once"
+            )
         return T, N
 
     @property
@@ -95,10 +108,19 @@ class VideoGraph(Data):
         """Node features as a grid, :math:`(B, T, N, C)`; a view of ``x``."""
         return self.grid(self._store["x"])
 
+    @frames.setter
+    def frames(self, value: Tensor) -> None:  # noqa: ARG002
+        raise AttributeError("Expected node features to be set with with_x (got an assignment to 'frames')")
+
+    @property
+    def num_clips(self) -> int:
+        """Clips :math:`B`."""
+        return self.frames.size(0)
+
     @property
     def num_frames(self) -> int:
         """Frames of all clips together, :math:`B \\cdot T`."""
-        return self._store["x"].size(0) // self.frame_layout[1]
+        return self.frames.shape[:2].numel()
 
     @property
     def frame_index(self) -> Tensor:
@@ -109,12 +131,16 @@ class VideoGraph(Data):
     def grid(self, value: Tensor) -> Tensor:
         """A node attribute as a grid: :math:`(V, *)` to :math:`(B, T, N, *)`."""
         T, N = self.frame_layout
-        if value.size(0) % (T * N) != 0:
-            raise ValueError(
-                f"Expected a multiple of T * N = {T} * {N} nodes (got {value.size(0)}); "
-                "a subgraph has no (B, T, N) grid any more"
-            )
+        if T < 1 or N < 1 or value.size(0) == 0 or value.size(0) % (T * N) != 0:
+            raise ValueError(f"Expected clips of T * N = {T} * {N} nodes (got {value.size(0)} nodes)")
         return value.unflatten(0, (-1, T, N))
+
+    def need(self, name: str) -> Tensor:
+        """The attribute ``name``, or a :exc:`ValueError` that says who gives it."""
+        if name not in self._store:
+            raise ValueError(f"Expected a graph with '{name}' (got one without); let a builder make it, or set it")
+        value: Tensor = self._store[name]
+        return value
 
     def with_x(self, x: Tensor) -> "VideoGraph":
         """This graph with other node features; everything else is shared, not copied."""
@@ -122,16 +148,19 @@ class VideoGraph(Data):
 
     def with_attr(self, **attributes: object) -> "VideoGraph":
         """This graph with some attributes replaced or added; everything else is shared, not copied."""
+        box = attributes.get("box")
+        if isinstance(box, Tensor):
+            attributes.setdefault("pos", box[..., :2])
         return _from_mapping({**self._store._mapping, **attributes})
 
     def frame(self, b: int, t: int) -> "VideoGraph":
         """The graph of frame ``t`` of clip ``b`` alone."""
         T, N = self.frame_layout
-        B = self.frames.size(0)
+        B = self.num_clips
         if not (-B <= b < B and -T <= t < T):
             raise IndexError(f"Expected clip 'b' below {B} and frame 't' below {T} (got b={b}, t={t})")
         first = ((b % B) * T + t % T) * N
-        inside = (self.edge_index[1] >= first) & (self.edge_index[1] < first + N)
+        inside = ((self.edge_index >= first) & (self.edge_index < first + N)).all(dim=0)
         picked: dict[str, object] = {"edge_index": self.edge_index[:, inside] - first, "layout": (1, N)}
         for key, value in self._store.items():
             if key in ("edge_index", "layout", "batch", "ptr", "lengths"):
@@ -142,6 +171,13 @@ class VideoGraph(Data):
                 value = value[inside]
             picked[key] = value
         return _from_mapping(picked)
+
+    def subgraph(self, subset: Tensor) -> "VideoGraph":
+        """The graph of some nodes, as in PyG; it has no ``(B, T, N)`` grid, and so no ``layout``, any more."""
+        graph: VideoGraph = super().subgraph(subset)
+        for key in ("layout", "lengths", "ptr"):
+            graph._store.pop(key, None)
+        return graph
 
     def is_node_attr(self, key: str) -> bool:
         # PyG takes any tuple as long as the graph has nodes for a node attribute: (T, N) in a graph of two nodes.

@@ -55,17 +55,18 @@ def test_a_subgraph_keeps_what_belongs_to_its_nodes(builder, x):
     sub = graph.subgraph(subset)
     assert sub.validate(raise_on_error=True)
     torch.testing.assert_close(sub.kernel, graph.kernel[subset])
-    assert sub.layout == graph.layout
-    with pytest.raises(ValueError, match="a subgraph has no"):
+    with pytest.raises(ValueError, match="Expected a graph with a 'layout' .got one without: a subgraph"):
         _ = sub.frames
 
 
 def test_a_graph_of_two_nodes_does_not_take_its_layout_for_node_features():
     edge_index = complete_edges(2, self_loops=False)  # two nodes, two edges, and a layout of two numbers
     graph = VideoGraph(torch.randn(2, 3), edge_index, layout=(1, 2), lengths=torch.tensor([1, 1]))
-    sub = graph.subgraph(torch.tensor([1]))
-    assert sub.layout == (1, 2)
-    assert torch.equal(sub.lengths, torch.tensor([1, 1]))
+    assert not graph.is_node_attr("layout")
+    assert not graph.is_edge_attr("lengths")
+    part = graph.edge_subgraph(torch.tensor([True, False]))
+    assert part.layout == (1, 2)
+    assert torch.equal(part.lengths, torch.tensor([1, 1]))
 
 
 def test_networkx_sees_every_node_and_edge(builder, x):
@@ -117,3 +118,31 @@ def test_with_x_shares_the_rest(builder, x):
     assert other.label == 7
     assert other.frames.size(-1) == 9
     assert graph.frames.size(-1) == 4
+
+
+def test_batches_of_several_clips_are_not_collated_again():
+    graph = GridGraph(4)(torch.randn(2, 3, 4, 6, 6))
+    with pytest.raises(ValueError, match="Expected collated graphs of one clip each"):
+        _ = Batch.from_data_list([graph, graph]).frames
+
+
+def test_a_moved_box_moves_the_position():
+    graph = GridGraph(4)(torch.randn(1, 1, 4, 6, 6))
+    assert graph.with_attr(box=torch.zeros(14, 4)).pos.abs().sum() == 0
+    assert graph.num_clips == 1
+
+
+def test_mistakes_are_told_in_words(builder, x):
+    graph = builder(x)
+    with pytest.raises(AttributeError, match="with_x"):
+        graph.frames = graph.frames + 1
+    with pytest.raises(ValueError, match="Expected a graph with 'kernel' .got one without"):
+        VideoGraph(graph.x, graph.edge_index, layout=graph.layout).need("kernel")
+    for layout in ((0, 3), (5, 7)):
+        with pytest.raises(ValueError, match=r"Expected clips of T \* N"):
+            _ = graph.with_attr(layout=layout).frames
+
+
+def test_a_frame_takes_no_edge_that_leaves_it():
+    graph = VideoGraph(torch.randn(6, 2), torch.tensor([[0, 3], [3, 0]]), layout=(2, 3))
+    assert graph.frame(0, 1).num_edges == 0

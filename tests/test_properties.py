@@ -108,6 +108,15 @@ def test_bfloat16_autocast_stays_close_to_float32(name, x):
 
 
 @pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("readout", [ToMap, ToVector])
+def test_pure_bfloat16_runs(name, readout, x):
+    y = model(name, readout).bfloat16()(x.bfloat16())
+    assert y.dtype == torch.bfloat16
+    want = model(name, readout)(x)
+    assert (y.float() - want).norm() < 0.1 * want.norm()
+
+
+@pytest.mark.parametrize("name", BUILDERS)
 def test_gradients_of_the_whole_model_are_right(name):
     net = model(name, ToMap).double()
     x = torch.randn(1, 2, C, *SIZE, dtype=torch.float64, requires_grad=True)

@@ -20,6 +20,7 @@ class VideoBackbone(Protocol):
     the stages in the same order.
     """
 
+    in_channels: int
     info: tuple[Stage, ...]
     stages: nn.ModuleDict
 

@@ -31,6 +31,7 @@ class SmallCNN(nn.Module):
         super().__init__()
         if len(channels) != len(strides) or not channels:
             raise ValueError(f"Expected as many 'channels' as 'strides' (got {list(channels)} and {list(strides)})")
+        self.in_channels = in_channels
         self.stages = nn.ModuleDict()
         info: list[Stage] = []
         total_stride = 1

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -52,6 +52,7 @@ def save_model(
         >>> load_model(path).recipe.options["num_classes"]
         10
     """
+    model = getattr(model, "_orig_mod", model)  # compiled
     if model.recipe is None:
         raise ValueError(
             "Expected 'model' to be made by create_model (got one without a recipe); "
@@ -131,13 +132,24 @@ def _read(path: str | os.PathLike[str], *, weights: bool = True) -> tuple[Checkp
 
 
 def _parse(path: str | os.PathLike[str], text: str) -> CheckpointInfo:
-    record = json.loads(text)
-    if record["format"] > _FORMAT:
+    try:
+        record = json.loads(text)
+        recipe = ModelRecipe(record["model"], {name: _as_option(value) for name, value in record["options"].items()})
+        info = CheckpointInfo(recipe, record["version"], record["metadata"])
+        newer = record["format"] > _FORMAT
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+        raise ValueError(f"Expected a file that save_model wrote (got '{path}', whose record is damaged)") from error
+    if newer:
         raise ValueError(
             f"Expected a checkpoint of format {_FORMAT} or older (got '{path}' of format {record['format']}, "
-            f"written by pyg_video {record['version']}); upgrade pyg_video"
+            f"written by pyg_video {info.version}); upgrade pyg_video"
         )
-    return CheckpointInfo(ModelRecipe(record["model"], record["options"]), record["version"], record["metadata"])
+    return info
+
+
+def _as_option(value: Json) -> Any:
+    """A value as JSON gives it, with lists as the tuples they were."""
+    return tuple(map(_as_option, value)) if isinstance(value, list) else value
 
 
 def _replace(path: Path, content: bytes) -> None:

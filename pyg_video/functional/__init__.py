@@ -1,15 +1,19 @@
 """Pure functions on tensors: kernels, boxes, edges."""
 
 from .boxes import box_edges, grid_boxes
+from .checks import check_lengths, check_option, looks_free
 from .edges import complete_edges, knn_edges, overlap_edges, repeat_edges
 from .kernels import box_kernel, normalize_kernel, pool, remap, tent_kernel
 
 __all__ = [
     "box_edges",
     "box_kernel",
+    "check_lengths",
+    "check_option",
     "complete_edges",
     "grid_boxes",
     "knn_edges",
+    "looks_free",
     "normalize_kernel",
     "overlap_edges",
     "pool",

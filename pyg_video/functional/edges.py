@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from .boxes import box_edges
+from .checks import looks_free
 
 _TOUCH = 1e-6  # fractions of the frame below which two borders count as the same line
 
@@ -11,6 +12,11 @@ _TOUCH = 1e-6  # fractions of the frame below which two borders count as the sam
 def _edges(adjacency: Tensor) -> Tensor:
     receiver, sender = adjacency.nonzero(as_tuple=True)
     return torch.stack([sender, receiver])
+
+
+def _check_finite(name: str, value: Tensor) -> None:
+    if looks_free(value) and not bool(value.isfinite().all()):
+        raise ValueError(f"Expected '{name}' without NaN and infinity (got {value.tolist()})")
 
 
 def complete_edges(num_nodes: int, *, self_loops: bool = True, device: torch.device | None = None) -> Tensor:
@@ -42,6 +48,7 @@ def overlap_edges(box: Tensor) -> Tensor:
         >>> overlap_edges(grid_boxes(2, 2)).size(1)  # the four sides inside, both ways; no diagonal
         8
     """
+    _check_finite("box", box)
     left, top, right, bottom = box_edges(box)
     dx = torch.minimum(right[:, None], right) - torch.maximum(left[:, None], left)
     dy = torch.minimum(bottom[:, None], bottom) - torch.maximum(top[:, None], top)
@@ -68,6 +75,7 @@ def knn_edges(pos: Tensor, k: int) -> Tensor:
     N = pos.size(-2)
     if not 1 <= k < N:
         raise ValueError(f"Expected 'k' between 1 and the number of nodes - 1 = {N - 1} (got {k})")
+    _check_finite("pos", pos)
     frames = pos.detach().reshape(-1, N, pos.size(-1))
     distance = (frames[:, :, None] - frames[:, None]).square().sum(-1)
     distance.diagonal(dim1=1, dim2=2).fill_(float("inf"))

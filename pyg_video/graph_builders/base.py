@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data import Regions, VideoGraph
-from ..functional import complete_edges, normalize_kernel, pool, repeat_edges
+from ..functional import check_lengths, complete_edges, looks_free, normalize_kernel, pool, repeat_edges
 from ..layers import State
 
 
@@ -60,7 +60,10 @@ class GraphBuilder(nn.Module):
         return self.regions(x), None
 
     def connect(self, regions: Regions) -> Tensor:
-        """Edges of all frames, :math:`(2, E)`, with the nodes numbered by clip, frame and place in the frame."""
+        """Edges of all frames together, :math:`(2, E)`, nodes numbered by clip, frame and place in the frame.
+
+        :func:`~pyg_video.functional.repeat_edges` puts the edges of one frame into all of them.
+        """
         B, T, N, _ = regions.box.shape
         return repeat_edges(self.frame_edges, N, B * T)
 
@@ -71,6 +74,7 @@ class GraphBuilder(nn.Module):
         """Go on from the state that an earlier call gave; gives the state after the last frame as well."""
         self._check(x, lengths)
         regions, state = self.scan_regions(x, state, lengths)
+        regions = Regions(*regions)
         self._check_regions(x, regions)
         B, T, N, _ = regions.box.shape
         nodes = pool(x, normalize_kernel(regions.kernel))  # [B, T, N, C]
@@ -92,10 +96,8 @@ class GraphBuilder(nn.Module):
             raise ValueError(f"Expected 'x' with at least one clip, frame and pixel (got {list(x.shape)})")
         if not x.is_floating_point():
             raise TypeError(f"Expected 'x' of a floating type (got {x.dtype}); convert it with x.float()")
-        if lengths is not None and lengths.shape != (x.size(0),):
-            raise ValueError(f"Expected 'lengths' of shape [{x.size(0)}] (got {list(lengths.shape)})")
-        if lengths is not None and not (int(lengths.min()) >= 1 and int(lengths.max()) <= x.size(1)):
-            raise ValueError(f"Expected 'lengths' between 1 and T = {x.size(1)} (got {lengths.tolist()})")
+        if lengths is not None:
+            check_lengths(lengths, x.size(0), x.size(1))
 
     def _check_regions(self, x: Tensor, regions: Regions) -> None:
         B, T, _, H, W = x.shape
@@ -105,6 +107,11 @@ class GraphBuilder(nn.Module):
             raise ValueError(
                 f"Expected {type(self).__name__}.regions to give box {[B, T, N, 4]} and kernel {[B, T, N, H, W]} "
                 f"(got {list(box.shape)} and {list(kernel.shape)})"
+            )
+        if looks_free(box) and not bool(box.isfinite().all()):
+            raise ValueError(
+                f"Expected {type(self).__name__}.regions to give finite boxes (got NaN or infinity); look for it in "
+                "the input, or lower the learning rate if training diverged"
             )
 
 

@@ -56,6 +56,7 @@ class GridGraph(GraphBuilder):
         dtype = torch.promote_types(x.dtype, torch.float32)
         box = torch.cat([grid_boxes(*grid, dtype=dtype, device=x.device) for grid in self.grids])
         kernel = box_kernel(box, (H, W))
+        # Exact fractions of the frame, where the released code rounds cells down to whole pixels.
         return Regions(box.expand(B, T, -1, -1), kernel.expand(B, T, -1, -1, -1))
 
     def extra_repr(self) -> str:

@@ -5,10 +5,10 @@ from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
 
 from ..data import Regions
-from ..functional import grid_boxes, normalize_kernel, tent_kernel
+from ..functional import check_option, grid_boxes, normalize_kernel, tent_kernel
 from ..layers import FrameNorm, TemporalRNN
 from ..layers.readout import clip_vector
-from ..layers.time import State, scan_time
+from ..layers.time import State
 from .base import GraphBuilder
 from .region_generators import FullyConnectedGenerator, LearnedVectors
 
@@ -72,11 +72,18 @@ class RegionGraph(GraphBuilder):
         gain: float = 0.0,
         edge_index: Tensor | None = None,
     ) -> None:
-        _check_options(adapt=adapt, region_size=region_size, anchors=anchors)
+        check_option("adapt", adapt, ("frame", "clip", "dataset"))
+        check_option("region_size", region_size, ("learned", "fixed"))
+        check_option("anchors", anchors, ("center", "grid"))
+        if generator is not None and (adapt == "dataset" or not hasattr(generator, "out_channels")):
+            raise ValueError(
+                "Expected 'generator' with an attribute out_channels, and adapt other than 'dataset', which has no "
+                f"generator (got {type(generator).__name__} and adapt={adapt!r})"
+            )
         num_nodes = arrangement[0] * arrangement[1]
         super().__init__(channels, num_nodes, edge_index=edge_index)
-        self.size = size
-        self.arrangement = arrangement
+        self.size = (size[0], size[1])
+        self.arrangement = tuple(arrangement)
         self.adapt = adapt
         self.learn_size = region_size == "learned"
         if adapt == "dataset":
@@ -84,14 +91,14 @@ class RegionGraph(GraphBuilder):
         elif generator is None:
             generator = FullyConnectedGenerator(channels, num_nodes, size, out_channels=region_channels)
         self.generator = generator
-        dim = int(getattr(generator, "out_channels", region_channels))
+        dim = int(getattr(generator, "out_channels"))  # noqa: B009
         learned = adapt == "dataset"
         self.input_norm = nn.Identity() if learned else FrameNorm(dim)
         self.time = nn.Identity() if learned else TemporalRNN(dim, cell=cell)
         self.time_norm = nn.Identity() if learned else FrameNorm(dim)
         self.offset = nn.Linear(dim, 4)
-        self.initial_gain = gain
-        self.gain = nn.Parameter(torch.full((4,), gain))
+        self.initial_gain = float(gain)
+        self.gain = nn.Parameter(torch.full((4,), float(gain)))
         self.register_buffer("anchor_logits", _anchor_logits(arrangement, anchors), persistent=False)
 
     def reset_parameters(self) -> None:
@@ -109,7 +116,9 @@ class RegionGraph(GraphBuilder):
             )
         B, T, _, H, W = x.shape
         m = self.input_norm(self.generator(x.flatten(0, 1)))  # [B*T, N, D]
-        z, state = scan_time(self.time, m.unflatten(0, (B, T)), state, lengths)
+        z = m.unflatten(0, (B, T))
+        if isinstance(self.time, TemporalRNN):
+            z, state = self.time.scan(z, state, lengths)
         z = self.time_norm(z)
         if self.adapt == "clip":
             z = clip_vector(z.flatten(2), "mean", lengths).view(B, 1, *z.shape[2:]).expand_as(z)
@@ -138,14 +147,3 @@ def _anchor_logits(arrangement: tuple[int, int], anchors: str) -> Tensor:
     if anchors == "center":
         center = torch.full_like(center, 0.5)
     return torch.atanh(2 * center - 1).to(torch.get_default_dtype())
-
-
-def _check_options(**options: str) -> None:
-    known = {
-        "adapt": ("frame", "clip", "dataset"),
-        "region_size": ("learned", "fixed"),
-        "anchors": ("center", "grid"),
-    }
-    for name, value in options.items():
-        if value not in known[name]:
-            raise ValueError(f"Expected '{name}' to be one of {', '.join(map(repr, known[name]))} (got {value!r})")

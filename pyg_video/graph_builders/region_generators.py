@@ -67,7 +67,7 @@ class FullyConnectedGenerator(nn.Module):
 
     def __init__(self, channels: int, num_nodes: int, size: tuple[int, int], *, out_channels: int = 128) -> None:
         super().__init__()
-        self.size = size
+        self.size = (size[0], size[1])
         self.num_nodes = num_nodes
         self.out_channels = out_channels
         self.saliency = HourGlass(channels, size)
@@ -90,7 +90,11 @@ class LearnedVectors(nn.Module):
     def __init__(self, num_nodes: int, *, out_channels: int = 128) -> None:
         super().__init__()
         self.out_channels = out_channels
-        self.weight = nn.Parameter(torch.randn(num_nodes, out_channels))
+        self.weight = nn.Parameter(torch.empty(num_nodes, out_channels))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        nn.init.normal_(self.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.weight.expand(x.size(0), -1, -1)

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..functional import check_option
+
 
 class Attention(nn.Module):
     """Two readings of every node, and a logit for every edge from the readings of its ends."""
@@ -30,7 +32,7 @@ class DotAttention(Attention):
 
     def __init__(self, channels: int, heads: int = 1) -> None:
         super().__init__()
-        if channels % heads != 0:
+        if heads < 1 or channels % heads != 0:
             raise ValueError(f"Expected 'heads' to divide channels = {channels} (got {heads})")
         self.heads = heads
         self.query = nn.Linear(channels, channels)
@@ -83,6 +85,5 @@ def resolve_attention(name: str, channels: int, heads: int) -> Attention:
         "additive": lambda: AdditiveAttention(channels),
         "mean": MeanAttention,
     }
-    if name not in known:
-        raise ValueError(f"Expected 'attention' to be one of {', '.join(known)} or an Attention module (got '{name}')")
+    check_option("attention", name, tuple(known))
     return known[name]()

@@ -1,13 +1,13 @@
 """A graph as a residual block of any backbone."""
 
 from collections.abc import Sequence
-from typing import cast
 
 from torch import Tensor, nn
+from torch_geometric.nn.inits import reset
 
 from ..data import VideoGraph
 from .readout import ToMap
-from .scan import scan
+from .scan import scan, start
 
 
 class GraphBlock(nn.Module):
@@ -29,6 +29,7 @@ class GraphBlock(nn.Module):
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
+        - **lengths:** frames of every clip that count, :math:`(B)`
         - **output:** :math:`(B, T, C, H, W)`
 
     Example:
@@ -52,6 +53,10 @@ class GraphBlock(nn.Module):
         residual_scale: float = 0.0,
     ) -> None:
         super().__init__()
+        width = node_channels or channels
+        expected = getattr(builder, "channels", width)
+        if expected != width:
+            raise ValueError(f"Expected a builder of {width} channels, those of the graph (got {expected})")
         self.channels = channels
         self.project: nn.Module = nn.Identity()
         self.project_back: nn.Module = nn.Identity()
@@ -62,18 +67,25 @@ class GraphBlock(nn.Module):
         self.processor = processor
         self.lift = ToMap()
         self.norm = nn.GroupNorm(1, channels)  # one group: statistics over (C, H, W)
+        self.residual_scale = residual_scale
         nn.init.constant_(self.norm.weight, residual_scale)
 
-    def forward(self, x: Tensor) -> Tensor:
-        graph = self.processor(self.builder(self._project(x)))
-        return self._add(x, graph)
+    def reset_parameters(self) -> None:
+        for part in self.children():
+            reset(part)
+        nn.init.constant_(self.norm.weight, self.residual_scale)
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        nodes_map = self._project(x)
+        graph = self.builder(nodes_map) if lengths is None else self.builder(nodes_map, lengths)
+        return self._add(x, self.processor(graph))
 
     def scan(self, x: Tensor, state: Sequence[object] | None = None) -> tuple[Tensor, list[object]]:
         """Go on from the state that an earlier call gave; gives the state after the last frame as well."""
-        states = list(state or (None, None))
+        states = start(state, 2)
         graph, states[0] = scan(self.builder, self._project(x), states[0])
         graph, states[1] = scan(self.processor, graph, states[1])
-        return self._add(x, cast(VideoGraph, graph)), states
+        return self._add(x, graph), states
 
     def _project(self, x: Tensor) -> Tensor:
         if x.dim() != 5 or x.size(2) != self.channels:

@@ -26,17 +26,17 @@ class KernelEmbedding(nn.Module):
 
     def __init__(self, channels: int, size: tuple[int, int]) -> None:
         super().__init__()
-        self.size = size
+        self.size = (size[0], size[1])
         self.linear = nn.Linear(size[0] * size[1], channels)
 
     def reset_parameters(self) -> None:
         self.linear.reset_parameters()
 
     def forward(self, graph: VideoGraph) -> VideoGraph:
-        kernel = graph.kernel
+        kernel = graph.need("kernel")
         if kernel.shape[-2:] != self.size:
             kernel = F.adaptive_avg_pool2d(kernel, self.size)
-        return graph.with_x(graph.x + self.linear(kernel.flatten(1)))
+        return graph.with_x(graph.x + self.linear(kernel.flatten(1).to(self.linear.weight.dtype)))
 
 
 class GaussianPosition(nn.Module):
@@ -63,7 +63,7 @@ class GaussianPosition(nn.Module):
         self.std = std
 
     def forward(self, graph: VideoGraph) -> VideoGraph:
-        box = graph.box
+        box = graph.need("box")
         q = (torch.arange(self.size, dtype=box.dtype, device=box.device) + 0.5) / self.size
         left, top, right, bottom = (edge[:, None] for edge in box_edges(box))
         gauss_x = self._axis(q, box[:, :1], left, right)

@@ -1,10 +1,16 @@
 """From the graph to a map or a vector."""
 
+from typing import TypeAlias
+
 import torch
 from torch import Tensor, nn
 
 from ..data import VideoGraph
-from ..functional import remap
+from ..functional import check_lengths, check_option, remap
+
+READOUTS = ("last", "mean")
+
+Running: TypeAlias = tuple[Tensor, Tensor] | None
 
 
 class ToMap(nn.Module):
@@ -16,7 +22,7 @@ class ToMap(nn.Module):
     """
 
     def forward(self, graph: VideoGraph) -> Tensor:
-        return remap(graph.frames, graph.grid(graph.kernel))
+        return remap(graph.frames, graph.grid(graph.need("kernel")))
 
 
 class ToVector(nn.Module):
@@ -34,12 +40,15 @@ class ToVector(nn.Module):
 
     def __init__(self, time: str = "last") -> None:
         super().__init__()
-        if time not in ("last", "mean"):
-            raise ValueError(f"Expected 'time' to be 'last' or 'mean' (got {time!r})")
+        check_option("time", time, READOUTS)
         self.time = time
 
     def forward(self, graph: VideoGraph) -> Tensor:
         return clip_vector(graph.frames.sum(dim=2), self.time, graph._store.get("lengths"))
+
+    def scan(self, graph: VideoGraph, state: Running = None) -> tuple[Tensor, Running]:
+        """The vector as of the frames so far, given what the call for the frames before gave."""
+        return running_vector(graph.frames.sum(dim=2), self.time, state, graph._store.get("lengths"))
 
     def extra_repr(self) -> str:
         return f"time='{self.time}'"
@@ -53,10 +62,23 @@ def clip_vector(x: Tensor, time: str, lengths: Tensor | None = None) -> Tensor:
         - **lengths:** :math:`(B)`
         - **output:** :math:`(B, C)`
     """
-    if lengths is None:
-        return x[:, -1] if time == "last" else x.mean(dim=1)
-    index = lengths.to(x.device)[:, None]
+    return running_vector(x, time, None, lengths)[0]
+
+
+def running_vector(
+    x: Tensor, time: str, state: Running = None, lengths: Tensor | None = None
+) -> tuple[Tensor, Running]:
+    """:func:`clip_vector` of a sequence that comes in chunks; the state is the sum and number of frames so far."""
+    B, T, _ = x.shape
+    if lengths is not None:
+        check_lengths(lengths, B, T)
+    count = x.new_full((B, 1), T) if lengths is None else lengths.to(x)[:, None]
     if time == "last":
-        return x.take_along_dim((index - 1)[..., None], dim=1)[:, 0]
-    counts = torch.arange(x.size(1), device=x.device) < index  # [B, T]
-    return (x * counts[..., None]).sum(dim=1) / index
+        return (x[:, -1] if lengths is None else x[torch.arange(B, device=x.device), lengths.to(x.device) - 1]), None
+    if lengths is not None:
+        beyond = torch.arange(T, device=x.device) >= lengths.to(x.device)[:, None]
+        x = x.masked_fill(beyond[..., None], 0.0)
+    total = x.sum(dim=1)
+    if state is not None:
+        total, count = total + state[0], count + state[1]
+    return total / count, (total, count)

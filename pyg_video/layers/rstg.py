@@ -1,14 +1,18 @@
 """The recurrent space-time graph."""
 
 import inspect
+from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
 
 from ..data import VideoGraph
-from .time import State, scan_time
+from ..functional import looks_free
+from .scan import scan, start
+from .time import State
 
-_CONTEXT = ("batch", "batch_size", "position")
+_CONTEXT = ("batch", "batch_size", "position", "edge_attr", "edge_weight")
 
 
 class RSTG(nn.Module):
@@ -26,8 +30,9 @@ class RSTG(nn.Module):
 
     Args:
         space: message passing within frames, ``(x, edge_index) -> x``: :class:`SpaceConv` or any PyG convolution that
-            keeps the channels. ``batch`` (the frame of every node), ``batch_size`` and ``position`` are passed on if
-            its ``forward`` names them. A :class:`~torch.nn.ModuleList` gives each iteration its own.
+            keeps the channels. ``batch`` (the frame of every node), ``batch_size``, and the graph's ``position``,
+            ``edge_attr`` and ``edge_weight`` are passed on if its ``forward`` names them. A
+            :class:`~torch.nn.ModuleList` gives each iteration its own.
         time: nodes over time, :class:`TemporalRNN` or ``nn.Identity()``; a list as above.
         final_time: the last time stage.
         num_stages: number of iterations :math:`K`.
@@ -66,8 +71,6 @@ class RSTG(nn.Module):
         self.time = time
         self.final_time = final_time
         self.num_stages = num_stages
-        first = space[0] if isinstance(space, nn.ModuleList) and num_stages > 0 else space
-        self._context = tuple(name for name in inspect.signature(first.forward).parameters if name in _CONTEXT)
 
     def reset_parameters(self) -> None:
         for part in self.children():
@@ -76,39 +79,58 @@ class RSTG(nn.Module):
     def forward(self, graph: VideoGraph) -> VideoGraph:
         return self.scan(graph)[0]
 
-    def scan(self, graph: VideoGraph, state: list[State] | None = None) -> tuple[VideoGraph, list[State]]:
+    def scan(self, graph: VideoGraph, state: Sequence[State] | None = None) -> tuple[VideoGraph, list[State]]:
         """Go on from the state that an earlier call gave; gives the state after the last frame as well."""
-        self._check(graph, state)
-        states: list[State] = list(state or [None] * (self.num_stages + 1))
+        self._check(graph)
+        states = start(state, self.num_stages + 1)
         lengths = graph._store.get("lengths")
-        context = self._space_context(graph)
         x = self.norm(graph.frames)  # [B, T, N, C]
         for k in range(self.num_stages):
-            x, states[k] = scan_time(_stage(self.time, k), x, states[k], lengths)
-            nodes = _stage(self.space, k)(x.flatten(0, 2), graph.edge_index, **context)
+            x, states[k] = _over_time(_stage(self.time, k), x, states[k], lengths)
+            space = _stage(self.space, k)
+            nodes = space(x.flatten(0, 2), graph.edge_index, **_context(space, graph))
             x = nodes.unflatten(0, x.shape[:3])
-        x, states[-1] = scan_time(self.final_time, x, states[-1], lengths)
+        x, states[-1] = _over_time(self.final_time, x, states[-1], lengths)
         return graph.with_x(x.flatten(0, 2)), states
 
-    def _space_context(self, graph: VideoGraph) -> dict[str, Tensor | int | None]:
-        known = {
-            "batch": lambda: graph.frame_index,
-            "batch_size": lambda: graph.num_frames,
-            "position": lambda: graph._store.get("position"),
-        }
-        return {name: known[name]() for name in self._context}
-
-    def _check(self, graph: VideoGraph, state: list[State] | None) -> None:
+    def _check(self, graph: VideoGraph) -> None:
         if not isinstance(graph, VideoGraph):
             raise TypeError(f"Expected 'graph' to be a VideoGraph (got {type(graph).__name__}); put a builder before")
-        if "position" in graph._store and "position" not in self._context and self.num_stages > 0:
+        edge_index, N = graph.edge_index, graph.frame_layout[1]
+        if not looks_free(edge_index) or edge_index.numel() == 0:
+            return
+        if int(edge_index.min()) < 0 or int(edge_index.max()) >= graph.frames.shape[:3].numel():
             raise ValueError(
-                f"Expected a space stage that takes 'position', since the graph has one (got "
-                f"{type(self.space).__name__}); use SpaceConv, or leave GaussianPosition out"
+                f"Expected 'edge_index' between 0 and the number of nodes - 1 = {graph.frames.shape[:3].numel() - 1} "
+                f"(got {int(edge_index.min())} to {int(edge_index.max())})"
             )
-        if state is not None and len(state) != self.num_stages + 1:
-            raise ValueError(f"Expected 'state' with {self.num_stages + 1} entries (got {len(state)})")
+        if not torch.equal(edge_index[0] // N, edge_index[1] // N):
+            raise ValueError("Expected edges within frames (got some between nodes of different frames)")
 
 
 def _stage(part: nn.Module, k: int) -> nn.Module:
     return part[k] if isinstance(part, nn.ModuleList) else part
+
+
+def _over_time(module: nn.Module, x: Tensor, state: State, lengths: Tensor | None) -> tuple[Tensor, State]:
+    return scan(module, x, state) if lengths is None else scan(module, x, state, lengths=lengths)
+
+
+def _context(space: nn.Module, graph: VideoGraph) -> dict[str, Tensor | int]:
+    """What the graph knows and the space stage's ``forward`` asks for."""
+    space = getattr(space, "_orig_mod", space)  # compiled
+    parameters = inspect.signature(space.forward).parameters
+    wanted = [name for name in _CONTEXT if name in parameters]
+    if not wanted and any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        wanted = list(_CONTEXT)  # a wrapper that hands everything on
+    context: dict[str, Tensor | int] = {name: graph._store[name] for name in wanted if name in graph._store}
+    if "batch" in wanted:
+        context["batch"] = graph.frame_index  # a frame is a graph of its own, not a clip
+    if "batch_size" in wanted:
+        context["batch_size"] = graph.num_frames
+    if "position" in graph._store and "position" not in wanted:
+        raise ValueError(
+            f"Expected a space stage that takes 'position', since the graph has one (got {type(space).__name__}); "
+            "use SpaceConv, or leave GaussianPosition out"
+        )
+    return context

@@ -1,25 +1,27 @@
 """Running a model chunk by chunk: the same numbers as all frames at once."""
 
-from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any
 
-from torch import Tensor, nn
-
-from ..data import VideoGraph
-
-Frames = TypeVar("Frames", Tensor, VideoGraph)
+from torch import nn
 
 
-def scan(module: nn.Module, x: Frames, state: object = None) -> tuple[Frames, object]:
+def scan(module: nn.Module, x: Any, state: Any = None, **kwargs: Any) -> tuple[Any, Any]:
     """Run ``module`` on the next frames of a clip, with the recurrent state carried over.
 
-    Parts with a ``scan`` method take and give their state; an :class:`~torch.nn.Sequential` is run part by part; all
-    else keeps no state.
+    Parts with a ``scan`` method take and give their state; an :class:`~torch.nn.Sequential` is run part by part; a
+    module without such parts keeps no state.
 
     Args:
-        module: a builder, processor, block, or a sequence of them.
+        module: a builder, processor, readout, block, whole model, or a sequence of them.
         x: the next frames, or their graph.
         state: what the call for the frames before gave; ``None`` at the start of a clip.
+        **kwargs: given to the ``scan`` methods.
+
+    Returns:
+        What ``module`` gives, and the state after these frames.
+
+    Raises:
+        TypeError: the module has parts that keep a state, but no ``scan`` method to carry it.
 
     Example:
         >>> import torch
@@ -34,11 +36,26 @@ def scan(module: nn.Module, x: Frames, state: object = None) -> tuple[Frames, ob
     """
     run = getattr(module, "scan", None)
     if callable(run):
-        y, state = run(x, state)
+        y, state = run(x, state, **kwargs)
         return y, state
     if isinstance(module, nn.Sequential):
-        states: list[object] = list(state) if isinstance(state, Sequence) else [None] * len(module)
+        states = start(state, len(module))
         for i, part in enumerate(module):
-            x, states[i] = scan(part, x, states[i])
+            x, states[i] = scan(part, x, states[i], **kwargs)
         return x, states
+    if any(hasattr(part, "scan") for part in module.modules()):
+        raise TypeError(
+            f"Expected a module with a scan method (got {type(module).__name__}, whose parts keep a state that would "
+            "be lost); give it scan(x, state) -> (y, state), or use nn.Sequential"
+        )
     return module(x), None
+
+
+def start(state: Any, num_parts: int) -> list[Any]:
+    """The states of the parts of a module: those of an earlier call, or one ``None`` each."""
+    if state is None:
+        return [None] * num_parts
+    if not isinstance(state, (list, tuple)) or len(state) != num_parts:
+        got = f"{len(state)} entries" if isinstance(state, (list, tuple)) else type(state).__name__
+        raise ValueError(f"Expected 'state' with {num_parts} entries, as an earlier scan gave it (got {got})")
+    return list(state)

@@ -8,6 +8,7 @@ from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import OptTensor
 from torch_geometric.utils import softmax
 
+from ..functional import check_option
 from .attention import Attention, resolve_attention
 from .norm import FrameNorm
 
@@ -39,7 +40,7 @@ class SpaceConv(MessagePassing):
         - **x:** :math:`(V, C)` for a flat batch of graphs, or :math:`(*, N, C)` for graphs that share their edges
         - **edge_index:** :math:`(2, E)`
         - **position:** :math:`(*, N, D)` with ``position_channels`` :math:`= D`
-        - **batch:** frame of every node, :math:`(V)`; needed by the norms when ``x`` is flat
+        - **batch:** frame of every node, :math:`(V)`; the norms need it when ``x`` is flat
         - **output:** like ``x``; with ``return_attention_weights=True`` also ``(edge_index, alpha)`` with ``alpha``
           of shape :math:`(*, E, heads)`
 
@@ -64,9 +65,9 @@ class SpaceConv(MessagePassing):
         update_norm: FrameNorm | None = None,
     ) -> None:
         super().__init__(aggr="sum", node_dim=-2)
-        _check_option("combine", combine, ("concat", "sum"))
-        _check_option("send_layers", send_layers, (1, 2))
-        _check_option("update_layers", update_layers, (0, 1, 2))
+        check_option("combine", combine, ("concat", "sum"))
+        check_option("send_layers", send_layers, (1, 2))
+        check_option("update_layers", update_layers, (0, 1, 2))
         self.channels = channels
         self.combine = combine
         self.position_channels = position_channels
@@ -75,7 +76,7 @@ class SpaceConv(MessagePassing):
         )
         self.send = nn.Linear(channels + position_channels, channels)
         # The receiver's half of the first layer; on a sum both ends share one half.
-        self.receive = self.send if combine == "sum" else nn.Linear(channels + position_channels, channels, bias=False)
+        self.receive = nn.Linear(channels + position_channels, channels, bias=False) if combine == "concat" else None
         self.send_mlp = nn.Sequential(nn.ReLU(), *_layers(channels, channels, send_layers - 1))
         self.value = nn.Linear(channels, channels) if self.attention.heads > 1 else nn.Identity()
         self.bias = nn.Parameter(torch.empty(channels))
@@ -108,10 +109,10 @@ class SpaceConv(MessagePassing):
         batch_size: int | None = None,
         return_attention_weights: bool | None = None,
     ) -> Tensor | tuple[Tensor, tuple[Tensor, Tensor]]:
-        self._check(x, position)
+        self._check(x, position, batch)
         ends = x if position is None else torch.cat([x, position.to(x.dtype)], dim=-1)
         sent = self.send(ends)
-        received = sent - self.send.bias if self.receive is self.send else self.receive(ends)
+        received = sent - self.send.bias if self.receive is None else self.receive(ends)
         query, key = self.attention.project(x)
         alpha = self.edge_updater(edge_index, query=query, key=key)
 
@@ -139,7 +140,7 @@ class SpaceConv(MessagePassing):
         m = self.value(m).unflatten(-1, (self.attention.heads, -1))
         return (alpha[..., None] * m).flatten(-2)  # [*, E, C]
 
-    def _check(self, x: Tensor, position: Tensor | None) -> None:
+    def _check(self, x: Tensor, position: Tensor | None, batch: Tensor | None) -> None:
         if x.dim() < 2 or x.size(-1) != self.channels:
             raise ValueError(f"Expected 'x' of shape [*, N, {self.channels}] (got {list(x.shape)})")
         given = 0 if position is None else position.size(-1)
@@ -147,6 +148,13 @@ class SpaceConv(MessagePassing):
             raise ValueError(
                 f"Expected node positions with position_channels = {self.position_channels} values (got {given}); "
                 "put a GaussianPosition before the space stage, or set 'position_channels' to what it gives"
+            )
+
+        normed = self.message_norm is not None or self.update_norm is not None
+        if normed and x.dim() == 2 and batch is None:
+            raise ValueError(
+                "Expected 'batch', the frame of every node, since the norms work frame by frame (got none); "
+                "for a single frame give 'x' as [1, N, C]"
             )
 
     def __repr__(self) -> str:
@@ -159,8 +167,3 @@ def _layers(in_channels: int, channels: int, num_layers: int) -> list[nn.Module]
         layers += [nn.Linear(in_channels, channels), nn.ReLU()]
         in_channels = channels
     return layers
-
-
-def _check_option(name: str, value: str | int, known: tuple[str | int, ...]) -> None:
-    if value not in known:
-        raise ValueError(f"Expected '{name}' to be one of {', '.join(map(repr, known))} (got {value!r})")

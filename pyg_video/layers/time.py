@@ -1,11 +1,16 @@
 """The time stage: a recurrent network along time, for every node by itself."""
 
 import math
+from collections.abc import Callable
 from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+from ..functional import check_option
+
+_GATES = {"gru": 3, "lstm": 4}
 
 State: TypeAlias = Tensor | tuple[Tensor, Tensor] | None
 """Hidden state of every node, ``[B, N, C]``; for an LSTM the pair of hidden and cell state; ``None`` at the start."""
@@ -37,10 +42,9 @@ class TemporalRNN(nn.Module):
 
     def __init__(self, channels: int, hidden_channels: int | None = None, *, cell: str = "gru") -> None:
         super().__init__()
-        if cell not in _GATES:
-            raise ValueError(f"Expected 'cell' to be one of {', '.join(map(repr, _GATES))} (got {cell!r})")
+        check_option("cell", cell, tuple(_GATES))
         self.channels = channels
-        self.hidden_channels = hidden_channels or channels
+        self.hidden_channels = channels if hidden_channels is None else hidden_channels
         self.cell = cell
         rows = _GATES[cell] * self.hidden_channels
         self.weight_ih_l0 = nn.Parameter(torch.empty(rows, channels))
@@ -63,13 +67,14 @@ class TemporalRNN(nn.Module):
         Args:
             x: nodes of consecutive frames.
             state: what an earlier call gave; ``None`` at the start of a clip.
-            lengths: frames of every clip that count. Later ones come out as zeros and leave the state alone.
+            lengths: frames of every clip that count. Later ones come out as zeros and leave the state alone. Cannot be
+                compiled into one graph: the packing depends on the values.
         """
         if x.dim() != 4 or x.size(-1) != self.channels:
             raise ValueError(f"Expected 'x' of shape [B, T, N, {self.channels}] (got {list(x.shape)})")
         B, T, N, _ = x.shape
         sequence = x.transpose(0, 1).reshape(T, B * N, -1)
-        hidden = self._flatten(state, sequence)
+        hidden = self._hidden(state, x)
         if lengths is None:
             y, *hidden = self._rnn(sequence, hidden)
         else:
@@ -78,17 +83,29 @@ class TemporalRNN(nn.Module):
         grids = [h.view(B, N, -1) for h in hidden]
         return y.view(T, B, N, -1).transpose(0, 1), grids[0] if self.cell == "gru" else (grids[0], grids[1])
 
-    def _flatten(self, state: State, sequence: Tensor) -> list[Tensor]:
-        rows, count = sequence.size(1), 1 if self.cell == "gru" else 2
+    def _hidden(self, state: State, x: Tensor) -> list[Tensor]:
+        B, _, N, _ = x.shape
+        count = 1 if self.cell == "gru" else 2
         if state is None:
-            return [sequence.new_zeros(1, rows, self.hidden_channels)] * count
+            return [x.new_zeros(1, B * N, self.hidden_channels)] * count
         hidden = [state] if isinstance(state, Tensor) else list(state)
-        if len(hidden) != count or any(h.numel() != rows * self.hidden_channels for h in hidden):
+        if len(hidden) != count or any(h.shape != (B, N, self.hidden_channels) for h in hidden):
             raise ValueError(
-                f"Expected 'state' as an earlier scan of the same {self.cell} over as many clips and nodes gave it "
-                f"(got {len(hidden)} tensor(s) of shape {list(hidden[0].shape)})"
+                f"Expected 'state' as an earlier scan of the same {self.cell} gave it, {count} tensor(s) of shape "
+                f"{[B, N, self.hidden_channels]} (got {[list(h.shape) for h in hidden]})"
             )
-        return [h.reshape(1, rows, self.hidden_channels) for h in hidden]
+        return [h.reshape(1, B * N, -1) for h in hidden]
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "TemporalRNN":
+        """Move or convert the parameters; on a GPU also lay them out in one piece, as cuDNN wants them."""
+        super()._apply(fn, recurse)
+        if self.weight_ih_l0.is_cuda:
+            torchs = (nn.GRU if self.cell == "gru" else nn.LSTM)(1, 1, device="meta")
+            torchs.input_size, torchs.hidden_size = self.channels, self.hidden_channels
+            torchs._parameters.update(self._parameters)
+            torchs._flat_weights = list(self._weights)
+            torchs.flatten_parameters()
+        return self
 
     @property
     def _weights(self) -> list[Tensor]:
@@ -111,13 +128,3 @@ class TemporalRNN(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.channels}, {self.hidden_channels}, cell='{self.cell}'"
-
-
-_GATES = {"gru": 3, "lstm": 4}
-
-
-def scan_time(module: nn.Module, x: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
-    """Run a time stage that may or may not keep a state (``nn.Identity()`` keeps none)."""
-    if isinstance(module, TemporalRNN):
-        return module.scan(x, state, lengths)
-    return module(x), None

@@ -1,11 +1,13 @@
 """A backbone, graph blocks between its stages, and a head."""
 
 from collections.abc import Mapping
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from torch import Tensor, nn
 
 from ..backbones import VideoBackbone
+from ..functional import check_lengths
+from ..layers import GraphBlock, scan
 
 Option: TypeAlias = "bool | int | float | str | tuple[Option, ...]"
 """What an option of a named model can be: JSON can hold it."""
@@ -52,19 +54,49 @@ class VideoClassifier(nn.Module):
         self.head = head
 
     def forward(self, video: Tensor, lengths: Tensor | None = None) -> Tensor:
-        if video.dim() != 5:
-            raise ValueError(f"Expected 'video' of shape [B, T, C, H, W] (got {list(video.shape)})")
-        if video.numel() == 0:
-            raise ValueError(f"Expected 'video' with at least one clip and frame (got {list(video.shape)})")
-        x = self.features(video)
+        self._check(video, lengths)
+        x = self.features(video, lengths)
         return self.head(x) if lengths is None else self.head(x, lengths)
 
-    def features(self, video: Tensor) -> Tensor:
+    def features(self, video: Tensor, lengths: Tensor | None = None) -> Tensor:
         """The feature map that the head sees, :math:`(B, T, C, H, W)`."""
         B, T = video.shape[:2]
         x = video.flatten(0, 1)
         for name, stage in self.backbone.stages.items():
             x = stage(x)
             if name in self.blocks:
-                x = self.blocks[name](x.unflatten(0, (B, T))).flatten(0, 1)
+                clips = x.unflatten(0, (B, T))
+                clips = _through(self.blocks[name], clips, lengths)
+                x = clips.flatten(0, 1)
         return x.unflatten(0, (B, T))
+
+    def scan(self, video: Tensor, state: Mapping[str, Any] | None = None) -> tuple[Tensor, dict[str, Any]]:
+        """Class scores as of the frames so far, given the state that the call for the frames before gave."""
+        self._check(video, None)
+        states = dict(state or {})
+        B, T = video.shape[:2]
+        x = video.flatten(0, 1)
+        for name, stage in self.backbone.stages.items():
+            x = stage(x)
+            if name in self.blocks:
+                clips, states[name] = scan(self.blocks[name], x.unflatten(0, (B, T)), states.get(name))
+                x = clips.flatten(0, 1)
+        scores, states["head"] = scan(self.head, x.unflatten(0, (B, T)), states.get("head"))
+        return scores, states
+
+    def _check(self, video: Tensor, lengths: Tensor | None) -> None:
+        C = self.backbone.in_channels
+        if video.dim() != 5 or video.size(2) != C:
+            raise ValueError(f"Expected 'video' of shape [B, T, {C}, H, W] (got {list(video.shape)})")
+        if video.numel() == 0:
+            raise ValueError(f"Expected 'video' with at least one clip and frame (got {list(video.shape)})")
+        if not video.is_floating_point():
+            raise TypeError(f"Expected 'video' of a floating type (got {video.dtype}); use video.float() / 255")
+        if lengths is not None:
+            check_lengths(lengths, video.size(0), video.size(1))
+
+
+def _through(block: nn.Module, clips: Tensor, lengths: Tensor | None) -> Tensor:
+    """A graph block looks at ``lengths``, other modules between stages need not."""
+    y: Tensor = block(clips, lengths) if isinstance(block, GraphBlock) else block(clips)
+    return y

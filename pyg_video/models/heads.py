@@ -1,11 +1,14 @@
 """From feature maps to class scores."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from torch import Tensor, nn
 
-from ..layers import ToVector
-from ..layers.readout import clip_vector
-from ..layers.scan import scan
-from ..layers.time import scan_time
+from ..functional import check_option
+from ..layers import ToVector, scan
+from ..layers.readout import READOUTS, running_vector
+from ..layers.scan import start
 
 
 class PoolHead(nn.Module):
@@ -29,13 +32,24 @@ class PoolHead(nn.Module):
     ) -> None:
         super().__init__()
         self.time = time or nn.Identity()
-        self.readout = ToVector(readout).time
+        check_option("readout", readout, READOUTS)
+        self.readout = readout
         self.linear = nn.Linear(channels, num_classes)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        return self._classify(x, None, lengths)[0]
+
+    def scan(self, x: Tensor, state: Sequence[Any] | None = None) -> tuple[Tensor, list[Any]]:
+        """Class scores as of the frames so far, given what the call for the frames before gave."""
+        return self._classify(x, state, None)
+
+    def _classify(self, x: Tensor, state: Sequence[Any] | None, lengths: Tensor | None) -> tuple[Tensor, list[Any]]:
+        states = start(state, 2)
         frames = x.mean(dim=(-2, -1))[:, :, None]  # [B, T, 1, C]
-        frames, _ = scan_time(self.time, frames, None, lengths)
-        return self.linear(clip_vector(frames[:, :, 0], self.readout, lengths))
+        kwargs = {} if lengths is None else {"lengths": lengths}
+        frames, states[0] = scan(self.time, frames, states[0], **kwargs)
+        vector, states[1] = running_vector(frames[:, :, 0], self.readout, states[1], lengths)
+        return self.linear(vector), states
 
 
 class GraphHead(nn.Module):
@@ -73,9 +87,9 @@ class GraphHead(nn.Module):
         graph = self.processor(self.builder(x, lengths))
         return self.linear(self.readout(graph))
 
-    def scan(self, x: Tensor, state: object = None) -> tuple[Tensor, object]:
-        """Go on from the state that an earlier call gave; class scores as of the last frame so far."""
-        states = list(state) if isinstance(state, list) else [None, None]
-        graph, states[0] = scan(self.builder, x, states[0])
-        graph, states[1] = scan(self.processor, graph, states[1])
-        return self.linear(self.readout(graph)), states
+    def scan(self, x: Tensor, state: Sequence[Any] | None = None) -> tuple[Tensor, list[Any]]:
+        """Class scores as of the frames so far, given what the call for the frames before gave."""
+        states = start(state, 3)
+        for i, part in enumerate((self.builder, self.processor, self.readout)):
+            x, states[i] = scan(part, x, states[i])
+        return self.linear(x), states

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..checkpoints import save_model
 from ..checkpoints.files import Json
+from .data import ClipData
 from .module import VideoClassification
 
 
@@ -55,15 +56,24 @@ class ExportBest(Callback):
         saved_by = [c for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint) and c.monitor]
         if trainer.is_global_zero and saved_by and saved_by[0].best_model_path:
             best = saved_by[0]
-            export(Path(best.best_model_path), metric=str(best.monitor), score=best.best_model_score)
+            data: object = getattr(trainer, "datamodule", None)
+            clips = data.batch_size * trainer.world_size if isinstance(data, ClipData) else None
+            export(
+                Path(best.best_model_path),
+                metric=str(best.monitor),
+                score=best.best_model_score,
+                clips_per_step=clips,
+            )
 
 
-def export(checkpoint: Path, *, metric: str, score: Tensor | None) -> Path:
+def export(checkpoint: Path, *, metric: str, score: Tensor | None, clips_per_step: int | None = None) -> Path:
     """Write the model of a Lightning checkpoint as safetensors of the same name; gives the new file."""
     saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
     task = VideoClassification(**_arguments(saved["hyper_parameters"]))
     task.load_state_dict(saved["state_dict"])
     metadata: dict[str, Json] = {"epoch": saved["epoch"], "step": saved["global_step"]}
+    if clips_per_step is not None:
+        metadata["videos"] = saved["global_step"] * clips_per_step
     metadata |= {"label_names": task.label_names, metric: None if score is None else float(score)}
     return save_model(task.net, checkpoint.with_suffix(".safetensors"), metadata)
 

@@ -108,3 +108,10 @@ def test_files_that_do_not_fit_are_refused(tmp_path, model, change, message):
     rewrite(path, change)
     with pytest.raises(ValueError, match=message):
         load_model(path)
+
+
+def test_a_compiled_model_saves_what_it_compiled(tmp_path):
+    model = create_model("cnn_sync_mnist", frame=12)
+    path = save_model(torch.compile(model), tmp_path / "m.safetensors")
+    assert load_model(path).recipe == model.recipe
+    assert checkpoint_info(path).recipe == model.recipe

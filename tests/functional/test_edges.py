@@ -56,3 +56,10 @@ def test_repeated_edges_are_block_diagonal():
     edge_index = torch.tensor([[0, 1, 2], [1, 2, 0]])
     want = torch.cat([edge_index + 3 * g for g in range(4)], dim=1)
     assert pairs(repeat_edges(edge_index, 3, 4)) == pairs(want)
+
+
+def test_nan_boxes_and_positions_are_an_error():
+    with pytest.raises(ValueError, match="Expected 'box' without NaN and infinity"):
+        overlap_edges(torch.full((2, 4), torch.nan))
+    with pytest.raises(ValueError, match="Expected 'pos' without NaN and infinity"):
+        knn_edges(torch.full((3, 2), torch.inf), 1)

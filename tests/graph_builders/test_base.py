@@ -25,6 +25,16 @@ def test_a_builder_that_gives_wrong_shapes_is_named():
         Halves(4, num_nodes=3)(torch.randn(1, 1, 4, 6, 6))
 
 
+def test_nan_boxes_are_a_clear_error():
+    class Lost(Halves):
+        def regions(self, x):
+            box, kernel = super().regions(x)
+            return Regions(box.clone().index_fill_(2, torch.tensor([1]), torch.nan), kernel)
+
+    with pytest.raises(ValueError, match=r"Expected Lost.regions to give finite boxes \(got NaN or infinity\)"):
+        Lost(4, num_nodes=2)(torch.randn(1, 1, 4, 6, 6))
+
+
 def test_a_builder_without_regions_is_named():
     class Empty(GraphBuilder):
         pass
@@ -54,7 +64,7 @@ def test_bytes_are_a_clear_error():
 
 def test_wrong_lengths_are_a_clear_error():
     x = torch.zeros(2, 3, 4, 6, 6)
-    with pytest.raises(ValueError, match=r"Expected 'lengths' of shape \[2\]"):
+    with pytest.raises(ValueError, match=r"Expected 'lengths' as a tensor of integers of shape \[2\]"):
         GridGraph(4)(x, torch.tensor([3]))
     for lengths in ([4, 1], [0, 3]):
         with pytest.raises(ValueError, match="Expected 'lengths' between 1 and T = 3"):

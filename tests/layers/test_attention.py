@@ -32,7 +32,7 @@ def test_the_mean_has_no_preference():
 
 
 def test_an_unknown_name_answers_with_the_known_ones():
-    with pytest.raises(ValueError, match="dot, multi_head, additive, mean"):
+    with pytest.raises(ValueError, match="'dot', 'multi_head', 'additive', 'mean'"):
         resolve_attention("cosine", 8, 1)
 
 

@@ -36,3 +36,23 @@ def test_the_residual_scale_learns_from_the_first_step():
 def test_wrong_channels_are_a_clear_error():
     with pytest.raises(ValueError, match=r"Expected 'x' of shape \[B, T, 6, H, W\] \(got \[1, 2, 5, 5, 5\]\)"):
         block()(torch.randn(1, 2, 5, 5, 5))
+
+
+def test_builder_and_block_must_agree_on_channels():
+    with pytest.raises(ValueError, match="Expected a builder of 6 channels, those of the graph .got 4"):
+        GraphBlock(GridGraph(4), RSTG(SpaceConv(4), TemporalRNN(4), TemporalRNN(4)), channels=6)
+
+
+def test_a_reset_block_is_the_identity_again():
+    layer, x = block(), torch.randn(1, 2, 6, 5, 5)
+    torch.nn.init.ones_(layer.norm.weight)
+    layer.reset_parameters()
+    assert torch.equal(layer(x), x)
+
+
+def test_padded_frames_do_not_move_the_regions_of_a_clip():
+    graph = RegionGraph(6, size=(5, 5), region_channels=8, adapt="clip", gain=1.0)
+    rstg = RSTG(SpaceConv(6), TemporalRNN(6), TemporalRNN(6))
+    layer = GraphBlock(graph, rstg, channels=6, residual_scale=1.0).double()
+    x = torch.randn(2, 4, 6, 5, 5, dtype=torch.float64)
+    torch.testing.assert_close(layer(x, torch.tensor([4, 2]))[1:, :2], layer(x[1:, :2]))

@@ -28,5 +28,13 @@ def test_padded_frames_do_not_count(time):
 
 
 def test_an_unknown_readout_is_an_error():
-    with pytest.raises(ValueError, match="Expected 'time' to be 'last' or 'mean'"):
+    with pytest.raises(ValueError, match="Expected 'time' to be one of 'last', 'mean'"):
         ToVector("max")
+
+
+def test_nan_in_the_padding_does_not_spread():
+    x = torch.randn(2, 3, 4, 6, 6)
+    graph = GridGraph(4)(x, torch.tensor([3, 2]))
+    nodes = graph.frames.clone()
+    nodes[1, 2] = torch.nan
+    assert ToVector("mean")(graph.with_x(nodes.flatten(0, 2))).isfinite().all()

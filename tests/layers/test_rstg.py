@@ -3,6 +3,7 @@ import torch
 from torch import nn
 from torch_geometric import nn as pyg
 
+from pyg_video.data import VideoGraph
 from pyg_video.graph_builders import GridGraph
 from pyg_video.layers import RSTG, FrameNorm, GaussianPosition, SpaceConv, TemporalRNN, ToVector
 
@@ -33,7 +34,7 @@ def test_forward_equals_algorithm_1(graph, cell):
             v = model.norm(graph.frames[b, t])
             for k in range(K):
                 v, h[k] = model.time.scan(v[None, None], h[k])
-                v = model.space(v[0, 0], edge_index)
+                v = model.space(v[0], edge_index)[0]
             v, h[K] = model.final_time.scan(v[None, None], h[K])
             want[b, t] = v[0, 0]
     torch.testing.assert_close(model(graph).frames, want)
@@ -111,7 +112,7 @@ def test_wrong_input_is_a_clear_error(graph):
     model = rstg()
     with pytest.raises(TypeError, match="Expected 'graph' to be a VideoGraph .got Tensor.; put a builder before"):
         model(torch.zeros(3))
-    with pytest.raises(ValueError, match="Expected 'state' with 4 entries .got 1"):
+    with pytest.raises(ValueError, match="Expected 'state' with 4 entries, as an earlier scan gave it .got 1"):
         model.scan(graph, [None])
     with pytest.raises(ValueError, match="Expected 'num_stages' of at least 0 .got -1"):
         rstg(num_stages=-1)
@@ -135,3 +136,48 @@ def test_a_collated_batch_runs_like_one_built_at_once(graph):
     x = torch.randn(3, 4, C, 6, 6, dtype=torch.float64)
     (batch,) = DataLoader([GridGraph(C)(clip[None]) for clip in x], batch_size=3)
     torch.testing.assert_close(model(batch), model(GridGraph(C)(x)))
+
+
+def test_a_swapped_space_stage_gets_what_it_asks_for(graph):
+    space = SpaceConv(C, message_norm=FrameNorm(C), update_norm=FrameNorm(C))
+    model = RSTG(pyg.GCNConv(C, C), TemporalRNN(C), TemporalRNN(C)).double()
+    model.space = space.double()
+    other = RSTG(space, model.time, model.final_time)
+    torch.testing.assert_close(model(graph).x, other(graph).x)
+    mixed = RSTG(nn.ModuleList([space, pyg.GCNConv(C, C).double()]), model.time, model.final_time, num_stages=2)
+    two = torch.randn(2, 4, C, 6, 6, dtype=torch.float64)
+    torch.testing.assert_close(mixed(GridGraph(C)(two)).frames[:1], mixed(GridGraph(C)(two[:1])).frames)
+
+
+def test_a_wrapper_hands_the_frames_on(graph):
+    class Wrapper(nn.Module):
+        def __init__(self, conv):
+            super().__init__()
+            self.conv = conv
+
+        def forward(self, *args, **kwargs):
+            return self.conv(*args, **kwargs)
+
+    model = RSTG(SpaceConv(C, message_norm=FrameNorm(C)), TemporalRNN(C), TemporalRNN(C)).double()
+    want = model(graph).x
+    model.space = Wrapper(model.space)
+    torch.testing.assert_close(model(graph).x, want)
+
+
+def test_edge_features_reach_the_convolution(graph):
+    model = RSTG(pyg.GATv2Conv(C, C, edge_dim=3), TemporalRNN(C), TemporalRNN(C)).double()
+    one, two = (graph.with_attr(edge_attr=torch.randn(graph.num_edges, 3).double()) for _ in range(2))
+    assert not torch.allclose(model(one).x, model(two).x)
+
+
+@pytest.mark.parametrize(
+    ("edge", "message"),
+    [
+        ([[5], [0]], "Expected edges within frames"),
+        ([[6], [0]], "Expected 'edge_index' between 0 and the number of nodes - 1 = 5 .got 0 to 6"),
+        ([[-1], [0]], "Expected 'edge_index' between 0"),
+    ],
+)
+def test_edges_out_of_place_are_a_clear_error(edge, message):
+    with pytest.raises(ValueError, match=message):
+        rstg()(VideoGraph(torch.randn(6, C).double(), torch.tensor(edge), layout=(2, 3)))

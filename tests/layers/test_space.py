@@ -24,6 +24,11 @@ def conv(combine="concat", send_layers=2, attention="dot", update_layers=2, norm
     return layer.double()
 
 
+def run(layer, x, edge_index, **options):
+    """The layer on one frame."""
+    return layer(x, edge_index, batch=torch.zeros(x.size(0), dtype=torch.long), batch_size=1, **options)
+
+
 def reference(layer, x, edge_index, position=None):
     """The docstring's three equations with dense tensors, everything once an edge: m[i, j] goes from j to i."""
     ends = x if position is None else torch.cat([x, position], dim=-1)
@@ -53,7 +58,7 @@ def reference(layer, x, edge_index, position=None):
 def test_send_gather_update_follow_the_equations(combine, send_layers, attention, update_layers):
     layer = conv(combine, send_layers, attention, update_layers)
     x = torch.randn(N, C, dtype=torch.float64)
-    torch.testing.assert_close(layer(x, EDGES), reference(layer, x, EDGES)[0])
+    torch.testing.assert_close(run(layer, x, EDGES), reference(layer, x, EDGES)[0])
 
 
 @pytest.mark.parametrize("combine", ["concat", "sum"])
@@ -61,7 +66,7 @@ def test_messages_see_positions(combine):
     layer = conv(combine, position_channels=5)
     x, position = torch.randn(N, C).double(), torch.randn(N, 5).double()
     want, _ = reference(layer, x, EDGES, position)
-    torch.testing.assert_close(layer(x, EDGES, position=position), want)
+    torch.testing.assert_close(run(layer, x, EDGES, position=position), want)
 
 
 @pytest.mark.parametrize("attention", ATTENTIONS)
@@ -71,7 +76,7 @@ def test_a_flat_batch_equals_the_frames_alone(attention):
     batch = torch.arange(F).repeat_interleave(N)
     flat = layer(x.flatten(0, 1), repeat_edges(EDGES, N, F), batch=batch, batch_size=F)
     torch.testing.assert_close(flat.view(F, N, C), layer(x, EDGES))  # shared edges
-    torch.testing.assert_close(flat.view(F, N, C), torch.stack([layer(frame, EDGES) for frame in x]))
+    torch.testing.assert_close(flat.view(F, N, C), torch.stack([run(layer, frame, EDGES) for frame in x]))
 
 
 def test_frames_may_have_different_edges():
@@ -79,14 +84,14 @@ def test_frames_may_have_different_edges():
     x = torch.randn(2 * N, C, dtype=torch.float64)
     batch = torch.arange(2).repeat_interleave(N)
     flat = layer(x, torch.cat([EDGES, complete_edges(N) + N], dim=1), batch=batch, batch_size=2)
-    torch.testing.assert_close(flat, torch.cat([layer(x[:N], EDGES), layer(x[N:], complete_edges(N))]))
+    torch.testing.assert_close(flat, torch.cat([run(layer, x[:N], EDGES), run(layer, x[N:], complete_edges(N))]))
 
 
 def test_attention_weights_are_returned_on_request_and_sum_to_one():
     layer = conv(attention="multi_head")
     x = torch.randn(N, C, dtype=torch.float64)
-    y, (edge_index, alpha) = layer(x, EDGES, return_attention_weights=True)
-    torch.testing.assert_close(y, layer(x, EDGES))
+    y, (edge_index, alpha) = run(layer, x, EDGES, return_attention_weights=True)
+    torch.testing.assert_close(y, run(layer, x, EDGES))
     total = torch.zeros(N, 2, dtype=alpha.dtype).index_add(0, edge_index[1], alpha)
     torch.testing.assert_close(total, torch.ones_like(total))
     dense = reference(layer, x, EDGES)[1]
@@ -96,13 +101,13 @@ def test_attention_weights_are_returned_on_request_and_sum_to_one():
 def test_relabelled_nodes_give_relabelled_results():
     layer, order = conv(), torch.randperm(N)
     x = torch.randn(N, C, dtype=torch.float64)
-    torch.testing.assert_close(layer(x[order], order.argsort()[EDGES]), layer(x, EDGES)[order])
+    torch.testing.assert_close(run(layer, x[order], order.argsort()[EDGES]), run(layer, x, EDGES)[order])
 
 
 def test_gradients_are_right():
     layer = conv(attention="multi_head")
     x = torch.randn(N, C, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda v: layer(v, EDGES), x, fast_mode=True)
+    assert torch.autograd.gradcheck(lambda v: run(layer, v, EDGES), x, fast_mode=True)
 
 
 def test_a_node_without_neighbours_hears_the_bias_only():
@@ -117,7 +122,7 @@ def test_a_node_without_neighbours_hears_the_bias_only():
         ({"combine": "product"}, "Expected 'combine' to be one of 'concat', 'sum' .got 'product'"),
         ({"send_layers": 3}, "Expected 'send_layers' to be one of 1, 2"),
         ({"update_layers": -1}, "Expected 'update_layers' to be one of 0, 1, 2"),
-        ({"attention": "cosine"}, "Expected 'attention' to be one of dot, multi_head, additive, mean"),
+        ({"attention": "cosine"}, "Expected 'attention' to be one of 'dot', 'multi_head', 'additive', 'mean'"),
     ],
 )
 def test_unknown_options_answer_with_the_known_ones(options, message):
@@ -133,3 +138,5 @@ def test_wrong_input_is_a_clear_error():
         layer(torch.randn(N, C), EDGES, position=torch.randn(N, 3))
     with pytest.raises((IndexError, ValueError), match="edge_index"):
         layer(torch.randn(N, C), EDGES + 1)
+    with pytest.raises(ValueError, match="Expected 'batch', the frame of every node, since the norms work"):
+        SpaceConv(C, message_norm=FrameNorm(C))(torch.randn(N, C), EDGES)

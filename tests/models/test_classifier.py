@@ -35,8 +35,21 @@ def test_blocks_after_unknown_stages_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("shape", "message"), [((2, 1, 8, 8), "shape \\[B, T, C, H, W\\]"), ((2, 0, 1, 8, 8), "frame")]
+    ("shape", "message"), [((2, 1, 8, 8), "shape \\[B, T, 1, H, W\\]"), ((2, 0, 1, 8, 8), "frame")]
 )
 def test_what_is_no_clip_is_refused(shape, message):
     with pytest.raises(ValueError, match=message):
         classifier()(torch.rand(shape))
+
+
+def test_colour_and_bytes_are_refused_in_words():
+    with pytest.raises(ValueError, match=r"Expected 'video' of shape \[B, T, 1, H, W\] \(got \[2, 3, 3, 8, 8\]\)"):
+        classifier()(torch.rand(2, 3, 3, 8, 8))
+    with pytest.raises(TypeError, match=r"use video.float\(\) / 255"):
+        classifier()(torch.zeros(2, 3, 1, 8, 8, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize("lengths", [[0, 3], [30, 3]])
+def test_impossible_lengths_are_refused(lengths):
+    with pytest.raises(ValueError, match="Expected 'lengths' between 1 and T = 3"):
+        classifier()(torch.rand(2, 3, 1, 8, 8), torch.tensor(lengths))

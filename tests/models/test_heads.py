@@ -34,5 +34,5 @@ def test_graph_head_goes_on_from_its_state():
 
 
 def test_unknown_readouts_are_refused():
-    with pytest.raises(ValueError, match="'last' or 'mean'"):
+    with pytest.raises(ValueError, match="'last', 'mean'"):
         PoolHead(4, 3, time=nn.Identity(), readout="first")
