@@ -1,6 +1,7 @@
 """The main job in one go: train, compare, score the shipped models, draw what they see. ``make demo`` runs it."""
 
 import argparse
+import csv
 import math
 import time
 import warnings
@@ -47,9 +48,18 @@ TASK: SmallTask = {
 GRAPH, BASELINE = "dyreg_gnn_sync_mnist", "cnn_sync_mnist"
 SHIPPED = {"DyReg-GNN": "dyreg_gnn_small", "CNN + LSTM": "cnn_small"}
 OPTIONS: dict[str, dict[str, Option]] = {
-    GRAPH: {"anchors": "grid", "gain": 0.3, "region_channels": 32},
-    BASELINE: {},
+    GRAPH: {
+        "channels": (16, 32, 32, 32, 32),
+        "strides": (2, 1, 2, 1, 1),
+        "output": "vector",
+        "readout": "last",
+        "anchors": "grid",
+        "gain": 0.3,
+        "region_channels": 32,
+    },
+    BASELINE: {"channels": (16, 32, 32, 32, 32), "strides": (2, 1, 2, 1, 1)},
 }
+EPOCHS, BATCH = 6, 32
 KNOWS_DIGITS = 1 / 3  # two of three digits move together: which two is a guess among three pairs
 
 
@@ -70,8 +80,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--clips", type=int, default=2_000, help="unseen clips that the models are scored on")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
-    if min(args.videos, args.clips) < 64:
-        parser.error(f"expected at least 64 --videos and --clips (got {args.videos} and {args.clips})")
+    if args.videos < EPOCHS * BATCH or args.clips < 4:
+        parser.error(f"expected at least {EPOCHS * BATCH} --videos and 4 --clips (got {args.videos} and {args.clips})")
     run(args.output, videos=args.videos, num_clips=args.clips, seed=args.seed)
 
 
@@ -105,30 +115,29 @@ def train(model: str, *, videos: int, seed: int) -> tuple[VideoClassifier, tuple
     from .data import SyncMNISTData
     from .module import VideoClassification
 
-    epochs = 6
     seen: list[float] = []
     scores: list[float] = []
 
     class Record(Callback):
         def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-            seen.append(videos / epochs * (trainer.current_epoch + 1))
+            seen.append(videos / EPOCHS * (trainer.current_epoch + 1))
             scores.append(float(trainer.callback_metrics["val/acc"]))
 
     quiet_lightning()
     seed_everything(seed)
-    data = SyncMNISTData(**TASK, seed=seed, batch_size=32, train_size=videos // epochs, val_size=500)
+    data = SyncMNISTData(**TASK, seed=seed, batch_size=BATCH, train_size=videos // EPOCHS, val_size=500)
     task = VideoClassification(
         model,
         data.num_classes,
         data.frame,
         data.label_names,
         model_options=OPTIONS[model],
-        lr=5e-3,
+        lr=3e-3,
         weight_decay=0.01,
         warmup_steps=100,
     )
     trainer = Trainer(
-        max_epochs=epochs,
+        max_epochs=EPOCHS,
         gradient_clip_val=1.0,
         precision="bf16-mixed",
         accelerator="auto",
@@ -187,7 +196,9 @@ def write(output: Path, curves: Mapping[str, tuple[list[float], list[float]]], c
     """Pictures of the shipped model's regions, the learning curves, and a snippet that uses the model."""
     output.mkdir(parents=True, exist_ok=True)
     lines = {"knows the digits, not the motion": KNOWS_DIGITS, "chance": 0.1}
-    written = [plot_curves(curves, output / "curves.png", lines=lines)]
+    shipped = {f"{name}, shipped": curve(shipped_checkpoint(file)) for name, file in SHIPPED.items()}
+    just_now = {f"{name}, just now": points for name, points in curves.items()}
+    written = [plot_curves(shipped | just_now, output / "curves.png", lines=lines)]
     net = load_model(shipped_checkpoint(SHIPPED["DyReg-GNN"]))
     batch = clips.batch(range(4))
     regions, label = look(net, batch.video)
@@ -202,6 +213,13 @@ def write(output: Path, curves: Mapping[str, tuple[list[float], list[float]]], c
     snippet = output / "use_model.py"
     snippet.write_text(SNIPPET)
     return [*written, snippet]
+
+
+def curve(checkpoint: Path) -> tuple[list[float], list[float]]:
+    """Validation accuracy against videos seen, as the training of a shipped model logged it."""
+    with checkpoint.with_name(f"{checkpoint.stem}_curve.csv").open(newline="") as file:
+        rows = [(float(row["videos_seen"]), float(row["accuracy"])) for row in csv.DictReader(file)]
+    return [seen for seen, _ in rows], [score for _, score in rows]
 
 
 def look(net: VideoClassifier, video: Tensor) -> tuple[Tensor, Tensor]:

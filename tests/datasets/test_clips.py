@@ -34,7 +34,7 @@ def test_a_clip_is_the_same_whatever_the_workers(endless):
     assert equal(alone, first(batch_size=6, num_workers=1, multiprocessing_context="fork"))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.gpu
 @pytest.mark.parametrize("motion", ["jumps", "smooth"])
 def test_a_clip_is_the_same_on_cuda(motion):
     clips = SyncMNIST(3, **SMALL, motion=motion)
