@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the demo; see ``--help``."""
     parser = argparse.ArgumentParser(prog="python -m pyg_video.training.demo", description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("demo"), help="folder for pictures, curves and snippet")
-    parser.add_argument("--videos", type=int, default=24_000, help="training videos for each of the two models")
+    parser.add_argument("--videos", type=int, default=36_000, help="training videos for each of the two models")
     parser.add_argument("--clips", type=int, default=2_000, help="unseen clips that the models are scored on")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
