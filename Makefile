@@ -10,7 +10,8 @@ install: $(INSTALLED)
 
 $(INSTALLED): setup.cfg pyproject.toml
 	@echo "Installing into $(VENV) (torch is large: a few minutes the first time) ..."
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed (got " + sys.version.split()[0] + "); name one: make PYTHON=python3.12")'
+	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet -e ".[test]"
 	@touch $@
 

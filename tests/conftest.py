@@ -15,5 +15,6 @@ def _temporary_folder(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def _seed():
+def _seed_and_thread():
     torch.manual_seed(0)
+    torch.set_num_threads(1)  # small tensors: a second thread only waits

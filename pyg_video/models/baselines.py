@@ -30,6 +30,7 @@ def cnn_sync_mnist(
     frame: int = 64,
     channels: tuple[int, ...] = (16, 32, 32),
     strides: tuple[int, ...] = (2, 2, 1),
+    readout: str = "mean",
 ) -> VideoClassifier:
     """The backbone of the graph models without a graph: mean over pixels, LSTM over frames (Mean+LSTM).
 
@@ -38,6 +39,8 @@ def cnn_sync_mnist(
         frame: side of the frames.
         channels: channels of each stage.
         strides: stride of each stage.
+        readout: the LSTM's output of the ``"last"`` frame, or its ``"mean"`` over frames.
     """
     backbone = digit_backbone(frame, channels, strides)
-    return VideoClassifier(backbone, PoolHead(channels[-1], num_classes, time=TemporalRNN(channels[-1], cell="lstm")))
+    time = TemporalRNN(channels[-1], cell="lstm")
+    return VideoClassifier(backbone, PoolHead(channels[-1], num_classes, time=time, readout=readout))

@@ -6,6 +6,7 @@ import math
 import time
 import warnings
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple, TypedDict
 
@@ -57,7 +58,7 @@ OPTIONS: dict[str, dict[str, Option]] = {
         "gain": 0.3,
         "region_channels": 32,
     },
-    BASELINE: {"channels": (16, 32, 32, 32, 32), "strides": (2, 1, 2, 1, 1)},
+    BASELINE: {"channels": (16, 32, 32, 32, 32), "strides": (2, 1, 2, 1, 1), "readout": "last"},
 }
 EPOCHS, BATCH = 6, 32
 KNOWS_DIGITS = 1 / 3  # two of three digits move together: which two is a guess among three pairs
@@ -87,6 +88,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run(output: Path, *, videos: int, num_clips: int, seed: int) -> list[Result]:
     """Everything that ``make demo`` shows, as files in ``output`` and a table on standard output."""
+    check_matplotlib()
     start = time.perf_counter()
     clips = SyncMNIST(split="test", size=num_clips, seed=seed, **TASK)
     print("The task: three digits move about, two of them together. Which two? (10 answers)\n")
@@ -105,6 +107,12 @@ def run(output: Path, *, videos: int, num_clips: int, seed: int) -> list[Result]
         print(f"wrote {path}")
     print(f"\nDone in {time.perf_counter() - start:.0f} s.")
     return rows
+
+
+def check_matplotlib() -> None:
+    """Raise before the training, not after it, where the curves could not be drawn."""
+    if find_spec("matplotlib") is None:
+        raise ModuleNotFoundError("Expected matplotlib, for the learning curves; install pyg-video[plots]")
 
 
 def train(model: str, *, videos: int, seed: int) -> tuple[VideoClassifier, tuple[list[float], list[float]]]:
@@ -234,9 +242,8 @@ def look(net: VideoClassifier, video: Tensor) -> tuple[Tensor, Tensor]:
 SNIPPET = """\
 from pyg_video.checkpoints import load_model, shipped_checkpoint
 from pyg_video.datasets import SyncMNIST
-model = load_model(shipped_checkpoint("dyreg_gnn_small"))
-clips = SyncMNIST(3, split="test", size=9, num_frames=8, canvas=40, frame=40, digit_size=14, classes=(0, 1, 2, 3, 4),
-                  motion="smooth", max_step=4, random_probability=0)
+from pyg_video.training.demo import TASK
+model, clips = load_model(shipped_checkpoint("dyreg_gnn_small")), SyncMNIST(split="test", size=9, **TASK)
 print(clips.label_names[model(clips[0].video[None]).argmax()], "- truth:", clips.label_names[clips[0].label])
 """
 
