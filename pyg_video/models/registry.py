@@ -52,7 +52,7 @@ def model_options(name: str) -> dict[str, Option]:
 
     Example:
         >>> model_options("cnn_sync_mnist")
-        {'num_classes': 46, 'frame': 64, 'channels': (16, 32, 32), 'strides': (2, 2, 1)}
+        {'num_classes': 46, 'frame': 64, 'channels': (16, 32, 32), 'strides': (2, 2, 1), 'readout': 'mean'}
     """
     if name not in _ENTRIES:
         raise ValueError(
