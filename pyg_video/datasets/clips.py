@@ -11,7 +11,7 @@ from torch.utils.data import Dataset, Sampler
 
 from pyg_video.datasets.digits import Digits
 from pyg_video.datasets.labels import sync_label, sync_label_names
-from pyg_video.datasets.plans import Planner
+from pyg_video.datasets.plans import Planner, as_integer
 from pyg_video.datasets.rendering import boxes_on_canvas, ink_box, render, shrink
 
 
@@ -78,8 +78,12 @@ class DigitClips(Dataset[SyncClip]):
         Args:
             indices: The clips' numbers.
             device: Where to make them; None for where ``indices`` is.
+
+        Raises:
+            TypeError: The numbers are not integers.
+            IndexError: There is no clip of that number.
         """
-        index = self._checked(torch.as_tensor(indices, dtype=torch.long)).to(device)
+        index = self._checked(indices).to(device)
         image, target, ink, classes = self._on(index.device)
         plan = self.planner(index)
         digit = target[plan.image]
@@ -95,7 +99,8 @@ class DigitClips(Dataset[SyncClip]):
         )
 
     def __getitem__(self, index: int) -> SyncClip:
-        return SyncClip(*(field[0] for field in self.batch([index])))
+        number = as_integer("a clip's number", index, "for several clips at once call 'batch'")
+        return SyncClip(*(field[0] for field in self.batch([number])))
 
     def __getitems__(self, indices: Sequence[int]) -> list[SyncClip]:
         """One drawing for a whole batch: torch's DataLoader calls this when there is a batch to fetch."""
@@ -108,7 +113,8 @@ class DigitClips(Dataset[SyncClip]):
             )
         return self.size
 
-    def _checked(self, index: Tensor) -> Tensor:
+    def _checked(self, indices: Sequence[int] | Tensor) -> Tensor:
+        index = _as_integers(indices)
         end = torch.iinfo(torch.long).max if self.size is None else self.size
         if index.ndim != 1:
             raise ValueError(f"Expected 'indices' to be a list of clip numbers (got shape {list(index.shape)})")
@@ -121,6 +127,16 @@ class DigitClips(Dataset[SyncClip]):
         if device not in self._assets:
             self._assets[device] = tuple(asset.to(device) for asset in self._assets[torch.device("cpu")])
         return self._assets[device]
+
+
+def _as_integers(indices: Sequence[int] | Tensor) -> Tensor:
+    try:
+        index = torch.as_tensor(indices)
+    except (TypeError, ValueError, RuntimeError):  # torch's ways to say that these are no numbers
+        index = torch.tensor([torch.nan])
+    if index.numel() and (index.is_floating_point() or index.is_complex() or index.dtype == torch.bool):
+        raise TypeError(f"Expected 'indices' to be integers (got {indices!r}); pass clip numbers, as range(4)")
+    return index.long()
 
 
 class EndlessSampler(Sampler[int]):

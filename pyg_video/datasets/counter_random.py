@@ -44,7 +44,8 @@ def _mix(x: Tensor) -> Tensor:
 def clip_key(seed: int, index: Tensor, *, salt: int = 0) -> Tensor:
     r"""One 64-bit key per clip, from which all its random numbers follow.
 
-    Because nothing else enters, clip ``index`` is the same whichever batch, worker or device makes it.
+    Because nothing else enters, clip ``index`` is the same whichever batch or worker makes it; on CUDA it is the same
+    up to rounding of the resize.
 
     Args:
         seed: Any integer.
@@ -65,7 +66,7 @@ def clip_key(seed: int, index: Tensor, *, salt: int = 0) -> Tensor:
 
 
 def uniform(key: Tensor, stream: Stream, *shape: int) -> Tensor:
-    r"""Numbers in [0, 1), the same on every device.
+    r"""Numbers in [0, 1), the same for a clip in every batch and worker.
 
     .. math::
         u_n = 2^{-53} \lfloor h(h(k + s\gamma) + n\gamma) / 2^{11} \rfloor

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -23,8 +25,8 @@ class GivenPlan:
     Args:
         source: An ``.npz`` file, or a mapping, with the arrays
 
-            - ``coords`` :math:`[M, T, D, 2]`: top-left corners (row, column) on the canvas,
-            - ``digit_index`` :math:`[M, D]`: which images of the digits' split,
+            - ``coords`` :math:`[M, T, D, 2]`, integers: top-left corners (row, column) on the canvas,
+            - ``digit_index`` :math:`[M, D]`, integers: which images of the digits' split,
             - ``is_sync`` :math:`[M]`: whether the first two digits move together,
             - ``digit_in_front`` :math:`[M]`: whether a digit is drawn over what is already there, or under it. True in
               all clips of the authors' file; their generator has it for clutter, of which these clips have none.
@@ -33,7 +35,8 @@ class GivenPlan:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: An array is missing, has another shape, or points outside the canvas or the digits.
+        ValueError: The file is not an ``.npz`` file, or an array is missing, has another shape or type, or points
+            outside the canvas or the digits.
     """
 
     def __init__(self, source: str | os.PathLike[str] | Arrays, *, num_images: int, room: int) -> None:
@@ -66,16 +69,39 @@ def _read(source: str | os.PathLike[str] | Arrays) -> dict[str, NDArray[np.gener
     if isinstance(source, Mapping):
         arrays = dict(source)
     elif Path(source).is_file():
-        with np.load(source) as file:
-            arrays = dict(file)
+        arrays = _load(Path(source))
     else:
         raise FileNotFoundError(f"Expected trajectories in an .npz file (got {os.fspath(source)!r}, which is no file)")
     if missing := [key for key in _KEYS if key not in arrays]:
         raise ValueError(f"Expected trajectories with the arrays {_KEYS} (got {sorted(arrays)}); add {missing}")
-    coords, digit_index = arrays["coords"], arrays["digit_index"]
-    if coords.ndim != 4 or coords.shape[2] < 2 or coords.shape[3] != 2:
-        raise ValueError(f"Expected 'coords' of shape [M, T, D, 2] with two digits or more (got {list(coords.shape)})")
-    return arrays | {"digit_index": digit_index.astype(np.int64)}  # torch reads few unsigned types
+    arrays = {key: _as_integers(key, np.asarray(arrays[key])) for key in _KEYS}
+    shape = arrays["coords"].shape
+    if len(shape) != 4 or 0 in shape[:2] or shape[2] < 2 or shape[3] != 2:
+        raise ValueError(
+            "Expected 'coords' of shape [M, T, D, 2] with a clip, a frame and two digits or more "
+            f"(got {list(shape)}); leave empty clips out"
+        )
+    return arrays
+
+
+def _load(path: Path) -> dict[str, NDArray[np.generic]]:
+    try:
+        with path.open("rb") as file, np.load(file) as arrays:  # opened here: NumPy leaves a damaged file open
+            return dict(arrays)
+    except (ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:  # text, .npy, empty, truncated, damaged
+        raise ValueError(
+            f"Expected trajectories in an .npz file (got {os.fspath(path)!r}, which is damaged or of another kind); "
+            "write it with numpy.savez, or fetch it again"
+        ) from error
+
+
+def _as_integers(name: str, array: NDArray[np.generic]) -> NDArray[np.int64]:
+    """As int64: torch computes with few unsigned types."""
+    if array.dtype.kind not in "iub":
+        raise ValueError(
+            f"Expected {name!r} to hold integers or truth values (got {array.dtype}); round and convert it"
+        )
+    return array.astype(np.int64)
 
 
 def _check_range(name: str, value: Tensor, high: int, repair: str) -> None:

@@ -12,7 +12,7 @@ from pyg_video.datasets.plans import RandomPlan, any_classes, any_set
 class MultiSyncMNIST(DigitClips):
     r"""Digits whose classes may repeat move at random, but two or more of them move together.
 
-    From the paper `"Dynamic Regions Graph Neural Networks for Spatio-Temporal Reasoning"
+    From the paper `"Discovering Dynamic Salient Regions for Spatio-Temporal Graph Neural Networks"
     <https://arxiv.org/abs/2009.08427>`_ (NeurIPS 2021).
 
     The label is the smallest and the largest class in the synchronous set, in the order of the published code: 45

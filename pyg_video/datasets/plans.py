@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
@@ -98,7 +99,8 @@ class RandomPlan:
         self.choose_classes, self.choose_members, self.move = choose_classes, choose_members, MOTIONS[motion]
         self.num_digits, self.num_frames, self.num_classes = num_digits, num_frames, len(classes)
         self.room, self.max_step = canvas - digit_size, max_step
-        self.random_probability, self.seed, self.salt = random_probability, seed, salt
+        self.random_probability, self.salt = random_probability, salt
+        self.seed = as_integer("'seed' to be an integer", seed, "round it")
         images = [(target == digit).nonzero().flatten() for digit in classes]
         self.images_by_class = torch.cat(images)
         self.count = torch.tensor([len(image) for image in images])
@@ -140,6 +142,14 @@ def _check(
     _expect(motion in MOTIONS, f"'motion' to be one of {tuple(MOTIONS)} (got {motion!r})")
     _expect(max_step > 0, f"'max_step' to be at least 1 pixel, so that digits move (got {max_step})")
     _expect(0 <= random_probability <= 1, f"'random_probability' to lie in [0, 1] (got {random_probability})")
+
+
+def as_integer(expectation: str, value: int, repair: str) -> int:
+    """Python's integer of anything that stands for one, as NumPy's and torch's; a :exc:`TypeError` for all else."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"Expected {expectation} (got {value!r}); {repair}") from None
 
 
 def _expect(condition: bool, expectation: str) -> None:

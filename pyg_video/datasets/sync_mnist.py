@@ -20,7 +20,8 @@ class SyncMNIST(DigitClips):
 
     The label of a clip in which the classes :math:`c_i` and :math:`c_j`, :math:`i > j`, move together is
     :math:`i(i-1)/2 + j`; the last label, :math:`K(K-1)/2` for :math:`K` classes, means that nothing moves together.
-    Clip ``index`` depends on ``(seed, split, index)`` only, whatever the batch size, the worker or the device.
+    Clip ``index`` depends on ``(seed, split, index)`` only, whatever the batch or the worker; on CUDA it is the same
+    up to rounding of the resize.
 
     Args:
         num_digits: Digits per clip, :math:`D`; the paper has 3 and 5.
@@ -120,7 +121,9 @@ class SyncMNIST(DigitClips):
             digit_size: Side of a digit's tile on the canvas.
 
         Raises:
-            ValueError: The two synchronous digits of a clip have the same class, for which there is no label.
+            FileNotFoundError: There is no such file.
+            ValueError: The file is not an ``.npz`` file, an array does not fit, or the two synchronous digits of a clip
+                have the same class, for which there is no label.
         """
         images = load_digits(digits, split, download=download, size=digit_size)
         planner = GivenPlan(trajectories, num_images=len(images.target), room=canvas - digit_size)

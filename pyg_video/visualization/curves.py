@@ -25,6 +25,7 @@ def plot_curves(
         lines: Levels to compare with, as ``{"chance": 0.1}``; drawn dashed.
 
     Raises:
+        ModuleNotFoundError: matplotlib is not installed.
         ValueError: There is no curve, its two lists differ in length, or the CSV file lacks a column.
 
     Example:
@@ -33,8 +34,12 @@ def plot_curves(
         >>> plot_curves(two_points, Path(mkdtemp()) / "curves.png", lines={"chance": 0.1}).name
         'curves.png'
     """
-    from matplotlib.figure import Figure
-
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "Expected matplotlib, which draws the curves, to be installed (got none); pip install 'pyg-video[plots]'"
+        ) from error
     curves = _checked(curves if isinstance(curves, Mapping) else _read(Path(curves)))
     figure = Figure(figsize=(6, 4), layout="constrained")  # no pyplot: nothing global, no window
     axes = figure.add_subplot()

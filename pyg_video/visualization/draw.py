@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pyg_video.visualization.pictures import as_bytes, to_image, to_tensor
+from pyg_video.visualization.pictures import VIDEO, as_bytes, check_pixels, to_image, to_tensor
 
 #: Colours that stay apart on a dark ground, also for most colour-blind readers; used in turn.
 PALETTE = (
@@ -41,6 +41,9 @@ def draw_boxes(
         - **box:** :math:`[T, N, 4]`
         - **output:** :math:`[T, 3, scale \cdot H, scale \cdot W]`, uint8
 
+    Raises:
+        ValueError: An argument has another shape, type or range.
+
     Example:
         >>> box = torch.tensor([0.5, 0.5, 0.5, 0.5]).expand(2, 3, 4)
         >>> draw_boxes(torch.zeros(2, 1, 10, 12), box, scale=4).shape
@@ -63,27 +66,32 @@ def draw_boxes(
     return torch.stack(drawn)
 
 
-def contact_sheet(videos: Sequence[Tensor], captions: Sequence[str] | None = None, *, gap: int = 4) -> Tensor:
+def contact_sheet(videos: Sequence[Tensor] | Tensor, captions: Sequence[str] | None = None, *, gap: int = 4) -> Tensor:
     r"""Lay clips out as one picture: a row per clip, a column per frame.
 
     Args:
-        videos: Clips, which may differ in size and length.
+        videos: Clips, which may differ in size and length; or a batch of clips.
         captions: A line of text over each row.
         gap: Pixels between frames.
 
     Shapes:
-        - **videos:** each :math:`[T, 1, H, W]` or :math:`[T, 3, H, W]`
+        - **videos:** each :math:`[T, 1, H, W]` or :math:`[T, 3, H, W]`, float in [0, 1] or uint8
         - **output:** :math:`[3, h, w]`, uint8
+
+    Raises:
+        ValueError: There is no clip, a clip has another shape or type, or the captions do not go with the clips.
 
     Example:
         >>> contact_sheet([torch.zeros(5, 1, 20, 20)] * 2, gap=4).shape
         torch.Size([3, 52, 124])
     """
-    if not videos or (captions is not None and len(captions) != len(videos)):
+    if len(videos) == 0 or (captions is not None and len(captions) != len(videos)):
         raise ValueError(
             f"Expected 'videos' to be one clip or more and 'captions' to be one line for each "
             f"(got {len(videos)} clips, {None if captions is None else len(captions)} captions)"
         )
+    for n, video in enumerate(videos):
+        check_pixels(f"videos[{n}]", video, VIDEO)
     rows = []
     for n, video in enumerate(videos):
         frames = F.pad(as_bytes(video).expand(-1, 3, -1, -1), (gap, 0, gap, 0), value=_GROUND)
@@ -127,10 +135,7 @@ def _corners(box: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
 
 
 def _check(video: Tensor, box: Tensor, colors: Sequence[str] | None, labels: Sequence[str] | None, scale: int) -> None:
-    if video.ndim != 4 or video.shape[1] not in (1, 3):
-        raise ValueError(
-            f"Expected 'video' of shape [T, 1 or 3, H, W] (got {list(video.shape)}); pass one clip at a time"
-        )
+    check_pixels("video", video, VIDEO)
     if box.ndim != 3 or box.shape[0] != video.shape[0] or box.shape[2] != 4:
         raise ValueError(
             f"Expected 'box' of shape [{video.shape[0]}, N, 4], as 'video' has frames (got {list(box.shape)})"

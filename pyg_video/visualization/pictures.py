@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,17 +15,22 @@ from pyg_video.visualization.files import write_whole
 if TYPE_CHECKING:
     from PIL import Image
 
+VIDEO = ("T", "1 or 3", "H", "W")
+PICTURE = ("1 or 3", "h", "w")
+
 
 def save_gif(path: str | os.PathLike[str], frames: Tensor, fps: float = 5) -> Path:
     r"""Write frames as an animation that repeats for ever; the file appears whole or not at all.
 
     Shapes:
         - **frames:** :math:`[T, 1, H, W]` or :math:`[T, 3, H, W]`, float in [0, 1] or uint8
+
+    Raises:
+        ValueError: The frames have another shape or type, or ``fps`` is not above 0.
     """
-    if frames.ndim != 4 or len(frames) == 0 or fps <= 0:
-        raise ValueError(
-            f"Expected 'frames' of shape [T, 3, H, W], T and 'fps' above 0 (got {list(frames.shape)}, {fps})"
-        )
+    check_pixels("frames", frames, VIDEO)
+    if not fps > 0:
+        raise ValueError(f"Expected 'fps' to be above 0 frames per second (got {fps})")
     first, *rest = [to_image(frame) for frame in frames]
     delay = round(1000 / fps)
     return write_whole(
@@ -38,8 +44,46 @@ def save_png(path: str | os.PathLike[str], picture: Tensor) -> Path:
 
     Shapes:
         - **picture:** :math:`[1, h, w]` or :math:`[3, h, w]`, float in [0, 1] or uint8
+
+    Raises:
+        ValueError: The picture has another shape or type.
     """
+    check_pixels("picture", picture, PICTURE)
     return write_whole(path, lambda file: to_image(picture).save(file, format="PNG"))
+
+
+def check_pixels(name: str, value: object, axes: Sequence[str]) -> None:
+    """Raise a :exc:`ValueError` that says what to do unless ``value`` has the ``axes`` and can be drawn.
+
+    Args:
+        name: The argument's name.
+        value: What was given.
+        axes: ``VIDEO`` or ``PICTURE``.
+    """
+    if not isinstance(value, Tensor):
+        got, repair = type(value).__name__, "convert it with torch.as_tensor"
+    else:
+        got, repair = f"{list(value.shape)}, {value.dtype}", _repair(value, len(axes))
+    if repair:
+        shape = ", ".join(axes)
+        raise ValueError(
+            f"Expected {name!r} of shape [{shape}], not empty, float in [0, 1] or uint8 (got {got}); {repair}"
+        )
+
+
+def _repair(value: Tensor, ndim: int) -> str:
+    """What makes pixels drawable; nothing where they are."""
+    if value.ndim > ndim:
+        return "pass one clip at a time, or one frame of it as a picture"
+    if value.ndim < ndim:
+        return "add the dimension that is missing, [:, None] for the channel of frames and [None] for a single one"
+    if value.shape[-3] not in (1, 3):
+        return "pass one channel, as grey, or three, as red, green and blue"
+    if value.numel() == 0:
+        return "pass at least one frame of at least one pixel"
+    if not (value.is_floating_point() or value.dtype == torch.uint8):
+        return "convert it with .byte() if it counts to 255, with .float() if it counts to 1"
+    return ""
 
 
 def as_bytes(video: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 from itertools import islice
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
@@ -88,6 +89,24 @@ def test_clip_numbers_outside_are_refused(index):
 def test_the_batch_takes_a_list_of_numbers(endless):
     with pytest.raises(ValueError, match=r"'indices' to be a list of clip numbers \(got shape \[\]\)"):
         endless.batch(torch.tensor(3))
+
+
+@pytest.mark.parametrize("indices", [[1.7], torch.tensor([1.0]), [True, False], slice(0, 3), "12", [None]])
+def test_clip_numbers_are_integers(endless, indices):
+    with pytest.raises(TypeError, match=r"'indices' to be integers \(got .*\); pass clip numbers"):
+        endless.batch(indices)
+
+
+@pytest.mark.parametrize("index", [slice(0, 3), 1.7, [0, 1]])
+def test_one_clip_has_one_number(endless, index):
+    with pytest.raises(TypeError, match=r"a clip's number \(got .*\); for several clips at once call 'batch'"):
+        endless[index]
+
+
+@pytest.mark.parametrize("kind", [list, torch.tensor, torch.IntTensor, np.array, np.uint16])
+def test_clip_numbers_come_in_any_type_of_integers(endless, kind):
+    assert equal(endless.batch(kind([9, 4])), endless.batch([9, 4]))
+    assert equal(endless[kind([9, 4])[1]], endless[4])
 
 
 @pytest.mark.parametrize("bad", [{"size": 0}, {"frame": 0}])

@@ -1,18 +1,8 @@
-import os
-from pathlib import Path
-
 import pytest
 import torch
 
 from pyg_video.datasets import digits as digits_module
 from pyg_video.datasets.digits import INK, load_digits
-
-
-def shared() -> Path:
-    folder = Path(os.environ.get("PYG_VIDEO_SHARED", Path(__file__).parents[3] / "shared")) / "data"
-    if not (folder / "MNIST" / "raw").is_dir():
-        pytest.skip("needs MNIST: set PYG_VIDEO_SHARED to a folder with data/MNIST")
-    return folder
 
 
 def test_bundled_splits_hold_every_image_once():
@@ -58,8 +48,8 @@ def test_bundled_file_is_small():
     assert digits_module._BUNDLED.with_name("UCI_DIGITS.md").read_text().count("CC BY 4.0") == 1
 
 
-def test_a_root_folder_reads_mnist():
-    images = load_digits(shared(), "test")
+def test_a_root_folder_reads_mnist(mnist):
+    images = load_digits(mnist, "test")
     assert images.image.shape == (10_000, 28, 28)
     assert images.target[:5].tolist() == [7, 2, 1, 0, 4]
 

@@ -26,6 +26,13 @@ def test_it_plays_what_is_given():
     assert np.array_equal(played.position.numpy(), trajectories()["coords"][[1, 0]])
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16", "uint32", "uint64"])
+def test_every_type_of_integers_is_played(dtype):
+    kinds = {key: value.astype(dtype) for key, value in trajectories().items()}
+    for mine, theirs in zip(plan(**kinds)(torch.arange(2)), plan()(torch.arange(2)), strict=True):
+        assert torch.equal(mine, theirs)
+
+
 def test_the_first_two_digits_are_the_pair_of_a_synchronous_clip():
     assert plan()(torch.arange(2)).sync.tolist() == [[True, True, False], [False, False, False]]
 
@@ -59,6 +66,11 @@ def test_missing_arrays_are_named():
     ("changes", "message"),
     [
         ({"coords": np.zeros((2, 4, 3), np.uint8)}, r"'coords' of shape \[M, T, D, 2\]"),
+        ({"coords": np.zeros((2, 0, 3, 2), np.uint8)}, r"'coords' .* a frame .*\(got \[2, 0, 3, 2\]\)"),
+        ({"coords": np.zeros((0, 4, 3, 2), np.uint8)}, r"'coords' of .* with a clip"),
+        ({"coords": np.full((2, 4, 3, 2), 1.5)}, r"'coords' to hold integers .*\(got float64\); round"),
+        ({"digit_index": np.zeros((2, 3))}, r"'digit_index' to hold integers .*\(got float64\)"),
+        ({"is_sync": np.array(["yes", "no"])}, r"'is_sync' to hold integers or truth values \(got <U3\)"),
         ({"is_sync": np.array([True])}, "to go with the 2 clips of 'coords'"),
         ({"coords": np.full((2, 4, 3, 2), 73, np.uint8)}, r"'coords' to lie in \[0, 72\] .*enlarge 'canvas'"),
         (

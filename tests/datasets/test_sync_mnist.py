@@ -1,5 +1,4 @@
-import os
-from pathlib import Path
+import io
 
 import numpy as np
 import pytest
@@ -64,6 +63,17 @@ def test_more_digits_than_classes_are_refused():
         SyncMNIST(4, classes=(1, 2, 3))
 
 
+@pytest.mark.parametrize("seed", [1.5, "1", None])
+def test_seeds_are_integers(seed):
+    with pytest.raises(TypeError, match=rf"'seed' to be an integer \(got {seed!r}\)"):
+        SyncMNIST(3, seed=seed)
+
+
+def test_numpy_seeds_are_integers_too():
+    mine, theirs = (SyncMNIST(3, seed=seed, **SMALL)[0] for seed in (5, np.int64(5)))
+    assert torch.equal(mine.video, theirs.video)
+
+
 def test_unknown_splits_are_refused():
     with pytest.raises(ValueError, match="'split' to be one of"):
         SyncMNIST(3, split="valid")
@@ -92,17 +102,36 @@ def test_given_trajectories_are_played():
     torch.testing.assert_close(clips.box[0, :, 0, :2].diff(dim=0), torch.tensor([[0.03, 0.05]]))  # x, y
 
 
+def npy() -> bytes:
+    np.save(file := io.BytesIO(), np.zeros(3))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda file: file.write_bytes(file.read_bytes()[:200]),
+        lambda file: file.write_text("row, column"),
+        lambda file: file.write_bytes(b""),
+        lambda file: file.write_bytes(npy()),
+    ],
+    ids=["truncated", "text", "empty", "npy"],
+)
+def test_other_kinds_of_files_are_refused(spoil, tmp_path):
+    np.savez(tmp_path / "given.npz", **given(8, 2))
+    spoil(tmp_path / "given.npz")
+    with pytest.raises(ValueError, match=r"^Expected trajectories in an .npz file .*given.npz.*numpy.savez[^.]*$"):
+        SyncMNIST.from_trajectories(tmp_path / "given.npz")
+
+
 def test_a_pair_of_equal_digits_has_no_label():
     with pytest.raises(ValueError, match=r"pair digits of different classes .*two images of a 8 in clip 0"):
         SyncMNIST.from_trajectories(given(8, 8))
 
 
 @pytest.fixture(scope="module")
-def published():
-    shared = Path(os.environ.get("PYG_VIDEO_SHARED", Path(__file__).parents[3] / "shared")) / "data"
-    if not (file := shared / "syncmnist" / "authors_5sync_test.npz").is_file():
-        pytest.skip("needs the authors' trajectories: set PYG_VIDEO_SHARED")
-    return SyncMNIST.from_trajectories(file, digits=shared)
+def published(authors_trajectories, mnist):
+    return SyncMNIST.from_trajectories(authors_trajectories, digits=mnist)
 
 
 def test_the_published_split_is_9877_of_10000_synchronous(published):

@@ -39,6 +39,13 @@ def test_a_missing_column_is_named(tmp_path):
         plot_curves(tmp_path / "curves.csv", tmp_path / "curves.png")
 
 
+def test_without_matplotlib_it_says_what_to_install(tmp_path, monkeypatch):
+    for module in ("matplotlib", "matplotlib.figure"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ModuleNotFoundError, match=r"^Expected matplotlib.*pip install 'pyg-video\[plots\]'$"):
+        plot_curves(CURVES, tmp_path / "curves.png")
+
+
 @pytest.mark.parametrize("curves", [{}, {"graph": ([1, 2], [0.5])}])
 def test_curves_without_points_are_refused(curves, tmp_path):
     with pytest.raises(ValueError, match="one accuracy per point"):

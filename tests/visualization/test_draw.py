@@ -67,7 +67,7 @@ def test_colours_show_in_video_too():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"video": torch.zeros(2, 3, 1, 8, 8)}, r"'video' of shape \[T, 1 or 3, H, W\] .*one clip at a time"),
+        ({"video": torch.zeros(2, 3, 1, 8, 8)}, r"'video' of shape \[T, 1 or 3, H, W\], .*one clip at a time"),
         ({"box": BOX[:2]}, r"'box' of shape \[3, N, 4\].*got \[2, 1, 4\]"),
         ({"box": BOX * torch.nan}, "'box' to be finite"),
         ({"scale": 0}, "'scale' to be at least 1"),
@@ -86,6 +86,11 @@ def test_a_sheet_has_a_row_per_clip_and_a_column_per_frame():
     assert sheet[0, 3].unique().tolist() == [40, 255]
     assert (sheet[0, 3] == 255).sum() == 2 * 6
     assert (sheet[0, 9] == 128).sum() == 3 * 6
+
+
+def test_a_batch_is_laid_out_as_its_clips_are():
+    batch = torch.rand(4, 3, 1, 5, 6)
+    assert torch.equal(contact_sheet(batch), contact_sheet(list(batch)))
 
 
 def test_captions_stand_over_their_rows():

@@ -1,8 +1,10 @@
+import re
+
 import pytest
 import torch
 from PIL import Image
 
-from pyg_video.visualization import save_gif, save_png
+from pyg_video.visualization import contact_sheet, draw_boxes, save_gif, save_png
 from pyg_video.visualization.pictures import as_bytes, to_image, to_tensor
 
 
@@ -29,6 +31,50 @@ def test_a_png_is_exact(tmp_path):
         assert torch.equal(torch.tensor(list(image.tobytes())).view(10, 12, 3).permute(2, 0, 1), picture.long())
 
 
-def test_a_film_without_frames_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"'frames' of shape \[T, 3, H, W\]"):
-        save_gif(tmp_path / "film.gif", torch.zeros(0, 3, 4, 4))
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda video: video[:, 0], r"\(got \[2, 4, 5\], torch.float32\); add the dimension .*\[:, None\]"),
+        (lambda video: video[None], r"\(got \[1, 2, 3, 4, 5\], torch.float32\); pass one clip at a time"),
+        (lambda video: video[:, :2], r"\(got \[2, 2, 4, 5\], torch.float32\); pass one channel, .*, or three"),
+        (lambda video: video[:0], r"\(got \[0, 3, 4, 5\], torch.float32\); pass at least one frame"),
+        (lambda video: video.long(), r"\(got .*, torch.int64\); convert it with .byte\(\)"),
+        (lambda video: video.bool(), r"\(got .*, torch.bool\); convert it with .* .float\(\)"),
+        (lambda video: video.numpy(), r"\(got ndarray\); convert it with torch.as_tensor"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("name", "draw"),
+    [
+        ("video", lambda video, path: draw_boxes(video, torch.zeros(len(video), 1, 4))),
+        ("videos[1]", lambda video, path: contact_sheet([torch.zeros(2, 1, 4, 5), video])),
+        ("frames", lambda video, path: save_gif(path, video)),
+    ],
+)
+def test_what_is_no_video_is_refused(name, draw, spoil, message, tmp_path):
+    expected = rf"^Expected '{re.escape(name)}' of shape \[T, 1 or 3, H, W\], not empty, float .* or uint8 {message}"
+    with pytest.raises(ValueError, match=expected):
+        draw(spoil(torch.zeros(2, 3, 4, 5)), tmp_path / "file")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (torch.zeros(4, 5), "add the dimension that is missing"),
+        (torch.zeros(2, 3, 4, 5), "one frame of it as a picture"),
+        (torch.zeros(2, 4, 5), "pass one channel"),
+        (torch.zeros(3, 0, 5), "at least one pixel"),
+        (torch.zeros(3, 4, 5, dtype=torch.long), r"convert it with .byte\(\)"),
+        (torch.zeros(3, 4, 5, dtype=torch.bool), r"convert it with .byte\(\)"),
+    ],
+)
+def test_what_is_no_picture_is_refused(picture, message, tmp_path):
+    with pytest.raises(ValueError, match=rf"^Expected 'picture' of shape \[1 or 3, h, w\], .*{message}"):
+        save_png(tmp_path / "picture.png", picture)
+
+
+@pytest.mark.parametrize("fps", [0, -1])
+def test_a_film_that_stands_still_is_refused(fps, tmp_path):
+    with pytest.raises(ValueError, match="'fps' to be above 0"):
+        save_gif(tmp_path / "film.gif", torch.zeros(1, 3, 4, 4), fps=fps)
