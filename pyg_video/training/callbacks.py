@@ -57,23 +57,23 @@ class ExportBest(Callback):
         if trainer.is_global_zero and saved_by and saved_by[0].best_model_path:
             best = saved_by[0]
             data: object = getattr(trainer, "datamodule", None)
-            clips = data.batch_size * trainer.world_size if isinstance(data, ClipData) else None
+            clips = data.train_size if isinstance(data, ClipData) else None
             export(
                 Path(best.best_model_path),
                 metric=str(best.monitor),
                 score=best.best_model_score,
-                clips_per_step=clips,
+                clips_per_epoch=clips,
             )
 
 
-def export(checkpoint: Path, *, metric: str, score: Tensor | None, clips_per_step: int | None = None) -> Path:
+def export(checkpoint: Path, *, metric: str, score: Tensor | None, clips_per_epoch: int | None = None) -> Path:
     """Write the model of a Lightning checkpoint as safetensors of the same name; gives the new file."""
     saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
     task = VideoClassification(**_arguments(saved["hyper_parameters"]))
     task.load_state_dict(saved["state_dict"])
     metadata: dict[str, Json] = {"epoch": saved["epoch"], "step": saved["global_step"]}
-    if clips_per_step is not None:
-        metadata["videos"] = saved["global_step"] * clips_per_step
+    if clips_per_epoch is not None:
+        metadata["videos"] = (saved["epoch"] + 1) * clips_per_epoch
     metadata |= {"label_names": task.label_names, metric: None if score is None else float(score)}
     return save_model(task.net, checkpoint.with_suffix(".safetensors"), metadata)
 

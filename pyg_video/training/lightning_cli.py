@@ -50,6 +50,21 @@ class VideoCLI(LightningCLI):
         if path not in (None, "best", "last", "hpc"):
             _check_checkpoint(path)
 
+    def _parse_ckpt_path(self) -> None:
+        """Nothing: Lightning would let the checkpoint's options win over those of the command line."""
+
+    def instantiate_classes(self) -> None:
+        super().instantiate_classes()
+        path = self._get(self.config_init, "ckpt_path", default=None)
+        if path in (None, "best", "last", "hpc"):
+            if self.subcommand != "fit" and path is None:
+                raise ValueError(
+                    f"Expected 'ckpt_path' for {self.subcommand} (got none, which would score random weights); "
+                    "give --ckpt_path runs/.../checkpoints/best.ckpt"
+                )
+        else:
+            _check_fits(path, cast(VideoClassification, self.model))
+
     def before_instantiate_classes(self) -> None:
         if self.subcommand != "fit":
             self.save_config_callback = None
@@ -86,6 +101,7 @@ def run(args: Sequence[str] | None = None) -> VideoCLI:
         },
         parser_kwargs={**_STRICT, **dict.fromkeys(_COMMANDS, _STRICT)},
         auto_configure_optimizers=False,
+        save_config_kwargs={"overwrite": True},
         args=None if args is None else list(args),
     )
 
@@ -130,10 +146,31 @@ def _check_checkpoint(path: str) -> None:
         saved = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
     except (RuntimeError, UnpicklingError, EOFError, ValueError):
         saved = {}
-    if "pytorch-lightning_version" not in saved:
+    if not isinstance(saved, dict) or not {"state_dict", "hyper_parameters"} <= saved.keys():
         raise ValueError(
             f"Expected 'ckpt_path' to be a whole checkpoint of Lightning (got '{path}', which is truncated or "
             "something else); use an earlier one, or for a .safetensors file load_model"
+        )
+
+
+def _check_fits(path: str, task: VideoClassification) -> None:
+    """Raise unless the checkpoint is of the model that the configuration describes."""
+    saved = torch.load(path, weights_only=True, map_location="cpu", mmap=True)["hyper_parameters"]
+    theirs = VideoClassification(**{name: value for name, value in saved.items() if name != "_instantiator"}).net.recipe
+    mine = task.net.recipe
+    assert theirs is not None  # both are named models
+    assert mine is not None
+    if theirs.name != mine.name:
+        raise ValueError(
+            f"Expected 'ckpt_path' to be a checkpoint of {mine.name} (got one of {theirs.name}); use the config.yaml "
+            "of its run, two folders above it"
+        )
+    differing = [name for name, value in mine.options.items() if theirs.options.get(name) != value]
+    if differing:
+        name = differing[0]
+        raise ValueError(
+            f"Expected 'ckpt_path' to be a checkpoint of a model with {name} = {mine.options[name]} "
+            f"(got one with {theirs.options.get(name)}); use the config.yaml of its run, two folders above it"
         )
 
 

@@ -142,7 +142,7 @@ def lr_factor(step: int, warmup_steps: int, num_steps: float) -> float:
         [0.5, 0.854, 0.5, 0.146, 0.0]
     """
     warmup = min(1.0, (step + 1) / max(1, warmup_steps))
-    return warmup * (1 + math.cos(math.pi * min(1.0, step / num_steps))) / 2
+    return warmup * (1 + math.cos(math.pi * min(1.0, step / max(1, num_steps)))) / 2
 
 
 def _merged(model: str, num_classes: int, frame_size: int | None, options: Mapping[str, Option]) -> dict[str, Option]:
