@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from pytorch_lightning import LightningModule
@@ -120,6 +120,15 @@ class VideoClassification(LightningModule):
             batch_size=len(batch.label),
         )
         return F.cross_entropy(scores, batch.label)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """A resumed run goes on with its own learning rate and weight decay, not with those of the checkpoint."""
+        for optimizer in checkpoint.get("optimizer_states", []):
+            for group in optimizer["param_groups"]:
+                group["lr"] *= self.lr / group["initial_lr"]
+                group["initial_lr"], group["weight_decay"] = self.lr, self.weight_decay
+        for scheduler in checkpoint.get("lr_schedulers", []):
+            scheduler["base_lrs"] = [self.lr] * len(scheduler["base_lrs"])
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         optimizer = torch.optim.AdamW(self.parameters(), lr=self.lr, weight_decay=self.weight_decay)

@@ -107,3 +107,38 @@ def test_a_traceback_on_request(command, monkeypatch):
     monkeypatch.setenv("PYG_VIDEO_TRACEBACK", "1")
     with pytest.raises(ValueError, match="Expected the name of a model"):
         command("fit", f"--config={SMALL}", *TINY, "--model.model=lost")
+
+
+def test_scoring_needs_a_checkpoint(command):
+    for name in ("validate", "test", "predict"):
+        code, error = command(name, f"--config={SMALL}", *TINY)
+        assert code == 2
+        assert f"Expected 'ckpt_path' for {name} (got none" in error
+
+
+@pytest.mark.parametrize("content", [torch.zeros(3), 5, {"pytorch-lightning_version": "2.6"}])
+def test_what_is_no_checkpoint_of_a_run_is_refused(command, tmp_path, content):
+    torch.save(content, tmp_path / "other.ckpt")
+    code, error = command("test", f"--config={SMALL}", *TINY, "--ckpt_path=other.ckpt")
+    assert code == 2
+    assert "Expected 'ckpt_path' to be a whole checkpoint of Lightning (got 'other.ckpt'" in error
+
+
+def test_the_command_line_wins_over_the_checkpoint(command, tmp_path):
+    folder = tmp_path / "run"
+    run = (f"--config={SMALL}", *TINY, f"--trainer.default_root_dir={folder}")
+    fit = ("fit", *run, "--trainer.log_every_n_steps=1", "--model.warmup_steps=0")
+    assert command(*fit, "--trainer.max_epochs=1")[0] == 0
+    last = folder / "version_0" / "checkpoints" / "last.ckpt"
+    assert command(*fit, "--trainer.max_epochs=2", "--model.lr=0.0001", f"--ckpt_path={last}")[0] == 0
+    resumed = torch.load(folder / "version_1" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert resumed["hyper_parameters"]["lr"] == 0.0001
+    assert resumed["optimizer_states"][0]["param_groups"][0]["initial_lr"] == 0.0001
+    assert resumed["optimizer_states"][0]["param_groups"][0]["lr"] <= 0.0001
+    code, error = command("test", *run, "--data.classes=[0,1,2,3]", f"--ckpt_path={last}")
+    assert code == 2
+    assert "Expected 'ckpt_path' to be a checkpoint of a model with num_classes = 6 (got one with 10)" in error
+    baseline = SMALL.with_name("small_baseline.yaml")
+    code, error = command("test", f"--config={baseline}", *TINY, f"--ckpt_path={last}")
+    assert code == 2
+    assert "a checkpoint of cnn_sync_mnist (got one of dyreg_gnn_sync_mnist)" in error
