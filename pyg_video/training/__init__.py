@@ -4,12 +4,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .callbacks import AtomicCheckpointIO, ExportBest, best_checkpoint, last_checkpoint
+    from .callbacks import AtomicCheckpointIO, BestCheckpoint, ExportBest, best_checkpoint, last_checkpoint
     from .data import ClipBatches, ClipData, FreshClipBatches, MultiSyncMNISTData, SyncMNISTData
     from .module import Prediction, VideoClassification
 
 __all__ = [
     "AtomicCheckpointIO",
+    "BestCheckpoint",
     "ClipBatches",
     "ClipData",
     "ExportBest",

@@ -35,9 +35,19 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             part.unlink(missing_ok=True)
 
 
-def best_checkpoint(monitor: str = "val/acc", mode: str = "max") -> ModelCheckpoint:
+class BestCheckpoint(ModelCheckpoint):
+    """Lightning's :class:`ModelCheckpoint`, whose best stays the best when a run is resumed in another folder.
+
+    A later epoch that is no better is not kept; :class:`ExportBest` then exports the earlier file, where it lies.
+    """
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict({**state_dict, "dirpath": self.dirpath})
+
+
+def best_checkpoint(monitor: str = "val/acc", mode: str = "max") -> BestCheckpoint:
     """Keeps ``best.ckpt``, the epoch with the best validation."""
-    return ModelCheckpoint(monitor=monitor, mode=mode, filename="best", enable_version_counter=False)
+    return BestCheckpoint(monitor=monitor, mode=mode, filename="best", enable_version_counter=False)
 
 
 def last_checkpoint() -> ModelCheckpoint:

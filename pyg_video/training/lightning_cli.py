@@ -13,11 +13,10 @@ import torch
 from jsonargparse import ArgumentError
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer
-from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
-from .callbacks import AtomicCheckpointIO, ExportBest, last_checkpoint
+from .callbacks import AtomicCheckpointIO, BestCheckpoint, ExportBest, last_checkpoint
 from .data import ClipData
 from .module import Prediction, VideoClassification
 
@@ -32,7 +31,7 @@ class VideoCLI(LightningCLI):
     """``pyg-video``: :class:`VideoClassification` on any :class:`ClipData`."""
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
         parser.set_defaults(
             {
                 "checkpoint.monitor": "val/acc",

@@ -49,6 +49,22 @@ def test_last_is_the_last_epoch_even_if_it_was_no_better(tiny_task, tiny_data, t
     assert torch.load(last(tmp_path, "run"), weights_only=True)["global_step"] == trainer.global_step
 
 
+def test_a_resumed_run_remembers_the_best_of_before(tiny_task, tiny_data, tiny_trainer, tmp_path):
+    tiny_trainer(folder="before", max_epochs=1).fit(tiny_task(), tiny_data())
+    path = last(tmp_path, "before")
+    saved = torch.load(path, weights_only=True)
+    (key,) = [key for key in saved["callbacks"] if "BestCheckpoint" in key]
+    state = saved["callbacks"][key]
+    best = state["best_model_path"]
+    state["best_model_score"] = state["kth_value"] = torch.tensor(2.0)  # better than any accuracy
+    state["best_k_models"] = {best: torch.tensor(2.0)}
+    torch.save(saved, path)
+    resumed = tiny_trainer(folder="after", max_epochs=2)
+    resumed.fit(tiny_task(), tiny_data(), ckpt_path=path)
+    assert resumed.checkpoint_callback.best_model_path == best
+    assert not (tmp_path / "after" / "checkpoints" / "best.ckpt").exists()
+
+
 def test_the_best_weights_are_exported(tiny_task, tiny_data, tiny_trainer, tmp_path):
     data = tiny_data()
     trainer = tiny_trainer(ExportBest())
