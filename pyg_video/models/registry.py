@@ -81,6 +81,9 @@ def create_model(name: str, **options: Option) -> VideoClassifier:
     """
     defaults = model_options(name)
     given = {key: _checked(name, key, value, defaults) for key, value in options.items()}
+    for key in ("num_classes", "frame", "region_channels"):
+        if key in given and given[key] < 1:  # type: ignore[operator] # whole numbers, as their defaults
+            raise ValueError(f"Expected '{key}' of {name} of at least 1 (got {given[key]})")
     recipe = ModelRecipe(name, defaults | given)
     model = _ENTRIES[name](**recipe.options)
     model.recipe = recipe

@@ -74,3 +74,10 @@ def test_the_head_decides_the_number_of_classes():
     head = create_model("cnn_sync_mnist", **TINY).head
     assert isinstance(head, PoolHead)
     assert head.linear.out_features == 4
+
+
+@pytest.mark.parametrize("option", ["num_classes", "frame", "region_channels"])
+@pytest.mark.parametrize("value", [0, -1])
+def test_sizes_below_one_are_refused(option, value):
+    with pytest.raises(ValueError, match=f"Expected '{option}' of dyreg_gnn_sync_mnist of at least 1"):
+        create_model("dyreg_gnn_sync_mnist", **{option: value})
