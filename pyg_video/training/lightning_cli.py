@@ -24,6 +24,7 @@ USER_ERRORS = (ArgumentError, ValueError, OSError, MisconfigurationException)
 """What a wrong option, file or value raises."""
 
 _STRICT = {"exit_on_error": False, "allow_abbrev": False}
+_DATA = ("SyncMNISTData", "MultiSyncMNISTData")
 _COMMANDS = ("fit", "validate", "test", "predict")
 
 
@@ -133,7 +134,14 @@ def in_one_line(error: BaseException) -> str:
     message = re.sub(
         r"Does not validate against any.*? Errors: - (.*?) - Expected a <class 'NoneType'>.*", r"\1", message
     )
-    return f"{message}; --help lists all options" if isinstance(error, ArgumentError) else message
+    if not isinstance(error, ArgumentError):
+        return message
+    wrong_class = re.match(r'Parser key "data": - Expected a path but (\S+) either', message)
+    if wrong_class:
+        return f"Expected 'data' to be one of {', '.join(_DATA)} (got '{wrong_class[1]}')"
+    if message.startswith('Parser key "data'):
+        return f"{message}; --data.help {_DATA[0]} lists its options"
+    return f"{message}; --help lists all options"
 
 
 def _check_checkpoint(path: str) -> None:

@@ -142,3 +142,9 @@ def test_the_command_line_wins_over_the_checkpoint(command, tmp_path):
     code, error = command("test", f"--config={baseline}", *TINY, f"--ckpt_path={last}")
     assert code == 2
     assert "a checkpoint of cnn_sync_mnist (got one of dyreg_gnn_sync_mnist)" in error
+
+
+def test_a_misspelt_data_class_lists_those_that_exist(command):
+    code, error = command("fit", "--data=SyncMNSTData", "--model.model=cnn_sync_mnist")
+    assert code == 2
+    assert "Expected 'data' to be one of SyncMNISTData, MultiSyncMNISTData (got 'SyncMNSTData')" in error
