@@ -12,6 +12,7 @@ from typing import NamedTuple, TypedDict
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from ..checkpoints import checkpoint_info, load_model, shipped_checkpoint
 from ..datasets import SyncMNIST
@@ -216,7 +217,8 @@ def write(output: Path, curves: Mapping[str, tuple[list[float], list[float]]], c
         for said, true in zip(label, batch.label, strict=True)
     ]
     written.append(save_png(output / "regions.png", contact_sheet(drawn, captions)))
-    together = torch.stack([torch.cat(frames, dim=-1) for frames in zip(*drawn, strict=True)])
+    framed = [pad(frames, (3, 3, 3, 3), value=40) for frames in drawn]  # a grey border between clips
+    together = torch.cat(framed, dim=-1)
     written.append(save_gif(output / "regions.gif", together, fps=4))
     snippet = output / "use_model.py"
     snippet.write_text(SNIPPET)
