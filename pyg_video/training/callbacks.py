@@ -42,7 +42,8 @@ class BestCheckpoint(ModelCheckpoint):
     """
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        super().load_state_dict({**state_dict, "dirpath": self.dirpath})
+        if Path(state_dict["best_model_path"]).is_file():  # else the search for the best starts anew
+            super().load_state_dict({**state_dict, "dirpath": self.dirpath})
 
 
 def best_checkpoint(monitor: str = "val/acc", mode: str = "max") -> BestCheckpoint:

@@ -25,6 +25,7 @@ USER_ERRORS = (ArgumentError, ValueError, OSError, MisconfigurationException)
 
 _STRICT = {"exit_on_error": False, "allow_abbrev": False}
 _DATA = ("SyncMNISTData", "MultiSyncMNISTData")
+_KEYS = ("state_dict", "hyper_parameters", "pytorch-lightning_version")
 _COMMANDS = ("fit", "validate", "test", "predict")
 
 
@@ -57,9 +58,9 @@ class VideoCLI(LightningCLI):
         super().instantiate_classes()
         path = self._get(self.config_init, "ckpt_path", default=None)
         if path in (None, "best", "last", "hpc"):
-            if self.subcommand != "fit" and path is None:
+            if self.subcommand != "fit":
                 raise ValueError(
-                    f"Expected 'ckpt_path' for {self.subcommand} (got none, which would score random weights); "
+                    f"Expected 'ckpt_path' for {self.subcommand} (got {path}, which may score random weights); "
                     "give --ckpt_path runs/.../checkpoints/best.ckpt"
                 )
         else:
@@ -153,7 +154,7 @@ def _check_checkpoint(path: str) -> None:
         saved = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
     except (RuntimeError, UnpicklingError, EOFError, ValueError):
         saved = {}
-    if not isinstance(saved, dict) or not {"state_dict", "hyper_parameters"} <= saved.keys():
+    if not isinstance(saved, dict) or not {*_KEYS} <= saved.keys():
         raise ValueError(
             f"Expected 'ckpt_path' to be a whole checkpoint of Lightning (got '{path}', which is truncated or "
             "something else); use an earlier one, or for a .safetensors file load_model"
@@ -162,9 +163,15 @@ def _check_checkpoint(path: str) -> None:
 
 def _check_fits(path: str, task: VideoClassification) -> None:
     """Raise unless the checkpoint is of the model that the configuration describes."""
-    saved = torch.load(path, weights_only=True, map_location="cpu", mmap=True)["hyper_parameters"]
-    theirs = VideoClassification(**{name: value for name, value in saved.items() if name != "_instantiator"}).net.recipe
-    mine = task.net.recipe
+    checkpoint = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
+    saved = {name: value for name, value in checkpoint["hyper_parameters"].items() if name != "_instantiator"}
+    try:
+        other = VideoClassification(**saved)
+    except TypeError as error:
+        raise ValueError(
+            f"Expected 'ckpt_path' to be a checkpoint of VideoClassification (got one with {', '.join(saved)})"
+        ) from error
+    theirs, mine = other.net.recipe, task.net.recipe
     assert theirs is not None  # both are named models
     assert mine is not None
     if theirs.name != mine.name:
@@ -178,6 +185,12 @@ def _check_fits(path: str, task: VideoClassification) -> None:
         raise ValueError(
             f"Expected 'ckpt_path' to be a checkpoint of a model with {name} = {mine.options[name]} "
             f"(got one with {theirs.options.get(name)}); use the config.yaml of its run, two folders above it"
+        )
+    differing = sorted(task.state_dict().keys() ^ checkpoint["state_dict"].keys())
+    if differing:
+        raise ValueError(
+            f"Expected 'ckpt_path' with the weights of {mine.name} (got other names: {', '.join(differing[:3])}); "
+            "it may be of another version of pyg_video"
         )
 
 

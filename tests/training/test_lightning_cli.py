@@ -113,7 +113,10 @@ def test_scoring_needs_a_checkpoint(command):
     for name in ("validate", "test", "predict"):
         code, error = command(name, f"--config={SMALL}", *TINY)
         assert code == 2
-        assert f"Expected 'ckpt_path' for {name} (got none" in error
+        assert f"Expected 'ckpt_path' for {name} (got None" in error
+        code, error = command(name, f"--config={SMALL}", *TINY, "--ckpt_path=last")
+        assert code == 2
+        assert f"Expected 'ckpt_path' for {name} (got last" in error
 
 
 @pytest.mark.parametrize("content", [torch.zeros(3), 5, {"pytorch-lightning_version": "2.6"}])
@@ -138,6 +141,15 @@ def test_the_command_line_wins_over_the_checkpoint(command, tmp_path):
     code, error = command("test", *run, "--data.classes=[0,1,2,3]", f"--ckpt_path={last}")
     assert code == 2
     assert "Expected 'ckpt_path' to be a checkpoint of a model with num_classes = 6 (got one with 10)" in error
+    saved = torch.load(last, weights_only=True)
+    torch.save({**saved, "state_dict": {"weight": torch.zeros(3)}}, tmp_path / "fewer.ckpt")
+    code, error = command("test", *run, f"--ckpt_path={tmp_path / 'fewer.ckpt'}")
+    assert code == 2
+    assert "Expected 'ckpt_path' with the weights of dyreg_gnn_sync_mnist" in error
+    torch.save({**saved, "hyper_parameters": {"hidden": 3}}, tmp_path / "another.ckpt")
+    code, error = command("test", *run, f"--ckpt_path={tmp_path / 'another.ckpt'}")
+    assert code == 2
+    assert "a checkpoint of VideoClassification (got one with hidden)" in error
     baseline = SMALL.with_name("small_baseline.yaml")
     code, error = command("test", f"--config={baseline}", *TINY, f"--ckpt_path={last}")
     assert code == 2
