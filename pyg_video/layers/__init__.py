@@ -2,6 +2,8 @@
 
 from .attention import AdditiveAttention, Attention, DotAttention, MeanAttention
 from .block import GraphBlock
+from .conv_lstm import ConvLSTM, MapState
+from .homogeneous import HomogeneousGraph
 from .norm import FrameNorm
 from .position import GaussianPosition, KernelEmbedding
 from .readout import ToMap, ToVector
@@ -14,11 +16,14 @@ __all__ = [
     "RSTG",
     "AdditiveAttention",
     "Attention",
+    "ConvLSTM",
     "DotAttention",
     "FrameNorm",
     "GaussianPosition",
     "GraphBlock",
+    "HomogeneousGraph",
     "KernelEmbedding",
+    "MapState",
     "MeanAttention",
     "SpaceConv",
     "State",
