@@ -1,6 +1,6 @@
 """Whole models: a backbone, graph blocks, a head; by hand or by name."""
 
-from .baselines import cnn_sync_mnist
+from .baselines import cnn_sync_mnist, conv_lstm_sync_mnist
 from .classifier import ModelRecipe, Option, VideoClassifier
 from .dyreg import dyreg_gnn_sync_mnist, dyreg_processor
 from .heads import GraphHead, PoolHead
@@ -15,6 +15,7 @@ __all__ = [
     "PoolHead",
     "VideoClassifier",
     "cnn_sync_mnist",
+    "conv_lstm_sync_mnist",
     "create_model",
     "dyreg_gnn_sync_mnist",
     "dyreg_processor",

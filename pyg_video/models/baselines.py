@@ -1,9 +1,9 @@
-"""The convolutional net of the SyncMNIST experiments, and the model of it without a graph."""
+"""The convolutional net of the SyncMNIST experiments, and the models of it without a graph."""
 
 import math
 
 from ..backbones import SmallCNN
-from ..layers import TemporalRNN
+from ..layers import ConvLSTM, TemporalRNN
 from .classifier import VideoClassifier
 from .heads import PoolHead
 from .registry import register_model
@@ -44,3 +44,29 @@ def cnn_sync_mnist(
     backbone = digit_backbone(frame, channels, strides)
     time = TemporalRNN(channels[-1], cell="lstm")
     return VideoClassifier(backbone, PoolHead(channels[-1], num_classes, time=time, readout=readout))
+
+
+@register_model
+def conv_lstm_sync_mnist(
+    num_classes: int = 46,
+    *,
+    frame: int = 64,
+    channels: tuple[int, ...] = (16, 32, 32),
+    strides: tuple[int, ...] = (2, 2, 1),
+    kernel_size: int = 3,
+    readout: str = "last",
+) -> VideoClassifier:
+    """The backbone of the graph models, a convolutional LSTM over its map, mean over pixels (Conv+LSTM).
+
+    Args:
+        num_classes: number of classes.
+        frame: side of the frames.
+        channels: channels of each stage; the LSTM has those of the last.
+        strides: stride of each stage.
+        kernel_size: side of the LSTM's kernels, odd.
+        readout: the LSTM's output of the ``"last"`` frame, or its ``"mean"`` over frames.
+    """
+    backbone = digit_backbone(frame, channels, strides)
+    rnn = ConvLSTM(channels[-1], kernel_size=kernel_size)
+    head = PoolHead(channels[-1], num_classes, readout=readout)
+    return VideoClassifier(backbone, head, blocks={backbone.info[-1].name: rnn})
