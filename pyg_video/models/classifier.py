@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from torch import Tensor, nn
 
-from ..backbones import VideoBackbone
+from ..backbones import NonLocal, VideoBackbone
 from ..functional import check_lengths
 from ..layers import GraphBlock, scan
 
@@ -97,6 +97,6 @@ class VideoClassifier(nn.Module):
 
 
 def _through(block: nn.Module, clips: Tensor, lengths: Tensor | None) -> Tensor:
-    """A graph block looks at ``lengths``, other modules between stages need not."""
-    y: Tensor = block(clips, lengths) if isinstance(block, GraphBlock) else block(clips)
+    """Blocks that look at several frames at once look at ``lengths``, other modules between stages need not."""
+    y: Tensor = block(clips, lengths) if isinstance(block, (GraphBlock, NonLocal)) else block(clips)
     return y
