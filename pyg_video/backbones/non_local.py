@@ -1,15 +1,18 @@
 """Non-Local: every place of a clip looks at all places of all frames."""
 
-from typing import NoReturn
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..functional import check_lengths
+from ..functional import check_lengths, check_option
+from .features import Stage
+from .stages import ClipStage, VolumeStage, WholeClips
 
 
-class NonLocal(nn.Module):
+class NonLocal(WholeClips, nn.Module):
     r"""Non-local block in the embedded Gaussian form (Wang et al., CVPR 2018).
 
     .. math:: Y = X + \mathrm{norm}\Big(W_o\, \mathrm{softmax}\big(C'^{-1/2}\, \theta(X)^\top \phi(X')\big)\, g(X')\Big)
@@ -77,10 +80,6 @@ class NonLocal(nn.Module):
         y = y.reshape(B * T, H, W, -1).movedim(-1, 1)  # [B * T, C', H, W]
         return x + self.norm(self.out(y)).unflatten(0, (B, T))
 
-    def scan(self, *_: object) -> NoReturn:
-        """Refused: the block looks at frames to come."""
-        raise TypeError("Expected a causal module to run chunk by chunk (got NonLocal, which looks at all frames)")
-
     def _check(self, x: Tensor) -> None:
         if x.dim() != 5 or x.size(2) != self.channels:
             raise ValueError(f"Expected 'x' of shape [B, T, {self.channels}, H, W] (got {list(x.shape)})")
@@ -89,6 +88,33 @@ class NonLocal(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.channels}"
+
+
+def add_non_local(
+    stages: Mapping[str, nn.Sequential], info: Sequence[Stage], places: Mapping[str, Sequence[int]] | None
+) -> dict[str, nn.Sequential]:
+    """Stages with a :class:`NonLocal` after some of their blocks, which keep their names.
+
+    Args:
+        stages: stages whose blocks are named by their number.
+        info: their channels.
+        places: by stage, the blocks that a :class:`NonLocal` follows, counted from 0.
+    """
+    channels = {stage.name: stage.channels for stage in info}
+    result = dict(stages)
+    for name, blocks in (places or {}).items():
+        check_option("non_local", name, [known for known in stages if "0" in stages[known]._modules])
+        parts = OrderedDict(stages[name].named_children())
+        for block in blocks:
+            check_option(f"non_local['{name}']", block, [int(part) for part in parts if part.isdecimal()])
+        placed = OrderedDict[str, nn.Module]()
+        for part, module in parts.items():
+            placed[part] = module
+            if part.isdecimal() and int(part) in blocks:
+                placed[f"{part}_non_local"] = NonLocal(channels[name])
+        kind = VolumeStage if isinstance(stages[name], VolumeStage) else ClipStage
+        result[name] = kind(placed)
+    return result
 
 
 def _tokens(frames: Tensor, T: int) -> Tensor:

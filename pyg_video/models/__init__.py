@@ -1,6 +1,14 @@
 """Whole models: a backbone, graph blocks, a head; by hand or by name."""
 
-from .baselines import cnn_sync_mnist, conv_lstm_sync_mnist
+from .backbones import (
+    c2d_resnet50,
+    i3d_resnet50,
+    non_local_resnet50,
+    resnet18_multi_sync_mnist,
+    tsm_resnet18,
+    tsm_resnet50,
+)
+from .baselines import cnn_sync_mnist, conv_lstm_sync_mnist, i3d_sync_mnist, non_local_sync_mnist
 from .classifier import ModelRecipe, Option, VideoClassifier
 from .dyreg import dyreg_gnn_sync_mnist, dyreg_processor
 from .heads import GraphHead, PoolHead
@@ -14,14 +22,22 @@ __all__ = [
     "Option",
     "PoolHead",
     "VideoClassifier",
+    "c2d_resnet50",
     "cnn_sync_mnist",
     "conv_lstm_sync_mnist",
     "create_model",
     "dyreg_gnn_sync_mnist",
     "dyreg_processor",
     "find_graphs",
+    "i3d_resnet50",
+    "i3d_sync_mnist",
     "list_models",
     "model_options",
+    "non_local_resnet50",
+    "non_local_sync_mnist",
     "register_model",
+    "resnet18_multi_sync_mnist",
     "rstg_sync_mnist",
+    "tsm_resnet18",
+    "tsm_resnet50",
 ]
