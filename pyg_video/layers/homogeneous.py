@@ -65,7 +65,8 @@ class HomogeneousGraph(nn.Module):
         # What padding has to say goes back to itself: so the number of edges does not depend on the lengths.
         edge_index = torch.stack([sender, torch.where(beyond[sender], sender, receiver)])
         clip = torch.arange(B, device=beyond.device).repeat_interleave(T * N)
-        joint = {"batch": 2 * clip + beyond, "batch_size": 2 * B}  # a clip's padding is a group of its own
+        # A clip's padding is a group of its own.
+        joint: dict[str, Tensor | int] = {"batch": 2 * clip + beyond, "batch_size": 2 * B}
         context |= {name: value for name, value in joint.items() if name in context}
 
         x = graph.x

@@ -161,7 +161,12 @@ def test_with_one_time_stage_messages_know_no_past():
 
 
 def test_the_mean_over_frames_is_read_where_the_last_frame_knows_no_past():
-    for variant, readout in (("space_only", "mean"), ("homogeneous", "mean"), ("one_temp", "last"), ("all_temp", "last")):
+    for variant, readout in (
+        ("space_only", "mean"),
+        ("homogeneous", "mean"),
+        ("one_temp", "last"),
+        ("all_temp", "last"),
+    ):
         assert rstg_sync_mnist(**TINY, variant=variant).head.readout.time == readout
     assert rstg_sync_mnist(**TINY, variant="homogeneous", readout="last").head.readout.time == "last"
 
