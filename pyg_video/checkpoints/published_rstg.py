@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..backbones import PlainCNN
+from ..functional import grid_boxes, overlap_edges
 from ..graph_builders import GridGraph
 from ..layers import (
     RSTG,
@@ -64,6 +65,7 @@ def load_published_rstg(
     place: str | None = None,
     scales: Sequence[int] = (3, 2, 1),
     num_stages: int = 3,
+    frame: tuple[int, int] | None = None,
 ) -> PublishedRSTG:
     """Rebuild the graph module of RSTG's released TensorFlow code from its variables.
 
@@ -79,6 +81,8 @@ def load_published_rstg(
         place: which graph, where there are several: ``"res3"`` of ``whole_graph_model_res3``.
         scales: rows (and columns) of the grids, the released ``num_scales`` counted down.
         num_stages: the released ``num_process_iter``. Its code has time stages before the first three only.
+        frame: the released ``dim_h`` and ``dim_w``, the frames' size in pixels. The code decides who is a neighbour by
+            rectangles of whole pixels; only with five scales or more can that differ from exact fractions.
 
     Raises:
         ValueError: a variable is missing, left over or of another shape; names it.
@@ -101,7 +105,8 @@ def load_published_rstg(
     inside = _graph_variables(cleaned, place)
     width = inside.shape("send_messages_mlp/send_conv2/kernel")[-1]
     in_channels = inside.shape("project_i3d/kernel")[0] if "project_i3d/kernel" in inside else width
-    builder = GridGraph(in_channels, tuple(scales))
+    edges = None if frame is None else _whole_pixel_edges(scales, frame)
+    builder = GridGraph(in_channels, tuple(scales), edge_index=edges)
     table = _position(cleaned)
 
     parts: list[nn.Module] = [OnNodes(_linear(inside, "project_i3d"))] if "project_i3d/kernel" in inside else []
@@ -123,6 +128,7 @@ def load_published_rstg_network(
     *,
     scales: Sequence[int] = (3, 2, 1),
     num_stages: int = 3,
+    frame: tuple[int, int] | None = None,
     pixel_range: float = 255.0,
 ) -> VideoClassifier:
     """Rebuild the whole SyncMNIST network of RSTG's released code: convolutions, graph, mean over frames, scores.
@@ -131,6 +137,7 @@ def load_published_rstg_network(
         weights: the variables of the network, as in :func:`load_published_rstg`.
         scales: as there.
         num_stages: as there.
+        frame: as there.
         pixel_range: what white is in the frames that the network was trained on. The returned model takes frames from
             0 to 1; the factor goes into the first convolution.
 
@@ -147,7 +154,7 @@ def load_published_rstg_network(
     numbers = sorted({int(name[4:].split("/")[0]) for name in around.names() if name.startswith("conv")})
     if not numbers:
         raise ValueError("Expected the variables conv0/conv2d/kernel, ... of the SyncMNIST network (got none of them)")
-    graph = load_published_rstg(weights, place="final", scales=scales, num_stages=num_stages)
+    graph = load_published_rstg(weights, place="final", scales=scales, num_stages=num_stages, frame=frame)
     kernels = [around.take(f"conv{i}/conv2d/kernel") for i in numbers]
     backbone = PlainCNN(kernels[0].size(2), [kernel.size(3) for kernel in kernels])
     with torch.no_grad():
@@ -166,6 +173,17 @@ def load_published_rstg_network(
     )
     head.linear = linear
     return VideoClassifier(backbone, head).eval()
+
+
+def _whole_pixel_edges(scales: Sequence[int], frame: tuple[int, int]) -> Tensor:
+    """Neighbours among rectangles of ``int(H / s)`` by ``int(W / s)`` pixels from the upper left corner on."""
+    H, W = frame
+    boxes = []
+    for s in scales:
+        if s < 1 or min(H, W) < s or H // (H // s) != s or W // (W // s) != s:
+            raise ValueError(f"Expected a 'frame' into which {s} x {s} rectangles of whole pixels fit (got {H} x {W})")
+        boxes.append(grid_boxes(s, s, dtype=torch.float64) * torch.tensor([W // s * s / W, H // s * s / H] * 2))
+    return overlap_edges(torch.cat(boxes))
 
 
 def _cleaned(weights: Mapping[str, npt.ArrayLike]) -> dict[str, Tensor]:
