@@ -3,9 +3,10 @@
 from .attention import AdditiveAttention, Attention, DotAttention, MeanAttention
 from .block import GraphBlock
 from .conv_lstm import ConvLSTM, MapState
+from .graph import AllPairs, OnNodes
 from .homogeneous import HomogeneousGraph
-from .norm import FrameNorm
-from .position import GaussianPosition, KernelEmbedding
+from .norm import BatchNorm, ClipNorm, FrameNorm
+from .position import GaussianPosition, KernelEmbedding, TablePosition
 from .readout import ToMap, ToVector
 from .rstg import RSTG
 from .scan import scan
@@ -15,8 +16,11 @@ from .time import State, TemporalRNN
 __all__ = [
     "RSTG",
     "AdditiveAttention",
+    "AllPairs",
     "Attention",
     "ConvLSTM",
+    "BatchNorm",
+    "ClipNorm",
     "DotAttention",
     "FrameNorm",
     "GaussianPosition",
@@ -25,8 +29,10 @@ __all__ = [
     "KernelEmbedding",
     "MapState",
     "MeanAttention",
+    "OnNodes",
     "SpaceConv",
     "State",
+    "TablePosition",
     "TemporalRNN",
     "ToMap",
     "ToVector",

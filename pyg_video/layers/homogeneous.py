@@ -1,5 +1,6 @@
 """Space and time in one graph: RSTG's homogeneous ablation."""
 
+from collections.abc import Mapping
 from typing import NoReturn
 
 import torch
@@ -57,16 +58,15 @@ class HomogeneousGraph(nn.Module):
         if not isinstance(graph, VideoGraph):
             raise TypeError(f"Expected 'graph' to be a VideoGraph (got {type(graph).__name__}); put a builder before")
         context = _context(self.space, graph)
-        if context.keys() & {"edge_attr", "edge_weight"}:
-            raise ValueError("Expected edges without attributes, since those over time have none (got some); drop them")
+        _check_edges(context)
         B, T, N = graph.frames.shape[:3]
         beyond = _beyond(graph)  # [V]
         sender, receiver = torch.cat([graph.edge_index, _time_edges(B, T, N, graph.x.device)], dim=1)
         # What padding has to say goes back to itself: so the number of edges does not depend on the lengths.
         edge_index = torch.stack([sender, torch.where(beyond[sender], sender, receiver)])
         clip = torch.arange(B, device=beyond.device).repeat_interleave(T * N)
-        # A clip's padding is a group of its own.
-        joint: dict[str, Tensor | int] = {"batch": 2 * clip + beyond, "batch_size": 2 * B}
+        # One graph a clip, as if it were one frame; a clip's padding is a group of its own.
+        joint: dict[str, Tensor | int] = {"batch": 2 * clip + beyond, "batch_size": 2 * B, "num_steps": 1}
         context |= {name: value for name, value in joint.items() if name in context}
 
         x = graph.x
@@ -83,6 +83,15 @@ class HomogeneousGraph(nn.Module):
 
     def extra_repr(self) -> str:
         return f"num_stages={self.num_stages}"
+
+
+def _check_edges(context: Mapping[str, object]) -> None:
+    attributes = context.keys() & {"adjacency", "edge_attr", "edge_weight"}
+    if attributes:
+        raise ValueError(
+            f"Expected edges without attributes, since those over time have none (got {', '.join(sorted(attributes))}); "
+            "leave AllPairs out, or delete them"
+        )
 
 
 def _beyond(graph: VideoGraph) -> Tensor:
