@@ -13,8 +13,8 @@ from .temporal_shift import OnlineShift, ShiftedBlock, TemporalShift, tsm_resnet
 __all__ = [
     "ClipStage",
     "NonLocal",
-    "PlainCNN",
     "OnlineShift",
+    "PlainCNN",
     "ShiftedBlock",
     "SmallCNN",
     "SmallI3D",

@@ -86,10 +86,10 @@ class HomogeneousGraph(nn.Module):
 
 
 def _check_edges(context: Mapping[str, object]) -> None:
-    attributes = context.keys() & {"adjacency", "edge_attr", "edge_weight"}
+    attributes = sorted(context.keys() & {"adjacency", "edge_attr", "edge_weight"})
     if attributes:
         raise ValueError(
-            f"Expected edges without attributes, since those over time have none (got {', '.join(sorted(attributes))}); "
+            f"Expected edges without attributes, since those over time have none (got {', '.join(attributes)}); "
             "leave AllPairs out, or delete them"
         )
 

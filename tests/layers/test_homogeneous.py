@@ -3,7 +3,18 @@ import torch
 from torch_geometric import nn as pyg
 
 from pyg_video.graph_builders import GridGraph
-from pyg_video.layers import RSTG, FrameNorm, GaussianPosition, HomogeneousGraph, SpaceConv, ToMap, ToVector, scan
+from pyg_video.layers import (
+    RSTG,
+    AllPairs,
+    BatchNorm,
+    FrameNorm,
+    GaussianPosition,
+    HomogeneousGraph,
+    SpaceConv,
+    ToMap,
+    ToVector,
+    scan,
+)
 
 C, B, T, N = 8, 2, 4, 5
 
@@ -102,6 +113,17 @@ def test_the_graph_stays_the_graph_of_the_frames(net, x):
     assert ToMap()(net(graph)).shape == x.shape
 
 
+def test_batch_norms_take_all_frames_together(graph):
+    conv = SpaceConv(C, update_norm=BatchNorm(C)).double()
+    y = HomogeneousGraph(conv, num_stages=1)(graph).x
+    torch.testing.assert_close(y.mean(0), torch.zeros(C, dtype=torch.float64))
+
+
+def test_scales_may_have_updates_of_their_own(graph):
+    net = HomogeneousGraph(SpaceConv(C, update_groups=GridGraph(C, (2, 1)).nodes_per_scale)).double()
+    assert net(graph).frames.shape == (B, T, N, C)
+
+
 def test_messages_see_positions(graph):
     net = HomogeneousGraph(SpaceConv(C, position_channels=36)).double()
     graph = GaussianPosition()(graph)
@@ -142,5 +164,7 @@ def test_wrong_input_is_a_clear_error(net, graph):
     with pytest.raises(ValueError, match="Expected 'num_stages' of at least 0 .got -1"):
         HomogeneousGraph(SpaceConv(C), num_stages=-1)
     weighted = graph.with_attr(edge_weight=torch.ones(graph.num_edges))
-    with pytest.raises(ValueError, match="Expected edges without attributes, since those over time have none"):
+    with pytest.raises(ValueError, match="Expected edges without attributes, .* .got edge_weight."):
         HomogeneousGraph(pyg.GCNConv(C, C)).double()(weighted)
+    with pytest.raises(ValueError, match="Expected edges without attributes, .* .got adjacency.; leave AllPairs out"):
+        net(AllPairs()(graph))
