@@ -126,7 +126,7 @@ def test_each_row_has_the_parts_it_names(variant, spaces, times):
 @variants
 def test_only_space_only_cannot_see_the_order_of_frames(variant, video):
     model = rstg_sync_mnist(6, **TINY, variant=variant).double().eval()
-    shuffled = model(video[:, [0, 2, 1, 3]])
+    shuffled = model(video[:, [2, 0, 3, 1]])
     assert torch.allclose(shuffled, model(video), rtol=0, atol=1e-12) == (variant == "space_only")
 
 
