@@ -130,9 +130,21 @@ def test_messages_see_positions(graph):
     assert not torch.allclose(net(graph).x, net(graph.with_attr(position=graph.position.roll(1, 0))).x)
 
 
-@pytest.mark.parametrize("conv", [pyg.GCNConv, pyg.GATv2Conv, pyg.TransformerConv])
-def test_any_pyg_convolution_will_do(graph, conv):
-    assert HomogeneousGraph(conv(C, C)).double()(graph).frames.shape == (B, T, N, C)
+CONVS = {
+    "GCN": lambda: pyg.GCNConv(C, C),
+    "GATv2": lambda: pyg.GATv2Conv(C, C),
+    "GPS": lambda: pyg.GPSConv(C, pyg.GCNConv(C, C), heads=2, norm=None),
+}
+
+
+@pytest.mark.parametrize("name", CONVS)
+def test_any_pyg_convolution_will_do(x, name):
+    """Padding does not count, also where attention is global."""
+    net, build = HomogeneousGraph(CONVS[name]()).double().eval(), GridGraph(C)
+    padded = net(build(x, torch.tensor([2, 4])))
+    padded.x.sum().backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in net.parameters())
+    torch.testing.assert_close(padded.frames[:1, :2], net(build(x[:1, :2])).frames)
 
 
 def test_streams_are_refused(net, graph):
@@ -156,6 +168,13 @@ def test_it_compiles_into_one_graph(x, lengths):
     torch._dynamo.reset()
     compiled = torch.compile(run, fullgraph=True, backend="eager")
     torch.testing.assert_close(compiled(x), run(x), atol=1e-5, rtol=1e-4)
+
+
+def test_bfloat16_autocast_stays_close_to_float32(x):
+    net, graph = HomogeneousGraph(space()), GridGraph(C)(x.float())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = net(graph).x
+    assert (y.float() - net(graph).x).norm() < 0.05 * net(graph).x.norm()
 
 
 def test_wrong_input_is_a_clear_error(net, graph):
