@@ -69,15 +69,8 @@ def plot_graph(
         _draw_boxes(axes, box, kind, colors)
     size = box[:, 2:].prod(-1).sqrt() if node_size is None else node_size.detach().float().cpu()
     size = 20 + 180 * size / size.max().clamp(min=torch.finfo(torch.float32).tiny)
-    axes.scatter(
-        place[:, 0].tolist(),
-        place[:, 1].tolist(),
-        s=size.tolist(),
-        c=[colors[k] for k in kind],
-        edgecolors="black",
-        linewidths=0.8,
-        zorder=3,
-    )
+    x, y = place.T.tolist()
+    axes.scatter(x, y, s=size.tolist(), c=[colors[k] for k in kind], edgecolors="black", linewidths=0.8, zorder=3)
     return axes
 
 
@@ -133,11 +126,9 @@ def _draw_edges(
     for (sender, receiver), alpha in zip(edge_index.T.tolist(), strength.tolist(), strict=True):
         if sender == receiver:
             continue
-        ends = place[[sender, receiver]]
+        x, y = place[[sender, receiver]].T.tolist()
         color = colors[max(kind[sender], kind[receiver])]
-        axes.plot(
-            ends[:, 0].tolist(), ends[:, 1].tolist(), color=color, alpha=alpha, linewidth=0.5 + 2.5 * alpha, zorder=2
-        )
+        axes.plot(x, y, color=color, alpha=alpha, linewidth=0.5 + 2.5 * alpha, zorder=2)
 
 
 def _draw_boxes(axes: Axes, box: Tensor, kind: list[int], colors: list[str]) -> None:
