@@ -24,7 +24,7 @@ class HomogeneousGraph(nn.Module):
 
     that is, the edges of the frames, and edges both ways between a node and itself in the next frame. One set of
     parameters serves all edges and rounds; there is no recurrence, so :math:`K` rounds reach :math:`K` frames.
-    The paper says only that space and time are treated alike; both directions and neighbouring frames are our reading.
+    That edges over time go both ways, and to the next frame only, is our reading of space and time treated alike.
 
     Args:
         space: message passing, ``(x, edge_index) -> x``: :class:`SpaceConv` or any PyG convolution that keeps the
