@@ -2,6 +2,7 @@
 
 from .baselines import cnn_sync_mnist
 from .classifier import ModelRecipe, Option, VideoClassifier
+from .cost import Cost, Latency, MultiplyAdds, model_cost
 from .dyreg import dyreg_gnn_sync_mnist, dyreg_processor
 from .heads import GraphHead, PoolHead
 from .regions import find_graphs
@@ -9,8 +10,11 @@ from .registry import create_model, list_models, model_options, register_model
 from .rstg import rstg_sync_mnist
 
 __all__ = [
+    "Cost",
     "GraphHead",
+    "Latency",
     "ModelRecipe",
+    "MultiplyAdds",
     "Option",
     "PoolHead",
     "VideoClassifier",
@@ -20,6 +24,7 @@ __all__ = [
     "dyreg_processor",
     "find_graphs",
     "list_models",
+    "model_cost",
     "model_options",
     "register_model",
     "rstg_sync_mnist",
