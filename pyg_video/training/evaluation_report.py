@@ -25,9 +25,9 @@ def as_text(evaluation: Evaluation) -> str:
         >>> from pyg_video.datasets import SyncMNIST
         >>> from pyg_video.training.demo import TASK
         >>> from pyg_video.training.evaluation import ScoredClips, evaluate
-        >>> clips = ScoredClips(SyncMNIST(split="test", size=200, **TASK), "generated, seed 0", "bundled")
+        >>> clips = ScoredClips(SyncMNIST(split="test", size=50, **TASK), "generated, seed 0", "bundled")
         >>> print(as_text(evaluate(load_model(shipped_checkpoint("cnn_small")), clips)))  # doctest: +ELLIPSIS
-        top-1  ... % ± ... %  (... of 200 clips)
+        top-1  ... % ± ... %  (... of 50 clips)
         ...
     """
     lines = [f"top-1  {_with_counts(evaluation.top1)}"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,9 +48,9 @@ def recorded_clips(
         ValueError: the file does not hold trajectories, or they do not fit the digits.
     """
     find_digits(digits, download=download)
-    options = {"canvas": canvas, "frame": frame, "digit_size": digit_size}
+    recorded = partial(SyncMNIST.from_trajectories, canvas=canvas, frame=frame, digit_size=digit_size)
     try:
-        clips = SyncMNIST.from_trajectories(trajectories, digits=digits, **options)
+        clips = recorded(trajectories, digits=digits)
     except ValueError as error:
         if digits != "bundled" or "'digit_index'" not in str(error):
             raise
@@ -79,7 +80,7 @@ def configured_clips(
     try:
         data = getattr(modules, name)(**{**options, "digits": source, "download": False})
     except TypeError as error:
-        raise ValueError(f"Expected options of {name} in '{config}' (got {options}: {error})") from error
+        raise ValueError(f"Expected options of {name} in '{config}' (got {', '.join(options)}: {error})") from error
     words = ", ".join(f"{key} {value}" for key, value in options.items() if key not in _NOT_OF_THE_CLIPS)
     clips = data.test
     return ScoredClips(clips, f"test clips of {name}" + (f" ({words})" if words else ""), _images(clips, source))
@@ -154,4 +155,7 @@ def _data_of(config: Path) -> tuple[str, dict[str, Any]]:
             "use the file that trained the model, or the config.yaml of its run"
         )
     assert isinstance(data, Mapping)
-    return name, dict(data.get("init_args") or {})
+    options = data.get("init_args") or {}
+    if not isinstance(options, Mapping):
+        raise ValueError(f"Expected options of {name} by name in '{config}' (got {options})")
+    return name, dict(options)

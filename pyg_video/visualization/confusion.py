@@ -49,8 +49,9 @@ def draw_confusion(confusion: Tensor, names: Sequence[str], *, title: str = "") 
         ValueError: The matrix is not square, has a negative number in it, or other than one name a class.
 
     Example:
-        >>> draw_confusion(torch.tensor([[8, 2], [1, 9]]), ["3 & 7", "3 & 9"]).shape
-        torch.Size([3, 212, 340])
+        >>> import torch
+        >>> draw_confusion(torch.tensor([[8, 2], [1, 9]]), ["3 & 7", "3 & 9"]).dtype
+        torch.uint8
     """
     from PIL import Image, ImageDraw
 

@@ -54,7 +54,7 @@ def test_a_configuration_gives_its_test_clips(config):
         ("just words", "data: class_path: SyncMNISTData or MultiSyncMNISTData"),
         ("data: {class_path: os.system}", r"data: class_path: .* with system\)"),
         ("data: {class_path: SyncMNISTData, init_args: {num_digit: 3}}", "options of SyncMNISTData .*num_digit"),
-        ("data: {class_path: SyncMNISTData, init_args: [3]}", "options of SyncMNISTData"),
+        ("data: {class_path: SyncMNISTData, init_args: [3]}", r"options of SyncMNISTData by name .*\(got \[3\]\)"),
     ],
 )
 def test_what_configures_no_clips_is_refused(config, content, message):
