@@ -45,7 +45,7 @@ def in_one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-def _evaluate(arguments: Sequence[str]) -> None:
+def _evaluate_parser() -> _Parser:
     parser = _parser("evaluate", _EVALUATE)
     add = parser.add_argument
     add("--checkpoint", required=True, metavar="FILE", help=".safetensors of save_model, or .ckpt of pyg-video fit")
@@ -59,7 +59,11 @@ def _evaluate(arguments: Sequence[str]) -> None:
     add("--batch-size", type=int, default=100, metavar="N", help="clips at a time (default: 100)")
     add("--precision", default="float32", metavar="TYPE", help="float32 (default) or bfloat16")
     add("--device", default="auto", metavar="NAME", help="auto (default), cpu, cuda, cuda:1, ...")
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def _evaluate(arguments: Sequence[str]) -> None:
+    options = _evaluate_parser().parse_args(arguments)
 
     from .evaluation import choose_device, evaluate
     from .evaluation_report import as_text, write_evaluation
@@ -69,7 +73,7 @@ def _evaluate(arguments: Sequence[str]) -> None:
     choose_device(options.device)
     trained = load_trained(options.checkpoint)
     frame = trained.option("frame", 64)
-    if options.trajectories:
+    if options.trajectories is not None:
         digits = options.digits or "bundled"
         scored = recorded_clips(options.trajectories, digits=digits, download=options.download, frame=frame)
     else:

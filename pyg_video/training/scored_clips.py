@@ -95,11 +95,11 @@ def check_fit(trained: Trained, scored: ScoredClips) -> None:
             f"Expected a model of the {clips.num_classes} classes of the clips (got one of {num_classes}); "
             "score it on clips like those of its training, with --config"
         )
-    if trained.label_names and trained.label_names != tuple(clips.label_names):
-        k = next(k for k, name in enumerate(clips.label_names) if name != trained.label_names[k])
+    names = zip(trained.label_names, clips.label_names, strict=False)  # a file need not tell the names
+    for theirs, ours in (pair for pair in names if pair[0] != pair[1]):
         raise ValueError(
-            f"Expected a model with the classes of the clips (got '{trained.label_names[k]}' as class {k}, which is "
-            f"'{clips.label_names[k]}' of the clips); score it on clips like those of its training, with --config"
+            f"Expected a model with the classes of the clips (got '{theirs}' where the clips have '{ours}'); "
+            "score it on clips like those of its training, with --config"
         )
     if frame != clips.frame:
         raise ValueError(
@@ -110,9 +110,11 @@ def check_fit(trained: Trained, scored: ScoredClips) -> None:
 
 def find_digits(digits: str, *, download: bool) -> None:
     """Raise unless the digits are there; fetch them first, if asked to."""
-    if digits == "bundled" or (Path(digits) / "MNIST" / "raw").is_dir():
+    if digits == "bundled":
         return
     if not download:
+        if (Path(digits) / "MNIST" / "raw").is_dir():
+            return
         raise FileNotFoundError(
             f"Expected 'digits' to be 'bundled' or a folder that holds MNIST/raw (got '{digits}', without MNIST); "
             "fetch it (12 MB) with download=True, on the command line --download"

@@ -109,7 +109,7 @@ def test_models_of_other_clips_are_refused(config):
     for model, message in (
         (trained(num_classes=46), r"the 4 classes of the clips \(got one of 46\)"),
         (trained(frame=64), r"frames of 16 pixels \(got one for 64\)"),
-        (trained(names), "got '0 and 3 move together' as class 1, which is '0 and 2 move together'"),
+        (trained(names), "got '0 and 3 move together' where the clips have '0 and 2 move together'"),
     ):
         with pytest.raises(ValueError, match=message):
             check_fit(model, scored)
