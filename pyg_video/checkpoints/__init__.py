@@ -1,6 +1,16 @@
 """Trained models on disk: safetensors with the recipe inside."""
 
 from .files import CheckpointInfo, checkpoint_info, load_model, save_model
+from .published_rstg import PublishedRSTG, load_published_rstg, load_published_rstg_network
 from .shipped import shipped_checkpoint
 
-__all__ = ["CheckpointInfo", "checkpoint_info", "load_model", "save_model", "shipped_checkpoint"]
+__all__ = [
+    "CheckpointInfo",
+    "PublishedRSTG",
+    "checkpoint_info",
+    "load_model",
+    "load_published_rstg",
+    "load_published_rstg_network",
+    "save_model",
+    "shipped_checkpoint",
+]

@@ -96,7 +96,8 @@ def check_fit(trained: Trained, scored: ScoredClips) -> None:
             "score it on clips like those of its training, with --config"
         )
     names = zip(trained.label_names, clips.label_names, strict=False)  # a file need not tell the names
-    for theirs, ours in (pair for pair in names if pair[0] != pair[1]):
+    if differing := [(theirs, ours) for theirs, ours in names if theirs != ours]:
+        theirs, ours = differing[0]
         raise ValueError(
             f"Expected a model with the classes of the clips (got '{theirs}' where the clips have '{ours}'); "
             "score it on clips like those of its training, with --config"
