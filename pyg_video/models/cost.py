@@ -80,8 +80,9 @@ def model_cost(
     """Parameters, multiply-adds and latency of a model on one clip, in the type of its parameters, without gradients.
 
     Multiply-adds are exact and do not depend on the device: the operators report their shapes while the model runs
-    without values, on torch's meta device. As in the papers, only convolutions and matrix products count, those of
-    recurrent cells included; norms, activations, softmax and the weighted sums of messages do not.
+    without values, on torch's meta device; where edges are chosen by value, on the CPU and a black clip. As in the
+    papers, only convolutions and matrix products count, those of recurrent cells included; norms, activations, softmax
+    and the weighted sums of messages do not.
 
     Args:
         model: video :math:`(B, T, C, H, W)` to anything; it stays as it is.
@@ -91,7 +92,6 @@ def model_cost(
 
     Raises:
         ValueError: the shape has other than four sizes of at least 1, or there are fewer than 0 runs.
-        RuntimeError: the model has an operator whose output's shape depends on values.
 
     Example:
         >>> from pyg_video.models import create_model
@@ -111,12 +111,21 @@ def model_cost(
 
 
 def _count(model: nn.Module, video_shape: Sequence[int]) -> MultiplyAdds:
-    twin = copy.deepcopy(getattr(model, "_orig_mod", model)).to("meta").eval()  # _orig_mod: of a compiled model
+    try:
+        return _count_on(torch.device("meta"), model, video_shape)
+    except NotImplementedError:  # an operator whose output's shape depends on values: with values then
+        # Not by oneDNN, whose LSTM is a single operator that the counter does not know.
+        with torch.backends.mkldnn.flags(enabled=False, allow_tf32=None):
+            return _count_on(torch.device("cpu"), model, video_shape)
+
+
+def _count_on(device: torch.device, model: nn.Module, video_shape: Sequence[int]) -> MultiplyAdds:
+    twin = copy.deepcopy(getattr(model, "_orig_mod", model)).to(device).eval()  # _orig_mod: of a compiled model
     twin.requires_grad_(False)  # else the counter stumbles over a parameter that a module gives as it is
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         graphs, regions = _Meter(counter.get_total_flops), _Meter(counter.get_total_flops)
         _attach(twin, graphs, regions)
-        twin(_video(twin, video_shape))
+        twin(_video(twin, video_shape).zero_())
         total = counter.get_total_flops()
     # A multiply-add is two floating point operations; the counter counts nothing else.
     return MultiplyAdds((total - graphs.sum) // 2, regions.sum // 2, (graphs.sum - regions.sum) // 2)
@@ -190,7 +199,7 @@ def _time(model: nn.Module, video_shape: Sequence[int], runs: int, device: torch
 
 
 def _video(model: nn.Module, video_shape: Sequence[int]) -> Tensor:
-    """A clip, values whatever, of the type of the model's parameters and where they are."""
+    """A clip, its values whatever, of the type of the model's parameters and where they are."""
     parameter = next(model.parameters(), torch.empty(0))
     return parameter.new_empty(1, *video_shape)
 

@@ -99,6 +99,27 @@ def test_twice_the_frames_cost_twice_all_but_the_classifier(name):
     assert two.backbone - classifier == 2 * (one.backbone - classifier)
 
 
+class EdgesByValue(nn.Module):
+    """Keeps the edges that a mask says, as PyG's convolutions do to replace self-loops: how many, no shape tells."""
+
+    def forward(self, graph):
+        kept = graph.clone()
+        kept.edge_index = graph.edge_index[:, graph.edge_index[0] != graph.edge_index[1]]
+        return kept
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_edges_chosen_by_value_are_counted_as_well(cell):
+    def model(*parts, edges):
+        rstg = RSTG(SpaceConv(C), TemporalRNN(C, cell=cell), TemporalRNN(C, cell=cell), num_stages=1)
+        return nn.Sequential(RegionGraph(C, size=(H, W), edge_index=edges), *parts, rstg, ToVector())
+
+    every = complete_edges(9)
+    others = every[:, every[0] != every[1]]
+    by_value, by_shape = model(EdgesByValue(), edges=every), model(edges=others)
+    assert count(by_value, T, C, H, W) == count(by_shape, T, C, H, W)
+
+
 def test_the_model_stays_as_it_is():
     model = create_model("dyreg_gnn_sync_mnist", **TINY).train()
     before = {name: set(vars(module)) for name, module in model.named_modules()}
