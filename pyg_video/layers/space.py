@@ -31,6 +31,8 @@ class SpaceConv(MessagePassing):
         send_layers: 1 or 2 layers in the message MLP, a ReLU after each.
         attention: ``"dot"``, ``"multi_head"``, ``"additive"``, ``"mean"``, or an :class:`Attention`.
         heads: heads of ``"multi_head"``; each weighs its own linear reading of the messages.
+        plain_gather: leave out the bias and the ReLU of the gathered message, as DyReg-GNN's released code does where
+            it takes the mean.
         update_layers: 1 or 2 layers in the update MLP, a ReLU after each; 0 for the plain sum :math:`v_i + g_i`.
         position_channels: size of the node positions that the messages see; 0 for none.
         message_norm: norm of the messages, :class:`FrameNorm` or ``None``.
@@ -59,6 +61,7 @@ class SpaceConv(MessagePassing):
         send_layers: int = 2,
         attention: str | Attention = "dot",
         heads: int = 8,
+        plain_gather: bool = False,
         update_layers: int = 2,
         position_channels: int = 0,
         message_norm: FrameNorm | None = None,
@@ -79,7 +82,7 @@ class SpaceConv(MessagePassing):
         self.receive = nn.Linear(channels + position_channels, channels, bias=False) if combine == "concat" else None
         self.send_mlp = nn.Sequential(nn.ReLU(), *_layers(channels, channels, send_layers - 1))
         self.value = nn.Linear(channels, channels) if self.attention.heads > 1 else nn.Identity()
-        self.bias = nn.Parameter(torch.empty(channels))
+        self.bias = None if plain_gather else nn.Parameter(torch.empty(channels))
         self.update_mlp = nn.Sequential(
             *_layers(channels if combine == "sum" else 2 * channels, channels, update_layers)
         )
@@ -97,7 +100,8 @@ class SpaceConv(MessagePassing):
                     nn.init.zeros_(module.bias)
             elif isinstance(module, FrameNorm):
                 module.reset_parameters()
-        nn.init.zeros_(self.bias)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
 
     def forward(
         self,
@@ -120,7 +124,8 @@ class SpaceConv(MessagePassing):
         gathered = self.propagate(
             edge_index, sent=sent, received=received, alpha=alpha, frame=frame, num_frames=batch_size
         )
-        gathered = (gathered + self.bias).relu()
+        if self.bias is not None:
+            gathered = (gathered + self.bias).relu()
 
         y = self.update_mlp(x + gathered if self.update_by_sum else torch.cat([x, gathered], dim=-1))
         if self.update_norm is not None:

@@ -140,3 +140,12 @@ def test_wrong_input_is_a_clear_error():
         layer(torch.randn(N, C), EDGES + 1)
     with pytest.raises(ValueError, match="Expected 'batch', the frame of every node, since the norms work"):
         SpaceConv(C, message_norm=FrameNorm(C))(torch.randn(N, C), EDGES)
+
+
+def test_a_plain_gather_is_the_bare_mean_of_the_messages():
+    layer = conv(attention="mean", plain_gather=True, update_layers=0, norm=False)
+    layer.send_mlp[-1] = torch.nn.Identity()  # messages of either sign
+    x = torch.randn(N, C, dtype=torch.float64)
+    m = layer.send_mlp(layer.send(x)[None] + layer.receive(x)[:, None])
+    torch.testing.assert_close(run(layer, x, complete_edges(N)) - x, m.mean(dim=1))
+    assert layer.bias is None
