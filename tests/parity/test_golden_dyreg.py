@@ -1,7 +1,7 @@
 """The loaded block against numbers recorded from DyReg-GNN's own code.
 
 The excerpts beside this file hold the first clip of two recordings: all weights and inputs, the nodes of all frames,
-and of the last two frames the probe and every third pixel of the maps. Whole recordings are compared where there are any.
+and of the last two frames the probe and every third pixel of the maps. Whole recordings too, where there are any.
 """
 
 import json
