@@ -2,6 +2,7 @@
 
 from .files import CheckpointInfo, checkpoint_info, load_model, save_model
 from .published_dyreg import load_published_dyreg_block
+from .published_dyreg_model import load_published_dyreg
 from .published_tsm import load_published_tsm, published_tsm_name
 from .shipped import shipped_checkpoint
 
@@ -9,6 +10,7 @@ __all__ = [
     "CheckpointInfo",
     "checkpoint_info",
     "load_model",
+    "load_published_dyreg",
     "load_published_dyreg_block",
     "load_published_tsm",
     "published_tsm_name",

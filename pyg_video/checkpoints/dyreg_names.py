@@ -92,22 +92,27 @@ def _norm(name: str, ours: str, shape: tuple[int, ...]) -> Iterator[Entry]:
     yield Entry(f"{name}.bias", (shape,), (f"{ours}.bias",))
 
 
+def dyreg_anchors(weights: Mapping[str, Tensor], o: DyRegOptions, prefix: str = "") -> str | None:
+    """The value of ``init_regions`` that the anchors among the weights belong to; ``None``: to none."""
+    anchors = torch.cat([weights[f"{prefix}dynamic_graph.p{axis}_buf"].flatten() for axis in "hw"]).double()
+    for init in (o.init_regions, *(str(other) for other in CHOICES["init_regions"])):
+        for size in (o.map_size, o.trained_size):
+            expected = _anchors(o, init, size)
+            if anchors.shape == expected.shape and torch.allclose(anchors, expected, atol=1e-3):
+                return init
+    return None
+
+
 def check_dyreg_constants(weights: Mapping[str, Tensor], o: DyRegOptions, prefix: str = "") -> None:
     """Raise a :exc:`ValueError` where a constant among the weights tells that they were trained with other options.
 
     The constants are not loaded; neither does the released code's evaluation load its anchors.
     """
-    (other,) = set(CHOICES["init_regions"]) - {o.init_regions}
-    anchors = torch.cat([weights[f"{prefix}dynamic_graph.p{axis}_buf"].flatten() for axis in "hw"]).double()
-    sizes = {o.map_size, o.trained_size}
-
-    def are(init: str | int) -> bool:
-        return any(torch.allclose(anchors, _anchors(o, str(init), size), atol=1e-3) for size in sizes)
-
-    if are(other) and not are(o.init_regions):
+    anchors = dyreg_anchors(weights, o, prefix)
+    if anchors not in (None, o.init_regions):
         raise ValueError(
             f"Expected anchors of init_regions={o.init_regions!r} in '{prefix}dynamic_graph.ph_buf' and 'pw_buf' "
-            f"(got those of {other!r}); give the option that the weights were trained with"
+            f"(got those of {anchors!r}); give the option that the weights were trained with"
         )
     table = weights.get(f"{prefix}dynamic_graph.glore.pos_emb_buf")
     if table is not None:

@@ -11,7 +11,10 @@ from .backbones import (
 from .baselines import cnn_sync_mnist
 from .classifier import ModelRecipe, Option, VideoClassifier
 from .dyreg import dyreg_gnn_sync_mnist, dyreg_processor
+from .dyreg_block import dyreg_block
+from .dyreg_resnet import dyreg_gnn_multi_sync_mnist, dyreg_tsm_resnet50
 from .heads import GraphHead, PoolHead
+from .insert import insert_block
 from .regions import find_graphs
 from .registry import create_model, list_models, model_options, register_model
 from .rstg import rstg_sync_mnist
@@ -25,10 +28,14 @@ __all__ = [
     "c2d_resnet50",
     "cnn_sync_mnist",
     "create_model",
+    "dyreg_block",
+    "dyreg_gnn_multi_sync_mnist",
     "dyreg_gnn_sync_mnist",
     "dyreg_processor",
+    "dyreg_tsm_resnet50",
     "find_graphs",
     "i3d_resnet50",
+    "insert_block",
     "list_models",
     "model_options",
     "non_local_resnet50",

@@ -1,0 +1,77 @@
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from pyg_video.models import create_model
+from pyg_video.models.dyreg_block import NODES
+
+PAPER = {"fixed": 2.82, "lite": 2.83, "dyreg": 3.08}  # millions of parameters, table 6
+
+
+def millions(model):
+    return sum(p.numel() for p in model.parameters()) / 1e6
+
+
+def multiply_adds(module, *shape):
+    """By part, in G; a part of a GraphBlock goes by its name in it."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        module.eval().to("meta")(torch.empty(1, *shape, device="meta"))
+    return {name.partition(".")[2]: sum(flops.values()) / 2e9 for name, flops in counter.get_flop_counts().items()}
+
+
+@pytest.mark.parametrize("nodes", PAPER)
+def test_multi_sync_mnist_models_have_the_papers_parameters(nodes):
+    assert millions(create_model("dyreg_gnn_multi_sync_mnist", nodes=nodes)) == pytest.approx(PAPER[nodes], abs=0.005)
+
+
+def test_the_model_without_a_graph_has_the_papers_parameters():
+    assert millions(create_model("resnet18_multi_sync_mnist")) == pytest.approx(2.79, abs=0.005)
+
+
+@pytest.mark.parametrize("nodes", NODES)
+def test_multi_sync_mnist_models_score_clips(nodes):
+    model = create_model("dyreg_gnn_multi_sync_mnist", frame=32, nodes=nodes, num_classes=4, residual_scale=1.0)
+    assert list(model.blocks) == ["layer2"]
+    assert model.blocks["layer2"].processor[0].size == (4, 4)
+    assert model(torch.rand(2, 3, 1, 32, 32)).shape == (2, 4)
+
+
+def test_blocks_go_where_the_released_model_has_them():
+    model = create_model("dyreg_tsm_resnet50", frame=96)
+    names = {"layer2.2": (128, 128, 12), "layer3.4": (256, 256, 6), "layer4.1": (512, 256, 3)}
+    for place, (channels, width, side) in names.items():
+        block = model.get_submodule(f"backbone.stages.{place}.conv2.1")
+        assert (block.channels, block.builder.channels, block.builder.size) == (channels, width, (side, side))
+
+
+def test_the_three_blocks_leave_the_backbone_alone_at_initialisation():
+    graph = create_model("dyreg_tsm_resnet50", frame=96, num_classes=3).eval()
+    plain = create_model("tsm_resnet50", num_classes=3).eval()
+    state = {name.replace("conv2.0.", "conv2."): w for name, w in graph.state_dict().items() if "conv2.1." not in name}
+    plain.load_state_dict(state)
+    video = torch.rand(1, 2, 3, 96, 96)
+    assert torch.equal(graph(video), plain(video))
+
+
+@pytest.mark.parametrize("stages", [(), (2,), (3, 3)])
+def test_stages_without_a_place_are_refused(stages):
+    with pytest.raises(ValueError, match="Expected 'stages' out of 3, 4 and 5"):
+        create_model("dyreg_tsm_resnet50", stages=stages)
+
+
+def test_multiply_adds_are_the_papers_if_messages_are_counted_once_a_pair():
+    plain = 16 * multiply_adds(create_model("tsm_resnet50"), 1, 3, 224, 224)[""]  # every frame costs the same
+    assert plain == pytest.approx(65.8, rel=0.02)
+    model, extra, regions, released = create_model("dyreg_tsm_resnet50"), 0.0, 0.0, 0.0
+    for place, channels, C, side in (("layer2.2", 128, 128, 28), ("layer3.4", 256, 256, 14), ("layer4.1", 512, 256, 7)):
+        block = model.get_submodule(f"backbone.stages.{place}.conv2.1")
+        cost = multiply_adds(block, 16, channels, side, side)
+        pool = 16 * 9 * C * side**2 / 1e9  # pixels into nodes; the way back costs as much
+        per_pair = 3 * 16 * (81 - 9) * C**2 / 1e9  # more, where messages are computed for every pair, in three stages
+        extra += cost[""]
+        regions += cost["builder"] - pool
+        released += cost[""] + per_pair - 2 * pool  # a counter of layers does not see the products with the kernels
+    assert regions == pytest.approx(0.2, abs=0.05)
+    assert extra == pytest.approx(1.19, abs=0.01)
+    assert released == pytest.approx(1.6, abs=0.05)
+    assert released - regions == pytest.approx(1.4, abs=0.05)  # GNN + Fixed
