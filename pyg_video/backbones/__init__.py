@@ -3,6 +3,7 @@
 from .features import Stage, VideoBackbone
 from .i3d import c2d_resnet, i3d_resnet
 from .non_local import NonLocal
+from .plain_cnn import PlainCNN
 from .resnet import resnet
 from .small_cnn import SmallCNN
 from .small_i3d import SmallI3D
@@ -13,6 +14,7 @@ __all__ = [
     "ClipStage",
     "NonLocal",
     "OnlineShift",
+    "PlainCNN",
     "ShiftedBlock",
     "SmallCNN",
     "SmallI3D",

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from .non_local import add_non_local
 from .resnet import NonLocalPlaces, Weights, resnet_info, resnet_stages
 from .stages import ClipStage, StagedBackbone, VolumeStage, WholeClips
+from .volume_conv import VolumeConv
 
 _TIME_STRIDES = {"layer2": 2}
 
@@ -141,11 +142,10 @@ def _draw(stages: Iterable[nn.Module]) -> None:
 
 
 def _inflated_conv(conv: nn.Conv2d, time: int) -> nn.Conv3d:
+    kind = VolumeConv if time > 1 and max(conv.stride) > 1 else nn.Conv3d
     (height, width), (down, right) = conv.kernel_size, conv.stride
     padding = (time // 2, *conv.padding)
-    volume = nn.Conv3d(
-        conv.in_channels, conv.out_channels, (time, height, width), (1, down, right), padding, bias=False
-    )
+    volume = kind(conv.in_channels, conv.out_channels, (time, height, width), (1, down, right), padding, bias=False)
     volume.weight = nn.Parameter(conv.weight.detach()[:, :, None].repeat(1, 1, time, 1, 1) / time)
     return volume
 

@@ -6,6 +6,7 @@ from torch import nn
 
 from .features import Stage
 from .stages import StagedBackbone, VolumeStage
+from .volume_conv import VolumeConv
 
 
 class SmallI3D(StagedBackbone):
@@ -46,7 +47,7 @@ class SmallI3D(StagedBackbone):
         size, padding = (kernel_time, 3, 3), (kernel_time // 2, 1, 1)
         width, total_stride = in_channels, 1
         for i, (out, stride) in enumerate(zip(channels, strides, strict=True)):
-            conv = nn.Conv3d(width, out, size, (1, stride, stride), padding, bias=False)
+            conv = VolumeConv(width, out, size, (1, stride, stride), padding, bias=False)
             stages[f"stage{i + 1}"] = VolumeStage(conv, nn.BatchNorm3d(out), nn.ReLU(inplace=True))
             width, total_stride = out, total_stride * stride
             info.append(Stage(f"stage{i + 1}", width, total_stride))
