@@ -38,7 +38,7 @@ def load_published_dyreg_block(weights: Mapping[str, Tensor], **config: bool | i
             missing, unexpected or of a wrong shape, or the anchors are those of other options.
     """
     options = dyreg_options(config)
-    block = dyreg_block(options)
+    block = build_dyreg_block(options)
     what = f"a released DyReg-GNN block with {', '.join(f'{k}={v!r}' for k, v in options._asdict().items())}"
     entries = list(dyreg_entries(options, block))
     block.load_state_dict(translate(weights, entries, block.state_dict(), what))
@@ -46,7 +46,7 @@ def load_published_dyreg_block(weights: Mapping[str, Tensor], **config: bool | i
     return block.to(weights["norm_dict.residual_norm.scale"].dtype)
 
 
-def dyreg_block(o: DyRegOptions) -> GraphBlock:
+def build_dyreg_block(o: DyRegOptions) -> GraphBlock:
     """The block with fresh weights."""
     C, cell = o.node_dim, o.rnn.lower()
     anchors: str | Tensor = o.init_regions

@@ -25,6 +25,7 @@ def dyreg_tsm_resnet50(
     residual_scale: float = 0.0,
     weights: str = "",
     shift_div: int = 8,
+    online: bool = False,
 ) -> VideoClassifier:
     """DyReg-GNN in a TSM-ResNet-50, as released for Something-Something (Duta et al., NeurIPS 2021).
 
@@ -43,10 +44,11 @@ def dyreg_tsm_resnet50(
         residual_scale: first value of the scale of the blocks' norms, see :class:`~pyg_video.layers.GraphBlock`.
         weights: torchvision's weights to start from, such as ``"IMAGENET1K_V1"``; ``""`` for none.
         shift_div: one channel in so many moves from each side.
+        online: only from the frame before, for streams.
     """
     if not stages or len(set(stages)) != len(stages) or not set(stages) <= set(PLACES):
         raise ValueError(f"Expected 'stages' out of 3, 4 and 5, each once (got {stages})")
-    backbone = tsm_resnet(50, weights=weights or None, shift_div=shift_div)
+    backbone = tsm_resnet(50, weights=weights or None, shift_div=shift_div, online=online)
     for stage in stages:
         channels = 32 * 2 ** (stage - 1)  # of the bottleneck
         block = dyreg_block(

@@ -3,7 +3,7 @@ import torch
 
 from pyg_video.checkpoints.dyreg_names import check_dyreg_constants, dyreg_entries
 from pyg_video.checkpoints.dyreg_options import dyreg_options
-from pyg_video.checkpoints.published_dyreg import dyreg_block
+from pyg_video.checkpoints.published_dyreg import build_dyreg_block
 from pyg_video.graph_builders.region_generators import sinusoidal_positions
 
 TINY = {"backbone_dim": 4, "H": 9, "offset_dim": 3}
@@ -13,7 +13,7 @@ TINY = {"backbone_dim": 4, "H": 9, "offset_dim": 3}
 @pytest.mark.parametrize("changes", [{}, {"combine_by_sum": False, "send_layers": 2, "update_layers": 2}])
 def test_the_names_fill_every_one_of_our_tensors_once(generator, changes):
     o = dyreg_options({**TINY, "offset_generator": generator, **changes})
-    block = dyreg_block(o)
+    block = build_dyreg_block(o)
     entries = list(dyreg_entries(o, block))
     filled = [name for entry in entries for name in entry.ours]
     assert sorted(filled) == sorted(block.state_dict())
@@ -22,7 +22,7 @@ def test_the_names_fill_every_one_of_our_tensors_once(generator, changes):
 
 def test_a_prefix_goes_before_every_name():
     o = dyreg_options(TINY)
-    entries = dyreg_entries(o, dyreg_block(o), "theirs.", "ours.")
+    entries = dyreg_entries(o, build_dyreg_block(o), "theirs.", "ours.")
     assert all(e.name.startswith("theirs.") and all(name.startswith("ours.") for name in e.ours) for e in entries)
 
 

@@ -4,7 +4,7 @@ import torch
 from pyg_video.checkpoints import load_published_dyreg_block
 from pyg_video.checkpoints.dyreg_names import dyreg_entries
 from pyg_video.checkpoints.dyreg_options import dyreg_options
-from pyg_video.checkpoints.published_dyreg import dyreg_block
+from pyg_video.checkpoints.published_dyreg import build_dyreg_block
 from pyg_video.graph_builders.region_generators import sinusoidal_positions
 
 TINY = {"backbone_dim": 4, "H": 7, "offset_dim": 3}
@@ -13,7 +13,7 @@ TINY = {"backbone_dim": 4, "H": 7, "offset_dim": 3}
 def weights(config, **changes):
     """Random tensors under all the released names."""
     o = dyreg_options(config)
-    drawn = {entry.name: torch.randn(entry.shapes[0]) for entry in dyreg_entries(o, dyreg_block(o))}
+    drawn = {entry.name: torch.randn(entry.shapes[0]) for entry in dyreg_entries(o, build_dyreg_block(o))}
     return {name: tensor for name, tensor in (drawn | changes).items() if tensor is not None}
 
 

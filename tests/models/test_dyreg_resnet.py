@@ -53,6 +53,14 @@ def test_the_three_blocks_leave_the_backbone_alone_at_initialisation():
     assert torch.equal(graph(video), plain(video))
 
 
+def test_the_online_model_runs_on_a_stream():
+    model = create_model("dyreg_tsm_resnet50", frame=48, stages=(3,), num_classes=3, online=True, residual_scale=1.0)
+    model, video = model.eval(), torch.rand(1, 3, 3, 48, 48)
+    scores, state = model.scan(video[:, :2])
+    torch.testing.assert_close(scores, model(video[:, :2]), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(model.scan(video[:, 2:], state)[0], model(video), atol=1e-4, rtol=1e-4)
+
+
 @pytest.mark.parametrize("stages", [(), (2,), (3, 3)])
 def test_stages_without_a_place_are_refused(stages):
     with pytest.raises(ValueError, match="Expected 'stages' out of 3, 4 and 5"):
