@@ -81,7 +81,8 @@ def load_model(path: str | os.PathLike[str]) -> VideoClassifier:
     """
     info, tensors = _read(path)
     given = info.recipe.options
-    model = create_model(info.recipe.name, **(given | {"weights": ""} if "weights" in given else given))
+    no_download = {"weights": ""} if "weights" in given else {}  # the file has them all
+    model = create_model(info.recipe.name, **(given | no_download))
     assert model.recipe is not None
     model.recipe = info.recipe._replace(options=model.recipe.options | given)
     expected = _named_tensors(model)

@@ -10,6 +10,7 @@ from .backbones import (
 )
 from .baselines import cnn_sync_mnist
 from .classifier import ModelRecipe, Option, VideoClassifier
+from .cost import Cost, Latency, MultiplyAdds, model_cost
 from .dyreg import dyreg_gnn_sync_mnist, dyreg_processor
 from .dyreg_block import dyreg_block
 from .dyreg_resnet import dyreg_gnn_multi_sync_mnist, dyreg_tsm_resnet50
@@ -20,8 +21,11 @@ from .registry import create_model, list_models, model_options, register_model
 from .rstg import rstg_sync_mnist
 
 __all__ = [
+    "Cost",
     "GraphHead",
+    "Latency",
     "ModelRecipe",
+    "MultiplyAdds",
     "Option",
     "PoolHead",
     "VideoClassifier",
@@ -37,6 +41,7 @@ __all__ = [
     "i3d_resnet50",
     "insert_block",
     "list_models",
+    "model_cost",
     "model_options",
     "non_local_resnet50",
     "register_model",
