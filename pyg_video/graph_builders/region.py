@@ -10,7 +10,7 @@ from ..layers import FrameNorm, TemporalRNN
 from ..layers.readout import clip_vector
 from ..layers.time import State
 from .base import GraphBuilder
-from .region_generators import LearnedVectors, resolve_generator
+from .region_generators import GENERATORS, LearnedVectors, resolve_generator
 
 
 class RegionGraph(GraphBuilder):
@@ -86,7 +86,7 @@ class RegionGraph(GraphBuilder):
         if adapt == "dataset":
             generator = LearnedVectors(num_nodes, out_channels=region_channels)
         elif not isinstance(generator, nn.Module):
-            generator = resolve_generator(generator or "fc", channels, num_nodes, size, out_channels=region_channels)
+            generator = resolve_generator(generator, channels, num_nodes, size, out_channels=region_channels)
         self.generator = generator
         dim = int(getattr(generator, "out_channels"))  # noqa: B009
         learned = adapt == "dataset"
@@ -140,6 +140,8 @@ class RegionGraph(GraphBuilder):
 
 def _check_generator(generator: str | nn.Module | None, adapt: str) -> None:
     own = isinstance(generator, nn.Module)
+    if isinstance(generator, str):
+        check_option("generator", generator, tuple(GENERATORS))
     if (own and not hasattr(generator, "out_channels")) or (adapt == "dataset" and (own or generator == "pool")):
         raise ValueError(
             "Expected 'generator' with an attribute out_channels, and adapt other than 'dataset', which has no "

@@ -183,16 +183,19 @@ class LearnedVectors(nn.Module):
         return self.weight.expand(x.size(0), -1, -1)
 
 
+GENERATORS: dict[str, type[FullyConnectedGenerator] | type[PooledGenerator]] = {
+    "fc": FullyConnectedGenerator,
+    "pool": PooledGenerator,
+}
+
+
 def resolve_generator(
-    name: str, channels: int, num_nodes: int, size: tuple[int, int], *, out_channels: int = 128
+    name: str | None, channels: int, num_nodes: int, size: tuple[int, int], *, out_channels: int = 128
 ) -> FullyConnectedGenerator | PooledGenerator:
-    """The generator called ``name``: ``"fc"`` (the main model's) or ``"pool"`` (DyReg-GNN-Lite's)."""
-    check_option("generator", name, ("fc", "pool"))
-    known: dict[str, type[FullyConnectedGenerator] | type[PooledGenerator]] = {
-        "fc": FullyConnectedGenerator,
-        "pool": PooledGenerator,
-    }
-    return known[name](channels, num_nodes, size, out_channels=out_channels)
+    """The generator called ``name``: ``"fc"`` (the main model's, also ``None``) or ``"pool"`` (DyReg-GNN-Lite's)."""
+    name = "fc" if name is None else name
+    check_option("generator", name, tuple(GENERATORS))
+    return GENERATORS[name](channels, num_nodes, size, out_channels=out_channels)
 
 
 def _at_size(x: Tensor, size: tuple[int, int]) -> Tensor:

@@ -159,6 +159,7 @@ def test_gradients_reach_every_parameter(generator, x):
         ({"arrangement": (0, 3)}, "at least one channel and one node"),
         ({"cell": "rnn"}, "Expected 'cell' to be one of 'gru', 'lstm'"),
         ({"generator": "big"}, "Expected 'generator' to be one of 'fc', 'pool' .got 'big'"),
+        ({"generator": "big", "adapt": "dataset"}, "Expected 'generator' to be one of 'fc', 'pool'"),
         ({"generator": "pool", "adapt": "dataset"}, "Expected 'generator' .*no generator .got 'pool' and adapt"),
         ({"generator": torch.nn.Identity()}, "Expected 'generator' with an attribute out_channels"),
         ({"anchors": torch.zeros(4, 2)}, r"Expected 'anchors' of shape \[9, 2\] .got \[4, 2\]"),
