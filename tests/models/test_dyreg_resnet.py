@@ -1,8 +1,7 @@
 import pytest
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
-from pyg_video.models import create_model
+from pyg_video.models import create_model, model_cost
 from pyg_video.models.dyreg_block import NODES
 
 PAPER = {"fixed": 2.82, "lite": 2.83, "dyreg": 3.08}  # millions of parameters, table 6
@@ -10,13 +9,6 @@ PAPER = {"fixed": 2.82, "lite": 2.83, "dyreg": 3.08}  # millions of parameters, 
 
 def millions(model):
     return sum(p.numel() for p in model.parameters()) / 1e6
-
-
-def multiply_adds(module, *shape):
-    """By part, in G; a part of a GraphBlock goes by its name in it."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        module.eval().to("meta")(torch.empty(1, *shape, device="meta"))
-    return {name.partition(".")[2]: sum(flops.values()) / 2e9 for name, flops in counter.get_flop_counts().items()}
 
 
 @pytest.mark.parametrize("nodes", PAPER)
@@ -68,18 +60,13 @@ def test_stages_without_a_place_are_refused(stages):
 
 
 def test_multiply_adds_are_the_papers_if_messages_are_counted_once_a_pair():
-    plain = 16 * multiply_adds(create_model("tsm_resnet50"), 1, 3, 224, 224)[""]  # every frame costs the same
-    assert plain == pytest.approx(65.8, rel=0.02)
-    model, extra, regions, released = create_model("dyreg_tsm_resnet50"), 0.0, 0.0, 0.0
-    for place, channels, C, side in (("layer2.2", 128, 128, 28), ("layer3.4", 256, 256, 14), ("layer4.1", 512, 256, 7)):
-        block = model.get_submodule(f"backbone.stages.{place}.conv2.1")
-        cost = multiply_adds(block, 16, channels, side, side)
-        pool = 16 * 9 * C * side**2 / 1e9  # pixels into nodes; the way back costs as much
-        per_pair = 3 * 16 * (81 - 9) * C**2 / 1e9  # more, where messages are computed for every pair, in three stages
-        extra += cost[""]
-        regions += cost["builder"] - pool
-        released += cost[""] + per_pair - 2 * pool  # a counter of layers does not see the products with the kernels
+    cost = model_cost(create_model("dyreg_tsm_resnet50"), (16, 3, 224, 224), runs=0).multiply_adds
+    backbone, regions, graph = (count / 1e9 for count in cost)
+    assert backbone == pytest.approx(65.8, rel=0.02)
     assert regions == pytest.approx(0.2, abs=0.05)
-    assert extra == pytest.approx(1.19, abs=0.01)
-    assert released == pytest.approx(1.6, abs=0.05)
-    assert released - regions == pytest.approx(1.4, abs=0.05)  # GNN + Fixed
+    assert graph + regions == pytest.approx(1.19, abs=0.01)
+    for C, side in ((128, 28), (256, 14), (256, 7)):
+        graph += 3 * 16 * (81 - 9) * C**2 / 1e9  # the first layer of the messages once a pair, in three stages
+        graph -= 2 * 16 * 9 * C * side**2 / 1e9  # the products with the kernels, which no layer makes
+    assert graph == pytest.approx(1.4, abs=0.05)  # GNN + Fixed
+    assert graph + regions == pytest.approx(1.6, abs=0.05)
