@@ -4,23 +4,28 @@ from .baselines import cnn_sync_mnist
 from .classifier import ModelRecipe, Option, VideoClassifier
 from .dyreg import dyreg_gnn_sync_mnist, dyreg_processor
 from .heads import GraphHead, PoolHead
-from .regions import find_graphs
+from .regions import BlockRegions, capture_graphs, capture_maps, find_builders, find_graphs, model_regions
 from .registry import create_model, list_models, model_options, register_model
 from .rstg import rstg_sync_mnist
 
 __all__ = [
+    "BlockRegions",
     "GraphHead",
     "ModelRecipe",
     "Option",
     "PoolHead",
     "VideoClassifier",
+    "capture_graphs",
+    "capture_maps",
     "cnn_sync_mnist",
     "create_model",
     "dyreg_gnn_sync_mnist",
     "dyreg_processor",
+    "find_builders",
     "find_graphs",
     "list_models",
     "model_options",
+    "model_regions",
     "register_model",
     "rstg_sync_mnist",
 ]

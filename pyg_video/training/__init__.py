@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .callbacks import AtomicCheckpointIO, BestCheckpoint, ExportBest, best_checkpoint, last_checkpoint
     from .data import ClipBatches, ClipData, FreshClipBatches, MultiSyncMNISTData, SyncMNISTData
+    from .distillation import OffsetDistillation
     from .module import Prediction, VideoClassification
+    from .region_agreement import RegionAgreement
 
 __all__ = [
     "AtomicCheckpointIO",
@@ -16,7 +18,9 @@ __all__ = [
     "ExportBest",
     "FreshClipBatches",
     "MultiSyncMNISTData",
+    "OffsetDistillation",
     "Prediction",
+    "RegionAgreement",
     "SyncMNISTData",
     "VideoClassification",
     "best_checkpoint",
@@ -26,7 +30,7 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name in __all__:
-        for home in ("callbacks", "data", "module"):
+        for home in ("callbacks", "data", "distillation", "module", "region_agreement"):
             module = import_module(f".{home}", __name__)
             if hasattr(module, name):
                 return getattr(module, name)
