@@ -20,7 +20,7 @@ class RegionObjectDistance(RegionMetric):
     ``match="object"``, asks whether every object has a region; ``"region"`` asks whether every region is at an object,
     and ``"both"`` is the mean of the two (a Chamfer distance).
 
-    A 3 x 3 grid is 0.128 from an object that may be anywhere, nine random regions are about 0.19 from it, and the
+    A 3 x 3 grid is 0.128 from an object that may be anywhere, nine random regions 0.184, and the
     centre of the frame is 0.383.
 
     Args:

@@ -107,7 +107,8 @@ class RegionAgreement(Callback):
         several = len(self._metrics.get(stage, {})) > 1
         for name, metrics in self._metrics.get(stage, {}).items():
             for key, value in metrics.compute().items():
-                pl_module.log(f"{stage}/region_{key}/{name}" if several else f"{stage}/region_{key}", value)
+                full = f"{stage}/region_{key}/{name}" if several else f"{stage}/region_{key}"
+                pl_module.log(full, value, sync_dist=True)  # the same in all processes already
             metrics.reset()
 
 
