@@ -78,20 +78,22 @@ def test_attention_is_zero_where_there_is_no_edge():
     torch.testing.assert_close(alpha, want / want.sum(1, keepdim=True))
 
 
-def test_a_block_that_runs_twice_is_told_as_of_its_last_call():
-    block = nn.Sequential(GridGraph(4, (2,)), RSTG(SpaceConv(4), TemporalRNN(4), TemporalRNN(4), num_stages=1))
+def test_blocks_that_run_again_are_told_as_of_their_last_call():
+    def block(scale):
+        return nn.Sequential(GridGraph(4, (scale,)), RSTG(SpaceConv(4), TemporalRNN(4), TemporalRNN(4), num_stages=1))
 
-    class Twice(nn.Module):
+    class Again(nn.Module):
         def __init__(self):
             super().__init__()
-            self.block = block
+            self.one, self.other = block(2), block(1)
 
         def forward(self, x):
-            return self.block(x), self.block(x[:, :1])
+            return self.one(x), self.other(x), self.one(x[:, :1])
 
-    (regions,) = model_regions(Twice(), torch.rand(1, 2, 4, 3, 3)).values()
-    assert regions.box.shape == (1, 1, 4, 4)
-    assert [alpha.shape for alpha in regions.attention] == [(1, 1, 4, 4, 1)]
+    regions = model_regions(Again(), torch.rand(1, 2, 4, 3, 3))
+    shapes = {name: [alpha.shape for alpha in block.attention] for name, block in regions.items()}
+    assert shapes == {"one.0": [(1, 1, 4, 4, 1)], "other.0": [(1, 2, 1, 1, 1)]}
+    assert regions["one.0"].box.shape == (1, 1, 4, 4)
 
 
 def test_a_model_without_a_graph_is_named():
