@@ -1,5 +1,13 @@
 """Whole models: a backbone, graph blocks, a head; by hand or by name."""
 
+from .backbones import (
+    c2d_resnet50,
+    i3d_resnet50,
+    non_local_resnet50,
+    resnet18_multi_sync_mnist,
+    tsm_resnet18,
+    tsm_resnet50,
+)
 from .baselines import cnn_sync_mnist
 from .classifier import ModelRecipe, Option, VideoClassifier
 from .dyreg import dyreg_gnn_sync_mnist, dyreg_processor
@@ -15,6 +23,7 @@ __all__ = [
     "Option",
     "PoolHead",
     "VideoClassifier",
+    "c2d_resnet50",
     "capture_graphs",
     "capture_maps",
     "cnn_sync_mnist",
@@ -23,9 +32,14 @@ __all__ = [
     "dyreg_processor",
     "find_builders",
     "find_graphs",
+    "i3d_resnet50",
     "list_models",
     "model_options",
     "model_regions",
+    "non_local_resnet50",
     "register_model",
+    "resnet18_multi_sync_mnist",
     "rstg_sync_mnist",
+    "tsm_resnet18",
+    "tsm_resnet50",
 ]

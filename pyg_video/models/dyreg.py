@@ -56,8 +56,8 @@ def dyreg_gnn_sync_mnist(
     backbone = digit_backbone(frame, channels, strides)
 
     def graph(at: int) -> tuple[nn.Module, nn.Module]:
-        _, C, stride = backbone.info[at]
-        size = (-(-frame // stride),) * 2
+        place = backbone.info[at]
+        C, size = place.channels, (-(-frame // place.stride),) * 2
         builder = RegionGraph(
             C,
             size=size,
@@ -74,7 +74,7 @@ def dyreg_gnn_sync_mnist(
         vector = GraphHead(*graph(stage), channels=channels[-1], num_classes=num_classes, readout=ToVector(readout))
         return VideoClassifier(backbone, vector)
     blocks = {
-        backbone.info[at][0]: GraphBlock(*graph(at), channels=channels[at], residual_scale=residual_scale)
+        backbone.info[at].name: GraphBlock(*graph(at), channels=channels[at], residual_scale=residual_scale)
         for at in stages or (stage,)
     }
     return VideoClassifier(backbone, PoolHead(channels[-1], num_classes, readout=readout), blocks=blocks)

@@ -96,7 +96,8 @@ class OffsetDistillation(Callback):
         def extra(batch: SyncClip) -> Tensor:
             loss = torch.stack([self._loss(task.net, name, maps[name], batch.video) for name in self._pairs]).sum()
             # Not with task.log, which would repeat the last value in all later steps of the epoch.
-            if (trainer.global_step + 1) % max(1, trainer.log_every_n_steps) == 0:
+            every = trainer.log_every_n_steps  # type: ignore[attr-defined]
+            if (trainer.global_step + 1) % max(1, every) == 0:
                 for logger in trainer.loggers:
                     logger.log_metrics({"train/distillation": float(loss.detach())}, step=trainer.global_step)
             return self.weight * loss
