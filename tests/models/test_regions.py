@@ -50,7 +50,7 @@ def test_captured_maps_are_what_the_builders_saw():
         model(video, lengths)
     x, seen_lengths = maps["blocks.stage2.builder"]
     torch.testing.assert_close(x, model.backbone(video.flatten(0, 1)).unflatten(0, (2, 3)))
-    assert seen_lengths is lengths
+    assert torch.equal(seen_lengths, lengths)
 
 
 def test_regions_and_attention_of_every_block():
