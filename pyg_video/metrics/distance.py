@@ -20,8 +20,8 @@ class RegionObjectDistance(RegionMetric):
     ``match="object"``, asks whether every object has a region; ``"region"`` asks whether every region is at an object,
     and ``"both"`` is the mean of the two (a Chamfer distance).
 
-    A 3 x 3 grid is 0.128 from an object that may be anywhere, nine random regions 0.184, and the
-    centre of the frame is 0.383.
+    From an object that may be anywhere, the nearest cell of a 3 x 3 grid is 0.128 away, the nearest of nine random
+    regions 0.184, and the centre of the frame 0.383.
 
     Args:
         match: ``"object"``: to every object the nearest region; ``"region"``: to every region the nearest object;
