@@ -8,8 +8,9 @@ from .backbones import (
     tsm_resnet18,
     tsm_resnet50,
 )
-from .baselines import cnn_sync_mnist
+from .baselines import cnn_sync_mnist, conv_lstm_sync_mnist, i3d_sync_mnist, non_local_sync_mnist
 from .classifier import ModelRecipe, Option, VideoClassifier
+from .cost import Cost, Latency, MultiplyAdds, model_cost
 from .dyreg import dyreg_gnn_sync_mnist, dyreg_processor
 from .heads import GraphHead, PoolHead
 from .regions import BlockRegions, capture_graphs, capture_maps, find_builders, find_graphs, model_regions
@@ -18,8 +19,11 @@ from .rstg import rstg_sync_mnist
 
 __all__ = [
     "BlockRegions",
+    "Cost",
     "GraphHead",
+    "Latency",
     "ModelRecipe",
+    "MultiplyAdds",
     "Option",
     "PoolHead",
     "VideoClassifier",
@@ -27,16 +31,20 @@ __all__ = [
     "capture_graphs",
     "capture_maps",
     "cnn_sync_mnist",
+    "conv_lstm_sync_mnist",
     "create_model",
     "dyreg_gnn_sync_mnist",
     "dyreg_processor",
     "find_builders",
     "find_graphs",
     "i3d_resnet50",
+    "i3d_sync_mnist",
     "list_models",
+    "model_cost",
     "model_options",
     "model_regions",
     "non_local_resnet50",
+    "non_local_sync_mnist",
     "register_model",
     "resnet18_multi_sync_mnist",
     "rstg_sync_mnist",

@@ -7,30 +7,48 @@ if TYPE_CHECKING:
     from .callbacks import AtomicCheckpointIO, BestCheckpoint, ExportBest, best_checkpoint, last_checkpoint
     from .data import ClipBatches, ClipData, FreshClipBatches, MultiSyncMNISTData, SyncMNISTData
     from .distillation import OffsetDistillation
+    from .evaluation import Evaluation, Score, evaluate
+    from .evaluation_report import write_evaluation
+    from .loading import load_trained
     from .module import Prediction, VideoClassification
     from .region_agreement import RegionAgreement
+    from .scored_clips import ScoredClips, configured_clips, recorded_clips
 
 __all__ = [
     "AtomicCheckpointIO",
     "BestCheckpoint",
     "ClipBatches",
     "ClipData",
+    "Evaluation",
     "ExportBest",
     "FreshClipBatches",
     "MultiSyncMNISTData",
     "OffsetDistillation",
     "Prediction",
     "RegionAgreement",
+    "Score",
+    "ScoredClips",
     "SyncMNISTData",
     "VideoClassification",
     "best_checkpoint",
+    "configured_clips",
+    "evaluate",
     "last_checkpoint",
+    "load_trained",
+    "recorded_clips",
+    "write_evaluation",
 ]
+
+_HOMES = (
+    *("scored_clips", "loading", "evaluation", "evaluation_report", "callbacks", "data", "module"),
+    *("distillation", "region_agreement"),
+)
+"""Modules that have them; those that need no Lightning first."""
 
 
 def __getattr__(name: str) -> object:
     if name in __all__:
-        for home in ("callbacks", "data", "distillation", "module", "region_agreement"):
+        for home in _HOMES:
             module = import_module(f".{home}", __name__)
             if hasattr(module, name):
                 return getattr(module, name)

@@ -7,9 +7,9 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
-from ..checkpoints import load_model
 from ..datasets import SyncClip
 from ..models import VideoClassifier, capture_graphs, capture_maps, find_builders
+from .loading import load_trained
 from .module import VideoClassification
 
 
@@ -43,8 +43,9 @@ class OffsetDistillation(Callback):
     Logs ``train/distillation``, the unweighted loss.
 
     Args:
-        teachers: checkpoint, as ``save_model`` wrote it, of the teacher of each block. A block is named by its stage,
-            ``stage2``, or by its builder, ``blocks.stage2.builder``; a teacher has one block, or one of that name.
+        teachers: checkpoint, ``.safetensors`` or ``.ckpt``, of the teacher of each block. A block is named by its
+            stage, ``stage2``, or by its builder, ``blocks.stage2.builder``; a teacher has one block, or one of that
+            name.
         share: part of all training steps, in [0, 1].
         weight: factor of the added loss.
 
@@ -69,7 +70,7 @@ class OffsetDistillation(Callback):
         if stage == "fit":
             student = find_builders(cast(VideoClassification, pl_module).net)
             for block, path in self.teachers.items():
-                teacher = load_model(path).requires_grad_(False)
+                teacher = load_trained(path).model.requires_grad_(False)
                 builders = find_builders(teacher)
                 name = find_block(student, block, "the student")
                 theirs = next(iter(builders)) if len(builders) == 1 else find_block(builders, block, f"'{path}'")
