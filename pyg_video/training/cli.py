@@ -4,20 +4,22 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from importlib import import_module
 
 from .. import __version__
 
 _USAGE = """\
-usage: pyg-video {fit,validate,test,predict} [options]
+usage: pyg-video {fit,validate,test,predict,prepare} [options]
 
-Train and evaluate the models of pyg_video on synchronous digits.
+Train and evaluate the models of pyg_video on synchronous digits and on Something-Something.
 
   fit       train; writes logs, checkpoints and the best weights as safetensors under trainer.default_root_dir
   validate  score a checkpoint on the validation clips
   test      score a checkpoint on the test clips: digits and trajectories that training never saw
   predict   write a table of predictions for the test clips
+  prepare   check a download of Something-Something: pyg-video prepare --root DIR --version v2
 
-Every option is in a YAML file, on the command line, or both; the command line wins:
+Every option of the first four is in a YAML file, on the command line, or both; the command line wins:
 
   pyg-video fit --config examples/configs/small_dyreg.yaml --model.lr 1e-3 --trainer.max_epochs 2
   pyg-video fit --config examples/configs/small_dyreg.yaml --ckpt_path runs/small_dyreg/version_0/checkpoints/last.ckpt
@@ -30,6 +32,10 @@ options:
 
 A mistake ends with one line and exit code 2; PYG_VIDEO_TRACEBACK=1 shows where it was noticed.
 """
+
+
+_OWN = {"prepare": ".prepare"}
+"""Commands without Lightning, and the modules whose ``run(arguments)`` gives the exit code."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,6 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[0] == "--version":
         print(f"pyg-video {__version__}")
         return 0
+    if arguments[0] in _OWN:
+        return _run_own(arguments[0], arguments[1:])
     # torch_geometric scripts helpers at import, which torch 2.15 announces to be deprecated.
     warnings.filterwarnings("ignore", "`torch.jit.script", FutureWarning)
     from .lightning_cli import USER_ERRORS, in_one_line, run
@@ -62,6 +70,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"pyg-video: error: {in_one_line(error)}", file=sys.stderr)
         return 2
     return 0
+
+
+def _run_own(command: str, arguments: Sequence[str]) -> int:
+    try:
+        code: int = import_module(_OWN[command], __package__).run(arguments)
+    except (ValueError, OSError) as error:
+        if os.environ.get("PYG_VIDEO_TRACEBACK"):
+            raise
+        print(f"pyg-video: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return code
 
 
 if __name__ == "__main__":

@@ -12,8 +12,10 @@ from torch.nn import functional as F
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
-from ..datasets import SyncClip
+from ..datasets import SyncClip, VideoClip
 from ..models import Option, create_model, model_options
+
+Clips = SyncClip | VideoClip
 
 
 class Prediction(NamedTuple):
@@ -91,26 +93,32 @@ class VideoClassification(LightningModule):
     def forward(self, video: Tensor) -> Tensor:
         return self.net(video)
 
-    def training_step(self, batch: SyncClip, batch_idx: int) -> Tensor:  # noqa: ARG002
+    def training_step(self, batch: Clips, batch_idx: int) -> Tensor:  # noqa: ARG002
         loss = self._score(batch, self.train_metrics)
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch.label))
         return loss
 
-    def validation_step(self, batch: SyncClip, batch_idx: int) -> None:  # noqa: ARG002
+    def validation_step(self, batch: Clips, batch_idx: int) -> None:  # noqa: ARG002
         loss = self._score(batch, self.val_metrics)
         self.log("val/loss", loss, sync_dist=True, batch_size=len(batch.label))
 
-    def test_step(self, batch: SyncClip, batch_idx: int) -> None:  # noqa: ARG002
+    def test_step(self, batch: Clips, batch_idx: int) -> None:  # noqa: ARG002
         self._score(batch, self.test_metrics)
 
-    def predict_step(self, batch: SyncClip, batch_idx: int) -> Prediction:  # noqa: ARG002
-        probability = self(batch.video).float().softmax(dim=-1)
+    def predict_step(self, batch: Clips, batch_idx: int) -> Prediction:  # noqa: ARG002
+        probability = self._scores(batch.video).softmax(dim=-1)
         label = probability.argmax(dim=-1)
         name = [self.label_names[k] for k in label.tolist()] if self.label_names else []
         return Prediction(probability, label, batch.label, name)
 
-    def _score(self, batch: SyncClip, metrics: MetricCollection) -> Tensor:
-        scores = self(batch.video).float()
+    def _scores(self, video: Tensor) -> Tensor:
+        """Of videos with several views, ``[B, S, T, C, H, W]``, the mean of the views' scores."""
+        if video.ndim == 5:
+            return self(video).float()
+        return self(video.flatten(0, 1)).float().unflatten(0, video.shape[:2]).mean(dim=1)
+
+    def _score(self, batch: Clips, metrics: MetricCollection) -> Tensor:
+        scores = self._scores(batch.video)
         metrics.update(scores.detach(), batch.label)
         self.log_dict(
             metrics,
