@@ -132,8 +132,9 @@ class SomethingSomething(Dataset[VideoClip]):
         _report(self.skipped, len(records), on_error)
         self.records = [record for record in records if record.id not in self.skipped]
         ids = {record.id for record in self.records}
-        given = boxes is None or isinstance(boxes, SomethingElse)
-        self.boxes = boxes if given else SomethingElse(boxes, ids, max_objects=max_objects)
+        if boxes is not None and not isinstance(boxes, SomethingElse):
+            boxes = SomethingElse(boxes, ids, max_objects=max_objects)
+        self.boxes = boxes
 
     @property
     def num_classes(self) -> int:

@@ -24,7 +24,7 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
         >>> batches = EpochBatches(size=5, batch_size=2)
         >>> batches.set_epoch(3)
         >>> list(batches)
-        [[(3, 4), (3, 2)], [(3, 1), (3, 0)], [(3, 3)]]
+        [[(3, 1), (3, 0)], [(3, 3), (3, 4)], [(3, 2)]]
     """
 
     epoch = 0
