@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from array import array
 from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -64,11 +66,27 @@ class SomethingElse:
             raise ValueError(f"Expected 'max_objects' of at least 1 (got {max_objects})")
         self.max_objects = max_objects
         keep = None if ids is None else set(ids)
-        self.tracks: dict[str, list[Track]] = {}
+        # All boxes in two arrays: a million small tensors would need some gigabytes.
+        frame, box = array("i"), array("f")
+        self._where: dict[str, list[tuple[str, int, int]]] = {}
         for path in paths:
             for name, frames in _videos(path):
                 if keep is None or name in keep:
-                    self.tracks[name] = _tracks(path, name, frames)[:max_objects]
+                    self._where[name] = _append(_grouped(path, name, frames), max_objects, frame, box)
+        self._frame = torch.from_numpy(np.array(frame))
+        self._box = torch.from_numpy(np.array(box)).view(-1, 4)
+
+    @property
+    def ids(self) -> list[str]:
+        """The videos with annotations."""
+        return list(self._where)
+
+    def tracks(self, video: str) -> list[Track]:
+        """The boxes of a video by object, none if it has no annotations."""
+        return [
+            Track(category, self._frame[start:end], self._box[start:end])
+            for category, start, end in self._where.get(video, [])
+        ]
 
     def boxes(self, video: str, frame: Tensor, frame_rate: float, height: int, width: int) -> Tensor:
         """The boxes of some frames of a video, as fractions of the frame; NaN where there is none.
@@ -86,7 +104,7 @@ class SomethingElse:
         """
         box = torch.full((*frame.shape, self.max_objects, 4), torch.nan)
         annotated = (frame.double() * (FRAME_RATE / (frame_rate or FRAME_RATE))).round().long()
-        for place, track in enumerate(self.tracks.get(video, [])):
+        for place, track in enumerate(self.tracks(video)):
             at = torch.searchsorted(track.frame, annotated).clamp(max=len(track.frame) - 1)
             edges = track.box[at] / torch.tensor([width, height, width, height])
             low, high = edges.clamp(0, 1).split(2, dim=-1)
@@ -96,9 +114,12 @@ class SomethingElse:
         return box
 
 
-def _tracks(path: Path, name: str, frames: list[dict[str, Any]]) -> list[Track]:
+_Groups = dict[tuple[bool, str, int], list[tuple[int, list[float]]]]
+
+
+def _grouped(path: Path, name: str, frames: list[dict[str, Any]]) -> _Groups:
     """All boxes of a video by object; of several hands in a frame, the second makes a second track."""
-    boxes: dict[tuple[bool, str, int], list[tuple[int, list[float]]]] = {}
+    groups: _Groups = {}
     try:
         for frame in frames:
             number = int(frame["name"].rpartition("/")[2].partition(".")[0]) - 1
@@ -106,19 +127,23 @@ def _tracks(path: Path, name: str, frames: list[dict[str, Any]]) -> list[Track]:
             for label in frame["labels"]:
                 category = str(label.get("standard_category", label["category"]))
                 edges = [float(label["box2d"][key]) for key in ("x1", "y1", "x2", "y2")]
-                boxes.setdefault((category == "hand", category, seen[category]), []).append((number, edges))
+                groups.setdefault((category == "hand", category, seen[category]), []).append((number, edges))
                 seen[category] += 1
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"Expected annotations of video {name} in '{path}' (got {error!r}); fetch it again") from error
-    return [
-        Track(
-            category,
-            torch.tensor([number for number, _ in sorted(boxes[key])], dtype=torch.int32),
-            torch.tensor([edges for _, edges in sorted(boxes[key])]),
-        )
-        for key in sorted(boxes)
-        for category in (key[1],)
-    ]
+    return groups
+
+
+def _append(groups: _Groups, most: int, frame: array[int], box: array[float]) -> list[tuple[str, int, int]]:
+    """Put the boxes of the first objects at the end of the arrays; tells what lies from where to where."""
+    where = []
+    for key in sorted(groups)[:most]:
+        start = len(frame)
+        for number, edges in sorted(groups[key]):
+            frame.append(number)
+            box.extend(edges)
+        where.append((key[1], start, len(frame)))
+    return where
 
 
 def _videos(path: Path) -> Iterator[tuple[str, list[dict[str, Any]]]]:

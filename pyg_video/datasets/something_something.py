@@ -183,22 +183,22 @@ def _survey(
     root: Path, version: str, records: list[VideoRecord]
 ) -> tuple[dict[str, str], dict[str, tuple[int, float]]]:
     """What is wrong with which video, and the frames and frame rates of those that were checked."""
+    folder, suffix = video_path(root, version, "0").parent, ".webm" if version == "v2" else ""
     try:
-        present = set(os.listdir(video_path(root, version, "0").parent))
+        present = set(os.listdir(folder))
     except FileNotFoundError:
         present = set()
     index = read_index(index_path(root, version))
     wrong, known = {}, {}
     for record in records:
         checked = index.get(record.id)
-        path = video_path(root, version, record.id)
-        if path.name not in present:
+        if record.id + suffix not in present:
             wrong[record.id] = "missing"
         elif checked is None:
             continue
         elif not checked.problem:
             known[record.id] = (checked.num_frames, checked.frame_rate)
-        elif fingerprint(path) == (checked.size, checked.mtime):  # else it was replaced since
+        elif fingerprint(folder / (record.id + suffix)) == (checked.size, checked.mtime):  # else it was replaced since
             wrong[record.id] = checked.problem
     return wrong, known
 

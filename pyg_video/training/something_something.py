@@ -108,10 +108,14 @@ class SomethingSomethingData(VideoData):
         return self._loader(self.val, WholeBatches(len(self.val), self.batch_size, **self._share))
 
     def test_dataloader(self) -> DataLoader[VideoClip]:
-        return self._loader(self.test, WholeBatches(len(self.test), self.test_batch_size, **self._share))
+        if self.test.split == "test":
+            raise ValueError(
+                "Expected 'test_split' val to score the test (got test, whose labels are not known)"
+            )
+        return self.predict_dataloader()
 
     def predict_dataloader(self) -> DataLoader[VideoClip]:
-        return self.test_dataloader()
+        return self._loader(self.test, WholeBatches(len(self.test), self.test_batch_size, **self._share))
 
     def _loader(
         self, videos: SomethingSomething, batches: Sampler[list[int]] | Sampler[list[tuple[int, int]]]

@@ -34,12 +34,12 @@ def folder(tmp_path):
 
 
 def test_all_four_files_are_read_together(folder):
-    assert sorted(SomethingElse(folder).tracks) == ["100", "101", "102", "103"]
-    assert sorted(SomethingElse(folder, {"101", "999"}).tracks) == ["101"]
+    assert sorted(SomethingElse(folder).ids) == ["100", "101", "102", "103"]
+    assert sorted(SomethingElse(folder, {"101", "999"}).ids) == ["101"]
 
 
 def test_objects_come_first_and_every_hand_has_a_place_of_its_own(folder):
-    tracks = SomethingElse(folder).tracks["100"]
+    tracks = SomethingElse(folder).tracks("100")
     assert [track.category for track in tracks] == ["0000", "hand", "hand"]
     assert [track.frame.tolist() for track in tracks] == [[0, 2], [0], [0]]
     assert tracks[2].box.tolist() == [[32, 24, 64, 48]]

@@ -50,6 +50,8 @@ def test_the_test_has_six_views_of_every_validation_video(tiny):
     assert torch.cat([batch.number for batch in batches]).tolist() == [0, 1, 2]
     assert next(iter(tiny(test_clips=1, test_crops=1).test_dataloader())).video.shape == (3, 3, 3, 32, 32)
     assert next(iter(tiny(test_split="test").predict_dataloader())).label.tolist() == [-1]
+    with pytest.raises(ValueError, match="'test_split' val to score the test"):
+        tiny(test_split="test").test_dataloader()
 
 
 def test_flips_swap_left_and_right(tiny):
@@ -73,10 +75,11 @@ def test_a_training_epoch_depends_on_seed_and_epoch_alone(tiny, num_workers):
 
 class Losses(Callback):
     def __init__(self):
-        self.seen = []
+        self.seen, self.order = [], []
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
         self.seen.append(outputs["loss"].item())
+        self.order += batch.number.tolist()
 
 
 class Cut(Callback):
@@ -98,6 +101,7 @@ def test_a_resumed_run_equals_one_that_was_never_interrupted(tiny, tiny_trainer,
     last = next((tmp_path / "part").rglob("last.ckpt"))
     tiny_trainer(resumed, folder="rest", max_epochs=3).fit(task(), tiny(), ckpt_path=last)
     assert len(whole.seen) == 6
+    assert len({tuple(whole.order[i : i + 6]) for i in (0, 6, 12)}) == 3
     assert resumed.seen == whole.seen[2:]
 
 
