@@ -109,9 +109,7 @@ class SomethingSomethingData(VideoData):
 
     def test_dataloader(self) -> DataLoader[VideoClip]:
         if self.test.split == "test":
-            raise ValueError(
-                "Expected 'test_split' val to score the test (got test, whose labels are not known)"
-            )
+            raise ValueError("Expected 'test_split' val to score the test (got test, whose labels are not known)")
         return self.predict_dataloader()
 
     def predict_dataloader(self) -> DataLoader[VideoClip]:
