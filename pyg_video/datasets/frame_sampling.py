@@ -36,7 +36,7 @@ def segment_indices(num_frames: int, length: int, num_clips: int = 1, *, generat
     segment = num_frames // length
     if generator is None or not segment:
         phase = (0.5 + torch.arange(num_clips, dtype=torch.float64) / num_clips) % 1
-        return ((start + phase[:, None]) * num_frames / length).floor().long().clamp(max=num_frames - 1)
+        return ((start + phase[:, None]) * num_frames / length).floor().long()
     return start * segment + torch.randint(segment, (num_clips, length), generator=generator)
 
 

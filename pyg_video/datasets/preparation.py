@@ -108,14 +108,11 @@ def prepare(
                 write_index(index, found)
                 saved = time.monotonic()
     finally:
-        write_index(index, {name: result for name, result in found.items() if result.problem != _MISSING})
+        write_index(index, found)
     problems = {(videos[name], name): found[name].problem for name in videos if found[name].problem}
     table = root / f"pyg-video-problems-{version}.csv"
     write_text(table, _as_csv(root, version, problems))
     return Report(len(videos), checked, problems, index, table)
-
-
-_MISSING = "missing"
 
 
 def check_video(root: str | os.PathLike[str], version: str, name: str) -> CheckedVideo:
@@ -124,7 +121,7 @@ def check_video(root: str | os.PathLike[str], version: str, name: str) -> Checke
     try:
         size, mtime = fingerprint(path)
     except OSError:
-        return CheckedVideo(0, 0, 0, 0.0, _MISSING)
+        return CheckedVideo(0, 0, 0, 0.0, "missing")
     try:
         if version == "v1":
             files = frame_files(path)

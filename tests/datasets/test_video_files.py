@@ -5,7 +5,11 @@ import pytest
 import torch
 
 from pyg_video.datasets import VideoFileError, decode_frames, probe_video
-from pyg_video.datasets.video_files import count_frames
+from pyg_video.datasets.video_files import _by_time, _opened, _times, count_frames
+
+
+def shade(number, height, width):
+    return torch.full((height, width, 3), 16 + 5 * (number % 47), dtype=torch.uint8).numpy()
 
 
 def levels(frames):
@@ -34,14 +38,37 @@ def test_any_frame_rate(make_video, tmp_path, rate):
 
 @pytest.mark.parametrize(("name", "codec"), [("long.webm", "libvpx-vp9"), ("long.mp4", "libx264")])
 def test_far_frames_of_a_long_video_are_the_same_as_by_counting(make_video, tmp_path, monkeypatch, name, codec):
-    def shade(number, height, width):
-        return torch.full((height, width, 3), 16 + 5 * (number % 47), dtype=torch.uint8).numpy()
-
     path = make_video(tmp_path / name, 400, codec=codec, height=16, width=16, frame=shade)
     wanted = [7, 130, 131, 256, 399, 399]
     jumped = decode_frames(path, wanted)
     monkeypatch.setattr("pyg_video.datasets.video_files._FAR", 1000)
     assert torch.equal(jumped, decode_frames(path, wanted))
+
+
+def test_far_frames_are_reached_by_the_key_frames_before_them(make_video, tmp_path):
+    class Spy:
+        decoded = 0
+
+        def __init__(self, container):
+            self.container = container
+
+        def seek(self, *arguments, **options):
+            self.container.seek(*arguments, **options)
+
+        def decode(self, stream):
+            for frame in self.container.decode(stream):
+                Spy.decoded += 1
+                yield frame
+
+    path = make_video(tmp_path / "long.webm", 120, height=16, width=16, frame=shade)
+    with _opened(path) as (container, stream):
+        times, keys = _times(container, stream)
+    assert [times.index(key) for key in keys] == list(range(0, 120, 8))
+    with _opened(path) as (container, stream):
+        wanted = [3, 4, 61, 62, 119]
+        frames = list(_by_time(Spy(container), stream, wanted, times, keys))
+    assert [times.index(frame.pts) for frame in frames] == wanted
+    assert Spy.decoded == 5 + 7 + 8  # from frames 0, 56 and 112
 
 
 def test_a_phone_held_upright_gives_upright_frames(make_video, tmp_path):
