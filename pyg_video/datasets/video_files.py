@@ -122,7 +122,7 @@ def decode_frames(path: str | os.PathLike[str], indices: Sequence[int], backend:
         frames = _by_time(container, stream, wanted, times, keys) if clean else _in_order(container, stream, wanted)
         found = dict(zip(wanted, map(_as_tensor, frames), strict=False))
     if len(found) < len(wanted):
-        raise VideoFileError.of(path, f"fewer frames than number {wanted[len(found)]}, counted from 0")
+        raise VideoFileError.of(path, f"no frame number {wanted[len(found)]}, counted from 0")
     size = found[wanted[0]].shape[1:]
     if any(frame.shape[1:] != size for frame in found.values()):
         raise VideoFileError.of(path, "frames of several sizes", "convert it with ffmpeg")
@@ -163,6 +163,8 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[InputContainer, Vide
 def _times(container: InputContainer, stream: VideoStream) -> tuple[list[int], list[int]]:
     """Presentation times of all frames and of the key frames, sorted; -1 where a packet has none."""
     packets = [packet for packet in container.demux(stream) if packet.size and not packet.is_discard]
+    if stream.codec_context.name == "vp8":  # whose alternate references are packets of their own, and not shown
+        packets = [packet for packet in packets if memoryview(packet)[0] & 0x10]
     times = [-1 if packet.pts is None else packet.pts for packet in packets]
     return sorted(times), sorted(time for time, packet in zip(times, packets, strict=True) if packet.is_keyframe)
 

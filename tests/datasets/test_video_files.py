@@ -79,6 +79,26 @@ def test_a_phone_held_upright_gives_upright_frames(make_video, tmp_path):
     assert torch.equal(decode_frames(upright, [4]), decode_frames(lying, [4]).rot90(1, (2, 3)))
 
 
+def test_packets_that_are_not_shown_are_not_counted(make_video, tmp_path):
+    import av
+
+    path = make_video(tmp_path / "shown.webm")
+    with av.open(str(path)) as source, av.open(str(tmp_path / "hidden.webm"), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(source.demux(video=0)):
+            content = bytearray(bytes(packet))
+            if number == 5:
+                content[0] &= 0xEF  # the bit that says "show"
+            if content:
+                copy = av.Packet(bytes(content))
+                copy.pts, copy.dts, copy.time_base, copy.stream = packet.pts, packet.dts, packet.time_base, stream
+                copy.is_keyframe = packet.is_keyframe
+                target.mux(copy)
+    assert probe_video(tmp_path / "hidden.webm").num_frames == 11
+    assert count_frames(tmp_path / "hidden.webm").num_frames == 11
+    assert levels(decode_frames(tmp_path / "hidden.webm", [4, 5, 10])) == [4, 6, 11]
+
+
 def test_portrait_frames(make_video, tmp_path):
     path = make_video(tmp_path / "a.webm", height=64, width=36)
     assert decode_frames(path, [0]).shape == (1, 3, 64, 36)
@@ -121,9 +141,9 @@ def test_a_file_without_video(tmp_path):
 
 def test_frames_beyond_the_end_are_refused(make_video, tmp_path):
     path = make_video(tmp_path / "a.webm")
-    with pytest.raises(VideoFileError, match="fewer frames than number 12"):
+    with pytest.raises(VideoFileError, match="no frame number 12, counted from 0"):
         decode_frames(path, [3, 12, 40])
-    with pytest.raises(VideoFileError, match="fewer frames than number 300"):
+    with pytest.raises(VideoFileError, match="no frame number 300"):
         decode_frames(path, [3, 300])
     for wrong in ([], [-1, 3]):
         with pytest.raises(ValueError, match="'indices' to be frame numbers of at least 0"):
