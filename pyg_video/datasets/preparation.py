@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -172,14 +174,25 @@ def _checked(
     if workers == 1 or len(names) <= _CHUNK:
         yield from ((name, check(name)) for name in names)
         return
-    with ProcessPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with ProcessPoolExecutor(workers, initializer=_start) as pool:
         chunks = [names[i : i + _CHUNK] for i in range(0, len(names), _CHUNK)]
         tasks = [pool.submit(_check_all, check, chunk) for chunk in chunks]
         try:
             for task in as_completed(tasks):
                 yield from task.result()
+        except BrokenProcessPool as error:
+            raise OSError(
+                "Expected the processes to read to the end (got one that was killed, or that crashed on a video); what "
+                "was found is kept: run again, with 1 worker to see which video it is"
+            ) from error
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _start() -> None:
+    """One thread a process, and the main process alone decides what Ctrl-C means."""
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _check_all(check: Callable[[str], CheckedVideo], names: Sequence[str]) -> list[tuple[str, CheckedVideo]]:

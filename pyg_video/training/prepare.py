@@ -28,7 +28,7 @@ def run(arguments: Sequence[str]) -> int:
         description="Decode every video of Something-Something once. What is missing, truncated or damaged is listed "
         "in <root>/pyg-video-problems-<version>.csv; <root>/pyg-video-index-<version>.json keeps the numbers of "
         "frames, which the data set reads. A second run goes on where the first was stopped. "
-        "Exit code 0: all videos are whole; 2: some are not.",
+        "Exit code 0: all videos are whole; 2: some are not; 130: stopped by Ctrl-C.",
     )
     parser.add_argument("--root", required=True, help="folder of the download, see docs/something_something.md")
     parser.add_argument("--version", choices=VERSIONS, default="v2", help="of the data set (default: v2)")
@@ -41,6 +41,10 @@ def run(arguments: Sequence[str]) -> int:
             bar.total = total
             bar.update(done - bar.n)
 
-        report = prepare(options.root, options.version, options.splits, workers=options.workers, progress=progress)
+        try:
+            report = prepare(options.root, options.version, options.splits, workers=options.workers, progress=progress)
+        except KeyboardInterrupt:
+            print("\nStopped; the next run goes on from here.", file=sys.stderr)
+            return 130
     print(report.summary())
     return 2 if report.problems else 0

@@ -9,8 +9,6 @@ from .crops import CentreCrop, MultiScaleCrop, ShortSide, ThreeCrops
 from .flip import HorizontalFlip
 from .normalize import Normalize
 
-Step = Callable[..., AnyClip]
-
 
 class Compose:
     """Steps one after the other, all drawing from one generator.

@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 
 import pytest
 
@@ -98,6 +99,18 @@ def test_several_processes_find_the_same(something_v2, monkeypatch):
     monkeypatch.setattr(module, "_CHUNK", 3)
     assert prepare(something_v2, workers=2).problems == alone.problems
     assert prepare(something_v2).checked == 1
+
+
+def test_a_process_that_dies_is_told_and_nothing_found_is_lost(something_v2, monkeypatch):
+    monkeypatch.setattr(module, "_CHUNK", 3)
+    monkeypatch.setattr(module, "check_video", _die)
+    with pytest.raises(OSError, match="got one that was killed, or that crashed on a video"):
+        prepare(something_v2, workers=2)
+    assert index_path(something_v2, "v2").is_file()
+
+
+def _die(root, version, name):
+    os._exit(1)
 
 
 def test_progress_is_told(something_v2):

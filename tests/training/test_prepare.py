@@ -34,6 +34,15 @@ def test_mistakes_end_in_one_line_that_names_them(arguments, named, capsys):
     assert named in error
 
 
+def test_a_stop_says_how_to_go_on(something_v2, monkeypatch, capsys):
+    def stop(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pyg_video.training.prepare.prepare", stop)
+    assert main(["prepare", "--root", str(something_v2)]) == 130
+    assert "the next run goes on from here" in capsys.readouterr().err
+
+
 def test_a_traceback_on_request(monkeypatch):
     monkeypatch.setenv("PYG_VIDEO_TRACEBACK", "1")
     with pytest.raises(FileNotFoundError):
