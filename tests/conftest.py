@@ -1,12 +1,18 @@
-"""Shared by all tests: seeds, one thread, tiny videos, and a place for the files that PyG writes for convolutions."""
+"""Shared by all tests: seeds, one thread, a place for the files that PyG writes, tiny videos, large files.
+
+Files that are too large for the repository lie elsewhere; tests that need one are skipped where it is missing.
+"""
 
 import json
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 import pytest
 import torch
+
+_MNIST = [f"MNIST/raw/{split}-{kind}-ubyte" for split in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -111,3 +117,21 @@ def something_v2(_something_v2, tmp_path):
 @pytest.fixture
 def something_v1(_something_v1, tmp_path):
     return shutil.copytree(_something_v1, tmp_path / "v1")
+
+
+def _shared(*needed: str) -> Path:
+    """The folder data of PYG_VIDEO_SHARED, or of ``shared`` beside the repository, if it holds all that is needed."""
+    folder = Path(os.environ.get("PYG_VIDEO_SHARED", Path(__file__).parents[2] / "shared")) / "data"
+    if missing := [name for name in needed if not (folder / name).is_file()]:
+        pytest.skip(f"needs data/{missing[0]}: set PYG_VIDEO_SHARED to a folder that has it")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mnist():
+    return _shared(*_MNIST)
+
+
+@pytest.fixture(scope="session")
+def authors_trajectories():
+    return _shared("syncmnist/authors_5sync_test.npz") / "syncmnist/authors_5sync_test.npz"

@@ -1,4 +1,4 @@
-"""Layer normalisation of one frame's graph."""
+"""Normalisation of the nodes and messages of graphs."""
 
 import torch
 from torch import Tensor, nn
@@ -60,6 +60,112 @@ class FrameNorm(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.channels}, eps={self.eps}"
+
+
+class ClipNorm(nn.Module):
+    r"""Layer normalisation over all frames, nodes and channels of a clip, affine per channel.
+
+    RSTG's released code normalises the nodes before the graph so. It looks at frames to come: such a model cannot run
+    on a stream. :class:`FrameNorm` can.
+
+    Args:
+        channels: size of the last dimension.
+        eps: added to the variance.
+
+    Shapes:
+        - **x:** :math:`(B, T, N, C)`
+        - **lengths:** frames of every clip that count, :math:`(B)`
+        - **output:** like ``x``
+    """
+
+    def __init__(self, channels: int, *, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.channels = channels
+        self.eps = eps
+        self.weight = nn.Parameter(torch.empty(channels))
+        self.bias = nn.Parameter(torch.empty(channels))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        nn.init.ones_(self.weight)
+        nn.init.zeros_(self.bias)
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        if lengths is None:
+            return F.layer_norm(x, x.shape[1:], eps=self.eps) * self.weight + self.bias
+        _, T, N, C = x.shape
+        inside = torch.arange(T, device=x.device) < lengths.to(x.device)[:, None]
+        inside = inside[:, :, None, None].to(x.dtype)
+        count = inside.sum(dim=(1, 2, 3), keepdim=True) * (N * C)
+        y = x - (x * inside).sum(dim=(1, 2, 3), keepdim=True) / count
+        var = (y.square() * inside).sum(dim=(1, 2, 3), keepdim=True) / count
+        return y * (var + self.eps).rsqrt() * self.weight + self.bias
+
+    def extra_repr(self) -> str:
+        return f"{self.channels}, eps={self.eps}"
+
+
+class BatchNorm(nn.Module):
+    r"""Batch normalisation of nodes or messages, each place in the clip by itself.
+
+    In training, the statistics run over all rows of the batch, or over those of the same frame number where the frames'
+    numbers are given, as in RSTG's released code, which calls its norms once a frame; the running ones take the frames
+    in turn. Frames beyond a clip's ``lengths`` count, too.
+
+    Args:
+        channels: size of the last dimension.
+        eps: added to the variance.
+        momentum: weight of the newest statistics in the running ones.
+
+    Shapes:
+        - **x:** :math:`(*, C)`
+        - **index:** number within its clip of the frame of every row, with ``x`` :math:`(R, C)`: :math:`(R)`
+        - **output:** like ``x``
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, channels: int, *, eps: float = 1e-3, momentum: float = 0.01) -> None:
+        super().__init__()
+        self.channels = channels
+        self.eps = eps
+        self.momentum = momentum
+        self.weight = nn.Parameter(torch.empty(channels))
+        self.bias = nn.Parameter(torch.empty(channels))
+        self.register_buffer("running_mean", torch.empty(channels))
+        self.register_buffer("running_var", torch.empty(channels))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        nn.init.ones_(self.weight)
+        nn.init.zeros_(self.bias)
+        nn.init.zeros_(self.running_mean)
+        nn.init.ones_(self.running_var)
+
+    def forward(self, x: Tensor, index: Tensor | None = None, num_steps: int | None = None) -> Tensor:
+        if not self.training or index is None or num_steps is None:
+            running = (self.running_mean, self.running_var)
+            y = F.batch_norm(x.flatten(0, -2), *running, self.weight, self.bias, self.training, self.momentum, self.eps)
+            return y.view_as(x)
+        x = x.to(torch.promote_types(x.dtype, torch.float32))
+        mean = scatter(x, index, dim_size=num_steps, reduce="mean")
+        y = x - mean[index]
+        var = scatter(y.square(), index, dim_size=num_steps, reduce="mean")
+        self._keep(mean.detach(), var.detach(), x.size(0) / num_steps)
+        return y * (var + self.eps).rsqrt()[index] * self.weight + self.bias
+
+    @torch.no_grad()
+    def _keep(self, mean: Tensor, var: Tensor, count: float) -> None:
+        """Take the steps' statistics into the running ones, one after the other."""
+        steps = torch.arange(mean.size(0) - 1, -1, -1, device=mean.device)
+        weight = self.momentum * (1 - self.momentum) ** steps.to(mean.dtype)
+        rest = 1 - weight.sum()
+        self.running_mean.mul_(rest).add_(weight @ mean)
+        self.running_var.mul_(rest).add_(weight @ var * (count / max(count - 1, 1)))
+
+    def extra_repr(self) -> str:
+        return f"{self.channels}, eps={self.eps}, momentum={self.momentum}"
 
 
 def _equal_frames(index: Tensor, num_frames: int) -> bool:

@@ -9,10 +9,12 @@ from torch_geometric.nn.inits import reset
 
 from ..data import VideoGraph
 from ..functional import looks_free
+from .norm import ClipNorm
 from .scan import scan, start
 from .time import State
 
-_CONTEXT = ("batch", "batch_size", "position", "edge_attr", "edge_weight")
+_CONTEXT = ("batch", "batch_size", "num_steps", "position", "adjacency", "edge_attr", "edge_weight")
+_NOT_TO_IGNORE = {"position": "GaussianPosition", "adjacency": "AllPairs"}
 
 
 class RSTG(nn.Module):
@@ -30,13 +32,14 @@ class RSTG(nn.Module):
 
     Args:
         space: message passing within frames, ``(x, edge_index) -> x``: :class:`SpaceConv` or any PyG convolution that
-            keeps the channels. ``batch`` (the frame of every node), ``batch_size``, and the graph's ``position``,
-            ``edge_attr`` and ``edge_weight`` are passed on if its ``forward`` names them. A
-            :class:`~torch.nn.ModuleList` gives each iteration its own.
+            keeps the channels. ``batch`` (the frame of every node), ``batch_size``, ``num_steps`` (frames a clip) and
+            the graph's ``position``, ``adjacency``, ``edge_attr`` and ``edge_weight`` are passed on if its ``forward``
+            names them. A :class:`~torch.nn.ModuleList` gives each iteration its own.
         time: nodes over time, :class:`TemporalRNN` or ``nn.Identity()``; a list as above.
         final_time: the last time stage.
         num_stages: number of iterations :math:`K`.
-        norm: applied to the nodes :math:`(B, T, N, C)` before the graph.
+        norm: applied to the nodes :math:`(B, T, N, C)` before the graph: :class:`FrameNorm`, :class:`ClipNorm`,
+            :class:`BatchNorm` or another module.
 
     Shapes:
         - **graph:** a :class:`~pyg_video.data.VideoGraph` with node features :math:`(V, C)`
@@ -84,7 +87,7 @@ class RSTG(nn.Module):
         self._check(graph)
         states = start(state, self.num_stages + 1)
         lengths = graph._store.get("lengths")
-        x = self.norm(graph.frames)  # [B, T, N, C]
+        x = self._normed(graph.frames, state, lengths)  # [B, T, N, C]
         for k in range(self.num_stages):
             x, states[k] = _over_time(_stage(self.time, k), x, states[k], lengths)
             space = _stage(self.space, k)
@@ -92,6 +95,15 @@ class RSTG(nn.Module):
             x = nodes.unflatten(0, x.shape[:3])
         x, states[-1] = _over_time(self.final_time, x, states[-1], lengths)
         return graph.with_x(x.flatten(0, 2)), states
+
+    def _normed(self, x: Tensor, state: Sequence[State] | None, lengths: Tensor | None) -> Tensor:
+        if not isinstance(self.norm, ClipNorm):
+            return self.norm(x)
+        if state is not None:
+            raise ValueError(
+                "Expected a whole clip, since ClipNorm looks at all frames (got a 'state' to go on from); use FrameNorm"
+            )
+        return self.norm(x, lengths)
 
     def _check(self, graph: VideoGraph) -> None:
         if not isinstance(graph, VideoGraph):
@@ -128,9 +140,12 @@ def _context(space: nn.Module, graph: VideoGraph) -> dict[str, Tensor | int]:
         context["batch"] = graph.frame_index  # a frame is a graph of its own, not a clip
     if "batch_size" in wanted:
         context["batch_size"] = graph.num_frames
-    if "position" in graph._store and "position" not in wanted:
-        raise ValueError(
-            f"Expected a space stage that takes 'position', since the graph has one (got {type(space).__name__}); "
-            "use SpaceConv, or leave GaussianPosition out"
-        )
+    if "num_steps" in wanted:
+        context["num_steps"] = graph.frame_layout[0]
+    for name, giver in _NOT_TO_IGNORE.items():
+        if name in graph._store and name not in wanted:
+            raise ValueError(
+                f"Expected a space stage that takes '{name}', since the graph has one (got {type(space).__name__}); "
+                f"use SpaceConv, or leave {giver} out"
+            )
     return context

@@ -1,7 +1,16 @@
 """Whole models: a backbone, graph blocks, a head; by hand or by name."""
 
+from .backbones import (
+    c2d_resnet50,
+    i3d_resnet50,
+    non_local_resnet50,
+    resnet18_multi_sync_mnist,
+    tsm_resnet18,
+    tsm_resnet50,
+)
 from .baselines import cnn_sync_mnist
 from .classifier import ModelRecipe, Option, VideoClassifier
+from .cost import Cost, Latency, MultiplyAdds, model_cost
 from .dyreg import dyreg_gnn_sync_mnist, dyreg_processor
 from .heads import GraphHead, PoolHead
 from .regions import find_graphs
@@ -9,18 +18,28 @@ from .registry import create_model, list_models, model_options, register_model
 from .rstg import rstg_sync_mnist
 
 __all__ = [
+    "Cost",
     "GraphHead",
+    "Latency",
     "ModelRecipe",
+    "MultiplyAdds",
     "Option",
     "PoolHead",
     "VideoClassifier",
+    "c2d_resnet50",
     "cnn_sync_mnist",
     "create_model",
     "dyreg_gnn_sync_mnist",
     "dyreg_processor",
     "find_graphs",
+    "i3d_resnet50",
     "list_models",
+    "model_cost",
     "model_options",
+    "non_local_resnet50",
     "register_model",
+    "resnet18_multi_sync_mnist",
     "rstg_sync_mnist",
+    "tsm_resnet18",
+    "tsm_resnet50",
 ]

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from torch import Tensor, nn
 
-from ..backbones import VideoBackbone
+from ..backbones import NonLocal, Stage, VideoBackbone, run_stage, scan_stage
 from ..functional import check_lengths
 from ..layers import GraphBlock, scan
 
@@ -21,7 +21,10 @@ class ModelRecipe(NamedTuple):
 
 
 class VideoClassifier(nn.Module):
-    """Video to class scores: a frame-wise backbone, blocks between its stages, a head.
+    """Video to class scores: a backbone, blocks between its stages, a head.
+
+    Frames beyond a clip's ``lengths`` count neither in graphs nor in the head; a backbone that mixes frames (TSM, C2D,
+    I3D) sees them.
 
     Args:
         backbone: frames to feature maps, see :class:`~pyg_video.backbones.VideoBackbone`.
@@ -56,32 +59,29 @@ class VideoClassifier(nn.Module):
     def forward(self, video: Tensor, lengths: Tensor | None = None) -> Tensor:
         self._check(video, lengths)
         x = self.features(video, lengths)
+        lengths = _lengths_after(self.backbone.info[-1], lengths)
         return self.head(x) if lengths is None else self.head(x, lengths)
 
     def features(self, video: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """The feature map that the head sees, :math:`(B, T, C, H, W)`."""
-        B, T = video.shape[:2]
-        x = video.flatten(0, 1)
-        for name, stage in self.backbone.stages.items():
-            x = stage(x)
-            if name in self.blocks:
-                clips = x.unflatten(0, (B, T))
-                clips = _through(self.blocks[name], clips, lengths)
-                x = clips.flatten(0, 1)
-        return x.unflatten(0, (B, T))
+        """The feature map that the head sees, :math:`(B, T', C, H, W)`."""
+        x = video
+        for stage in self.backbone.info:
+            x = run_stage(self.backbone.stages[stage.name], x)
+            if stage.name in self.blocks:
+                x = _through(self.blocks[stage.name], x, _lengths_after(stage, lengths))
+        return x
 
     def scan(self, video: Tensor, state: Mapping[str, Any] | None = None) -> tuple[Tensor, dict[str, Any]]:
         """Class scores as of the frames so far, given the state that the call for the frames before gave."""
         self._check(video, None)
         states = dict(state or {})
-        B, T = video.shape[:2]
-        x = video.flatten(0, 1)
+        x = video
         for name, stage in self.backbone.stages.items():
-            x = stage(x)
+            key = f"backbone.{name}"
+            x, states[key] = scan_stage(stage, x, states.get(key))
             if name in self.blocks:
-                clips, states[name] = scan(self.blocks[name], x.unflatten(0, (B, T)), states.get(name))
-                x = clips.flatten(0, 1)
-        scores, states["head"] = scan(self.head, x.unflatten(0, (B, T)), states.get("head"))
+                x, states[name] = scan(self.blocks[name], x, states.get(name))
+        scores, states["head"] = scan(self.head, x, states.get("head"))
         return scores, states
 
     def _check(self, video: Tensor, lengths: Tensor | None) -> None:
@@ -97,6 +97,11 @@ class VideoClassifier(nn.Module):
 
 
 def _through(block: nn.Module, clips: Tensor, lengths: Tensor | None) -> Tensor:
-    """A graph block looks at ``lengths``, other modules between stages need not."""
-    y: Tensor = block(clips, lengths) if isinstance(block, GraphBlock) else block(clips)
+    """Blocks that look at several frames at once look at ``lengths``, other modules between stages need not."""
+    y: Tensor = block(clips, lengths) if isinstance(block, (GraphBlock, NonLocal)) else block(clips)
     return y
+
+
+def _lengths_after(stage: Stage, lengths: Tensor | None) -> Tensor | None:
+    """Frames of a stage's output that count: those with at least one frame of the video that does."""
+    return lengths if lengths is None else (lengths + stage.time_stride - 1) // stage.time_stride

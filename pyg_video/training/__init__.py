@@ -7,7 +7,11 @@ if TYPE_CHECKING:
     from .batches import EpochBatches, WholeBatches
     from .callbacks import AtomicCheckpointIO, BestCheckpoint, ExportBest, best_checkpoint, last_checkpoint
     from .data import ClipBatches, ClipData, FreshClipBatches, MultiSyncMNISTData, SyncMNISTData
+    from .evaluation import Evaluation, Score, evaluate
+    from .evaluation_report import write_evaluation
+    from .loading import load_trained
     from .module import Prediction, VideoClassification
+    from .scored_clips import ScoredClips, configured_clips, recorded_clips
     from .something_something import SomethingSomethingData
     from .video_data import VideoData
 
@@ -17,23 +21,37 @@ __all__ = [
     "ClipBatches",
     "ClipData",
     "EpochBatches",
+    "Evaluation",
     "ExportBest",
     "FreshClipBatches",
     "MultiSyncMNISTData",
     "Prediction",
+    "Score",
+    "ScoredClips",
     "SomethingSomethingData",
     "SyncMNISTData",
     "VideoClassification",
     "VideoData",
     "WholeBatches",
     "best_checkpoint",
+    "configured_clips",
+    "evaluate",
     "last_checkpoint",
+    "load_trained",
+    "recorded_clips",
+    "write_evaluation",
 ]
+
+_HOMES = (
+    *("scored_clips", "loading", "evaluation", "evaluation_report", "batches"),
+    *("callbacks", "data", "module", "something_something", "video_data"),
+)
+"""Modules that have them; those that need no Lightning first."""
 
 
 def __getattr__(name: str) -> object:
     if name in __all__:
-        for home in ("batches", "callbacks", "data", "module", "something_something", "video_data"):
+        for home in _HOMES:
             module = import_module(f".{home}", __name__)
             if hasattr(module, name):
                 return getattr(module, name)

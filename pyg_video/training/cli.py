@@ -8,8 +8,14 @@ from importlib import import_module
 
 from .. import __version__
 
+_HOME = {  # the other commands are Lightning's
+    "evaluate": "pyg_video.training.commands",
+    "cost": "pyg_video.training.commands",
+    "prepare": "pyg_video.training.prepare",
+}
+
 _USAGE = """\
-usage: pyg-video {fit,validate,test,predict,prepare} [options]
+usage: pyg-video {fit,validate,test,predict,evaluate,cost,prepare} [options]
 
 Train and evaluate the models of pyg_video on synchronous digits and on Something-Something.
 
@@ -17,6 +23,8 @@ Train and evaluate the models of pyg_video on synchronous digits and on Somethin
   validate  score a checkpoint on the validation clips
   test      score a checkpoint on the test clips: digits and trajectories that training never saw
   predict   write a table of predictions for the test clips
+  evaluate  score a checkpoint on recorded trajectories or test clips: accuracy, classes, confusions, protocol
+  cost      parameters, multiply-adds and latency of a model
   prepare   check a download of Something-Something: pyg-video prepare --root DIR --version v2
 
 Every option of the first four is in a YAML file, on the command line, or both; the command line wins:
@@ -26,16 +34,12 @@ Every option of the first four is in a YAML file, on the command line, or both; 
   pyg-video test --config examples/configs/small_dyreg.yaml --ckpt_path runs/small_dyreg/version_0/checkpoints/best.ckpt
 
 options:
-  -h, --help      this text; for all options: pyg-video fit --help, and --data.help SyncMNISTData
+  -h, --help      this text; for all options of a command: pyg-video fit --help, and --data.help SyncMNISTData
   --version       the version
   --print_config  after a command and its options: the whole configuration as YAML
 
 A mistake ends with one line and exit code 2; PYG_VIDEO_TRACEBACK=1 shows where it was noticed.
 """
-
-
-_OWN = {"prepare": ".prepare"}
-"""Commands without Lightning, and the modules whose ``run(arguments)`` gives the exit code."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,31 +60,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[0] == "--version":
         print(f"pyg-video {__version__}")
         return 0
-    if arguments[0] in _OWN:
-        return _run_own(arguments[0], arguments[1:])
     # torch_geometric scripts helpers at import, which torch 2.15 announces to be deprecated.
     warnings.filterwarnings("ignore", "`torch.jit.script", FutureWarning)
-    from .lightning_cli import USER_ERRORS, in_one_line, run
-
+    home = import_module(_HOME.get(arguments[0], "pyg_video.training.lightning_cli"))
     try:
-        run(None if argv is None else arguments)
-    except USER_ERRORS as error:
+        code = home.run(None if argv is None else arguments)
+    except home.USER_ERRORS as error:
         if os.environ.get("PYG_VIDEO_TRACEBACK"):
             raise
-        print(f"pyg-video: error: {in_one_line(error)}", file=sys.stderr)
+        print(f"pyg-video: error: {home.in_one_line(error)}", file=sys.stderr)
         return 2
-    return 0
-
-
-def _run_own(command: str, arguments: Sequence[str]) -> int:
-    try:
-        code: int = import_module(_OWN[command], __package__).run(arguments)
-    except (ValueError, OSError) as error:
-        if os.environ.get("PYG_VIDEO_TRACEBACK"):
-            raise
-        print(f"pyg-video: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    return code
+    return code if isinstance(code, int) else 0
 
 
 if __name__ == "__main__":

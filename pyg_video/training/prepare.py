@@ -9,6 +9,9 @@ from tqdm import tqdm
 
 from ..datasets import prepare
 from ..datasets.something_lists import SPLITS, VERSIONS
+from .commands import USER_ERRORS, in_one_line
+
+__all__ = ["USER_ERRORS", "in_one_line", "run"]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -16,13 +19,9 @@ class _Parser(argparse.ArgumentParser):
         raise ValueError(f"{message}; --help lists all options")
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run the command; gives the exit code, 2 if a video is missing or damaged.
-
-    Raises:
-        ValueError: an option or a list is wrong.
-        OSError: the lists are missing, or the results can't be written.
-    """
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code is 2 if a video is missing or damaged. Mistakes come as :data:`USER_ERRORS`."""
+    given = sys.argv[1:] if arguments is None else arguments
     parser = _Parser(
         prog="pyg-video prepare",
         description="Decode every video of Something-Something once. What is missing, truncated or damaged is listed "
@@ -34,7 +33,7 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_argument("--version", choices=VERSIONS, default="v2", help="of the data set (default: v2)")
     parser.add_argument("--splits", nargs="+", choices=SPLITS, default=list(SPLITS), help="(default: all)")
     parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(given[1:])
     with tqdm(unit=" videos", disable=None, file=sys.stderr) as bar:
 
         def progress(done: int, total: int) -> None:
