@@ -25,7 +25,7 @@ from pyg_video.datasets.something_lists import (
     read_records,
     video_path,
 )
-from pyg_video.datasets.video_files import VideoFileError, decode_frames, probe_video
+from pyg_video.datasets.video_files import VideoFileError, check_backend, decode_frames, probe_video
 from pyg_video.datasets.video_index import fingerprint, index_path, read_index
 from pyg_video.functional import check_option
 
@@ -116,6 +116,7 @@ class SomethingSomething(Dataset[VideoClip]):
         check_option("split", split, SPLITS)
         check_option("sampling", sampling, ("segments", "dense"))
         check_option("on_error", on_error, ("raise", "skip"))
+        check_backend(backend)
         if num_frames < 1 or num_clips < 1:
             raise ValueError(f"Expected 'num_frames' and 'num_clips' of at least 1 (got {num_frames} and {num_clips})")
         if boxes is not None and version == "v1":

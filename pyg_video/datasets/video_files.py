@@ -6,6 +6,7 @@ import os
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -108,8 +109,9 @@ def decode_frames(path: str | os.PathLike[str], indices: Sequence[int], backend:
 
     Raises:
         VideoFileError: The file is missing, empty, truncated or undecodable, or ends before one of the frames.
+        ValueError: A number is negative, or the backend unknown or not installed.
     """
-    check_option("backend", backend, BACKENDS)
+    check_backend(backend)
     wanted = sorted(set(indices))
     if not wanted or wanted[0] < 0:
         raise ValueError(f"Expected 'indices' to be frame numbers of at least 0 (got {list(indices)})")
@@ -127,6 +129,19 @@ def decode_frames(path: str | os.PathLike[str], indices: Sequence[int], backend:
     if any(frame.shape[1:] != size for frame in found.values()):
         raise VideoFileError.of(path, "frames of several sizes", "convert it with ffmpeg")
     return torch.stack([found[number] for number in indices])
+
+
+def check_backend(backend: str) -> None:
+    """Raise a :exc:`ValueError` unless a decoder is known and installed."""
+    check_option("backend", backend, BACKENDS)
+    if backend == "torchcodec":
+        try:
+            import_module("torchcodec.decoders")
+        except (ImportError, RuntimeError) as error:  # the latter where there is no ffmpeg
+            raise ValueError(
+                "Expected torchcodec and ffmpeg for 'backend' torchcodec (got neither, or one without the other); "
+                "pip install 'pyg-video[torchcodec]' and install ffmpeg, or take 'av'"
+            ) from error
 
 
 def check_present(path: str | os.PathLike[str]) -> Path:
@@ -206,13 +221,8 @@ def _as_tensor(frame: VideoFrame) -> Tensor:
 
 
 def _decode_by_torchcodec(path: str | os.PathLike[str], indices: Sequence[int]) -> Tensor:
-    try:
-        from torchcodec.decoders import VideoDecoder
-    except (ImportError, RuntimeError) as error:  # torchcodec says so by a RuntimeError where there is no ffmpeg
-        raise ImportError(
-            "Expected torchcodec and ffmpeg for backend='torchcodec' (got neither or one); "
-            "pip install 'pyg-video[torchcodec]' and install ffmpeg, or use backend='av'"
-        ) from error
+    from torchcodec.decoders import VideoDecoder
+
     path = check_present(path)
     try:
         frames: Tensor = VideoDecoder(str(path), num_ffmpeg_threads=1).get_frames_at(list(indices)).data

@@ -167,6 +167,7 @@ def test_errors_travel_from_workers(something_v2):
         ({"split": "validation"}, "'split' to be one of"),
         ({"sampling": "sparse"}, "'sampling' to be one of"),
         ({"on_error": "ignore"}, "'on_error' to be one of"),
+        ({"backend": "decord"}, "'backend' to be one of"),
         ({"num_frames": 0}, "'num_frames' and 'num_clips' of at least 1"),
     ],
 )

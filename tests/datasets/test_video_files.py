@@ -173,5 +173,5 @@ def test_unknown_and_missing_decoders_name_the_repair(make_video, tmp_path, monk
     with pytest.raises(ValueError, match="'backend' to be one of 'av', 'torchcodec'"):
         decode_frames(path, [0], backend="decord")
     monkeypatch.setitem(sys.modules, "torchcodec", None)
-    with pytest.raises(ImportError, match=r"pip install 'pyg-video\[torchcodec\]'"):
+    with pytest.raises(ValueError, match=r"pip install 'pyg-video\[torchcodec\]'"):
         decode_frames(path, [0], backend="torchcodec")
