@@ -35,7 +35,7 @@ def frame(number, height, width):
     return image.numpy()
 
 
-def write_video(path, num_frames=12, *, codec="libvpx", rate=12, height=48, width=64, rotation=0, frame=frame):
+def write_video(path, num_frames=12, *, codec="libvpx", rate=12, height=48, width=64, frame=frame):
     """Encode a video; give its path."""
     import av
 
@@ -43,8 +43,6 @@ def write_video(path, num_frames=12, *, codec="libvpx", rate=12, height=48, widt
         stream = container.add_stream(codec, rate=rate)
         stream.width, stream.height, stream.pix_fmt, stream.gop_size = width, height, "yuv420p", 8
         stream.options = {"deadline": "realtime", "cpu-used": "8"} if "vpx" in codec else {}
-        if rotation:
-            stream.set_display_rotation(rotation)
         for number in range(num_frames):
             picture = av.VideoFrame.from_ndarray(frame(number, height, width), format="rgb24")
             container.mux(stream.encode(picture))

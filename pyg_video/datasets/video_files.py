@@ -117,11 +117,14 @@ def decode_frames(path: str | os.PathLike[str], indices: Sequence[int], backend:
         raise ValueError(f"Expected 'indices' to be frame numbers of at least 0 (got {list(indices)})")
     if backend == "torchcodec":
         return _decode_by_torchcodec(path, indices)
+    times: list[int] = []
+    if wanted[-1] >= _FAR:
+        with _opened(path) as (container, stream):
+            times, keys = _times(container, stream)
     with _opened(path) as (container, stream):
-        times, keys = _times(container, stream) if wanted[-1] >= _FAR else ([], [])
-    with _opened(path) as (container, stream):
-        clean = len(times) > wanted[-1] and len(set(times)) == len(times)
-        frames = _by_time(container, stream, wanted, times, keys) if clean else _in_order(container, stream, wanted)
+        told_apart = len(set(times)) == len(times) > wanted[-1]
+        given = (container, stream, wanted)
+        frames = _by_time(*given, times, keys) if told_apart else _in_order(*given)
         found = dict(zip(wanted, map(_as_tensor, frames), strict=False))
     if len(found) < len(wanted):
         raise VideoFileError.of(path, f"no frame number {wanted[len(found)]}, counted from 0")

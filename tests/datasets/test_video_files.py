@@ -1,3 +1,4 @@
+import struct
 import sys
 import types
 
@@ -71,12 +72,20 @@ def test_far_frames_are_reached_by_the_key_frames_before_them(make_video, tmp_pa
     assert Spy.decoded == 5 + 7 + 8  # from frames 0, 56 and 112
 
 
-def test_a_phone_held_upright_gives_upright_frames(make_video, tmp_path):
+@pytest.mark.parametrize(
+    ("turns", "clockwise"),
+    [(1, (0, 1, 0, -1, 0, 0, 0, 0, 0)), (2, (-1, 0, 0, 0, -1, 0, 0, 0, 0)), (3, (0, -1, 0, 1, 0, 0, 0, 0, 0))],
+)
+def test_a_phone_held_upright_gives_upright_frames(make_video, tmp_path, turns, clockwise):
     lying = make_video(tmp_path / "lying.mp4", codec="libx264")
-    upright = make_video(tmp_path / "upright.mp4", codec="libx264", rotation=90)
-    assert probe_video(upright)[2:] == (64, 48)
-    # A rotation of 90 degrees counts against the clock, as rot90 does.
-    assert torch.equal(decode_frames(upright, [4]), decode_frames(lying, [4]).rot90(1, (2, 3)))
+    content = bytearray(lying.read_bytes())
+    matrix = content.index(b"tkhd") + 44  # of the track header: x' = a x + c y, y' = b x + d y, as a b u c d v ...
+    turned = struct.pack(">9i", *(value << 16 for value in clockwise))
+    content[matrix : matrix + 36] = turned[:32] + content[matrix + 32 : matrix + 36]
+    upright = tmp_path / "upright.mp4"
+    upright.write_bytes(content)
+    assert probe_video(upright)[2:] == ((48, 64) if turns == 2 else (64, 48))
+    assert torch.equal(decode_frames(upright, [4]), decode_frames(lying, [4]).rot90(-turns, (2, 3)))
 
 
 def test_packets_that_are_not_shown_are_not_counted(make_video, tmp_path):
