@@ -3,6 +3,14 @@
 from .base import GraphBuilder
 from .grid import GridGraph
 from .region import RegionGraph
-from .region_generators import FullyConnectedGenerator, HourGlass, LearnedVectors
+from .region_generators import FullyConnectedGenerator, HourGlass, LearnedVectors, PooledGenerator
 
-__all__ = ["FullyConnectedGenerator", "GraphBuilder", "GridGraph", "HourGlass", "LearnedVectors", "RegionGraph"]
+__all__ = [
+    "FullyConnectedGenerator",
+    "GraphBuilder",
+    "GridGraph",
+    "HourGlass",
+    "LearnedVectors",
+    "PooledGenerator",
+    "RegionGraph",
+]

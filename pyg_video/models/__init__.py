@@ -12,7 +12,10 @@ from .baselines import cnn_sync_mnist, conv_lstm_sync_mnist, i3d_sync_mnist, non
 from .classifier import ModelRecipe, Option, VideoClassifier
 from .cost import Cost, Latency, MultiplyAdds, model_cost
 from .dyreg import dyreg_gnn_sync_mnist, dyreg_processor
+from .dyreg_block import dyreg_block
+from .dyreg_resnet import dyreg_gnn_multi_sync_mnist, dyreg_tsm_resnet50
 from .heads import GraphHead, PoolHead
+from .insert import insert_block
 from .regions import find_graphs
 from .registry import create_model, list_models, model_options, register_model
 from .rstg import rstg_sync_mnist
@@ -30,11 +33,15 @@ __all__ = [
     "cnn_sync_mnist",
     "conv_lstm_sync_mnist",
     "create_model",
+    "dyreg_block",
+    "dyreg_gnn_multi_sync_mnist",
     "dyreg_gnn_sync_mnist",
     "dyreg_processor",
+    "dyreg_tsm_resnet50",
     "find_graphs",
     "i3d_resnet50",
     "i3d_sync_mnist",
+    "insert_block",
     "list_models",
     "model_cost",
     "model_options",
