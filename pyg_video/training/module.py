@@ -52,7 +52,7 @@ class VideoClassification(LightningModule):
         warmup_steps: steps in which the learning rate rises to ``lr``.
 
     Shapes:
-        - **video:** :math:`(B, T, C, H, W)`; in a batch also :math:`(B, S, T, C, H, W)`, views whose scores are averaged
+        - **video:** :math:`(B, T, C, H, W)`; batches also :math:`(B, S, T, C, H, W)`, views whose scores are averaged
         - **output:** :math:`(B, num\\_classes)`
 
     Example:
