@@ -47,13 +47,8 @@ __all__ = [
 ]
 
 _HOMES = (
-<<<<<<< HEAD
-    *("scored_clips", "loading", "evaluation", "evaluation_report", "batches"),
-    *("callbacks", "data", "module", "something_something", "video_data"),
-=======
-    *("scored_clips", "loading", "evaluation", "evaluation_report", "callbacks", "data", "module"),
-    *("distillation", "region_agreement"),
->>>>>>> main
+    *("scored_clips", "loading", "evaluation", "evaluation_report", "batches", "callbacks", "data", "module"),
+    *("something_something", "video_data", "distillation", "region_agreement"),
 )
 """Modules that have them; those that need no Lightning first."""
 
