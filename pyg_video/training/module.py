@@ -86,7 +86,7 @@ class VideoClassification(LightningModule):
         self.save_hyperparameters()
         self.lr, self.weight_decay, self.warmup_steps = lr, weight_decay, warmup_steps
         self.label_names = tuple(label_names)
-        self.extra_losses: list[Callable[[SyncClip], Tensor]] = []
+        self.extra_losses: list[Callable[[Clips], Tensor]] = []
         self.net = create_model(model, **_merged(model, num_classes, frame_size, model_options or {}))
         metrics = MetricCollection({"acc": MulticlassAccuracy(num_classes, average="micro")})
         if num_classes > 5:
