@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .batches import EpochBatches, WholeBatches
     from .callbacks import AtomicCheckpointIO, BestCheckpoint, ExportBest, best_checkpoint, last_checkpoint
     from .data import ClipBatches, ClipData, FreshClipBatches, MultiSyncMNISTData, SyncMNISTData
     from .distillation import OffsetDistillation
@@ -13,12 +14,15 @@ if TYPE_CHECKING:
     from .module import Prediction, VideoClassification
     from .region_agreement import RegionAgreement
     from .scored_clips import ScoredClips, configured_clips, recorded_clips
+    from .something_something import SomethingSomethingData
+    from .video_data import VideoData
 
 __all__ = [
     "AtomicCheckpointIO",
     "BestCheckpoint",
     "ClipBatches",
     "ClipData",
+    "EpochBatches",
     "Evaluation",
     "ExportBest",
     "FreshClipBatches",
@@ -28,8 +32,11 @@ __all__ = [
     "RegionAgreement",
     "Score",
     "ScoredClips",
+    "SomethingSomethingData",
     "SyncMNISTData",
     "VideoClassification",
+    "VideoData",
+    "WholeBatches",
     "best_checkpoint",
     "configured_clips",
     "evaluate",
@@ -40,8 +47,8 @@ __all__ = [
 ]
 
 _HOMES = (
-    *("scored_clips", "loading", "evaluation", "evaluation_report", "callbacks", "data", "module"),
-    *("distillation", "region_agreement"),
+    *("scored_clips", "loading", "evaluation", "evaluation_report", "batches", "callbacks", "data", "module"),
+    *("something_something", "video_data", "distillation", "region_agreement"),
 )
 """Modules that have them; those that need no Lightning first."""
 

@@ -14,8 +14,10 @@ from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from ..checkpoints import load_model, shipped_checkpoint
-from ..datasets import SyncClip
+from ..datasets import SyncClip, VideoClip
 from ..models import Option, VideoClassifier, create_model, model_options
+
+Clips = SyncClip | VideoClip
 
 
 class Prediction(NamedTuple):
@@ -56,7 +58,7 @@ class VideoClassification(LightningModule):
             the loss. Callbacks put them there.
 
     Shapes:
-        - **video:** :math:`(B, T, C, H, W)`
+        - **video:** :math:`(B, T, C, H, W)`; batches also :math:`(B, S, T, C, H, W)`, views whose scores are averaged
         - **output:** :math:`(B, num\\_classes)`
 
     Example:
@@ -88,7 +90,7 @@ class VideoClassification(LightningModule):
         self.lr, self.weight_decay, self.warmup_steps = lr, weight_decay, warmup_steps
         self.backbone_from = backbone_from
         self.label_names = tuple(label_names)
-        self.extra_losses: list[Callable[[SyncClip], Tensor]] = []
+        self.extra_losses: list[Callable[[Clips], Tensor]] = []
         self.net = create_model(model, **_merged(model, num_classes, frame_size, model_options or {}))
         metrics = MetricCollection({"acc": MulticlassAccuracy(num_classes, average="micro")})
         if num_classes > 5:
@@ -104,26 +106,32 @@ class VideoClassification(LightningModule):
     def forward(self, video: Tensor) -> Tensor:
         return self.net(video)
 
-    def training_step(self, batch: SyncClip, batch_idx: int) -> Tensor:  # noqa: ARG002
+    def training_step(self, batch: Clips, batch_idx: int) -> Tensor:  # noqa: ARG002
         loss = self._score(batch, self.train_metrics)
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch.label))
         return loss + sum(extra(batch) for extra in self.extra_losses)
 
-    def validation_step(self, batch: SyncClip, batch_idx: int) -> None:  # noqa: ARG002
+    def validation_step(self, batch: Clips, batch_idx: int) -> None:  # noqa: ARG002
         loss = self._score(batch, self.val_metrics)
         self.log("val/loss", loss, sync_dist=True, batch_size=len(batch.label))
 
-    def test_step(self, batch: SyncClip, batch_idx: int) -> None:  # noqa: ARG002
+    def test_step(self, batch: Clips, batch_idx: int) -> None:  # noqa: ARG002
         self._score(batch, self.test_metrics)
 
-    def predict_step(self, batch: SyncClip, batch_idx: int) -> Prediction:  # noqa: ARG002
-        probability = self(batch.video).float().softmax(dim=-1)
+    def predict_step(self, batch: Clips, batch_idx: int) -> Prediction:  # noqa: ARG002
+        probability = self._scores(batch.video).softmax(dim=-1)
         label = probability.argmax(dim=-1)
         name = [self.label_names[k] for k in label.tolist()] if self.label_names else []
         return Prediction(probability, label, batch.label, name)
 
-    def _score(self, batch: SyncClip, metrics: MetricCollection) -> Tensor:
-        scores = self(batch.video).float()
+    def _scores(self, video: Tensor) -> Tensor:
+        """Of videos with several views, ``[B, S, T, C, H, W]``, the mean of the views' scores."""
+        if video.ndim == 5:
+            return self(video).float()
+        return self(video.flatten(0, 1)).float().unflatten(0, video.shape[:2]).mean(dim=1)
+
+    def _score(self, batch: Clips, metrics: MetricCollection) -> Tensor:
+        scores = self._scores(batch.video)
         metrics.update(scores.detach(), batch.label)
         self.log_dict(
             metrics,

@@ -184,4 +184,7 @@ def test_the_command_line_wins_over_the_checkpoint(command, tmp_path):
 def test_a_misspelt_data_class_lists_those_that_exist(command):
     code, error = command("fit", "--data=SyncMNSTData", "--model.model=cnn_sync_mnist")
     assert code == 2
-    assert "Expected 'data' to be one of SyncMNISTData, MultiSyncMNISTData (got 'SyncMNSTData')" in error
+    assert (
+        "Expected 'data' to be one of SyncMNISTData, MultiSyncMNISTData, SomethingSomethingData (got 'SyncMNSTData')"
+        in error
+    )
