@@ -24,6 +24,8 @@ class FrameNorm(nn.Module):
     Shapes:
         - **x:** :math:`(*, N, C)`, one frame per leading index, or flat :math:`(V, C)` with ``index``
         - **index:** frame of every row, :math:`(V)`
+        - **mask:** rows that count, :math:`(V)`, bool; with ``index`` and ``num_frames``. What the others hold changes
+          nothing in their frame.
         - **output:** like ``x``
 
     Example:
@@ -43,18 +45,25 @@ class FrameNorm(nn.Module):
         nn.init.ones_(self.weight)
         nn.init.zeros_(self.bias)
 
-    def forward(self, x: Tensor, index: Tensor | None = None, num_frames: int | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        index: Tensor | None = None,
+        num_frames: int | None = None,
+        mask: Tensor | None = None,
+    ) -> Tensor:
         if index is None:
             y = F.layer_norm(x, x.shape[-2:], eps=self.eps)
-        elif num_frames is not None and _equal_frames(index, num_frames):
+        elif num_frames is not None and mask is None and _equal_frames(index, num_frames):
             y = x.unflatten(0, (num_frames, -1))
             y = F.layer_norm(y, y.shape[-2:], eps=self.eps).flatten(0, 1)
         else:
             x = x.to(torch.promote_types(x.dtype, torch.float32))
+            rows = slice(None) if mask is None else mask
             # Rows of one frame have equally many channels: the frame's mean is the mean of its rows' means.
-            mean = scatter(x.mean(-1), index, dim_size=num_frames, reduce="mean")
+            mean = scatter(x.mean(-1)[rows], index[rows], dim_size=num_frames, reduce="mean")
             y = x - mean[index, None]
-            var = scatter(y.square().mean(-1), index, dim_size=num_frames, reduce="mean")
+            var = scatter(y.square().mean(-1)[rows], index[rows], dim_size=num_frames, reduce="mean")
             y = y * (var + self.eps).rsqrt()[index, None]
         return y * self.weight + self.bias
 

@@ -9,10 +9,11 @@ from torch_geometric.nn.inits import reset
 
 from ..data import VideoGraph
 from ..functional import looks_free
+from .norm import FrameNorm
 from .scan import scan, start
 from .time import State
 
-_CONTEXT = ("batch", "batch_size", "position", "edge_attr", "edge_weight")
+_CONTEXT = ("batch", "batch_size", "position", "edge_attr", "edge_weight", "mask")
 
 
 class RSTG(nn.Module):
@@ -31,7 +32,7 @@ class RSTG(nn.Module):
     Args:
         space: message passing within frames, ``(x, edge_index) -> x``: :class:`SpaceConv` or any PyG convolution that
             keeps the channels. ``batch`` (the frame of every node), ``batch_size``, and the graph's ``position``,
-            ``edge_attr`` and ``edge_weight`` are passed on if its ``forward`` names them. A
+            ``edge_attr``, ``edge_weight`` and ``mask`` are passed on if its ``forward`` names them. A
             :class:`~torch.nn.ModuleList` gives each iteration its own.
         time: nodes over time, :class:`TemporalRNN` or ``nn.Identity()``; a list as above.
         final_time: the last time stage.
@@ -83,14 +84,18 @@ class RSTG(nn.Module):
         """Go on from the state that an earlier call gave; gives the state after the last frame as well."""
         self._check(graph)
         states = start(state, self.num_stages + 1)
-        lengths = graph._store.get("lengths")
-        x = self.norm(graph.frames)  # [B, T, N, C]
+        over_time = {}
+        if "lengths" in graph._store:
+            over_time["lengths"] = graph.need("lengths")
+        if "mask" in graph._store:
+            over_time["mask"] = graph.grid(graph.need("mask"))
+        x = _normed(self.norm, graph)  # [B, T, N, C]
         for k in range(self.num_stages):
-            x, states[k] = _over_time(_stage(self.time, k), x, states[k], lengths)
+            x, states[k] = scan(_stage(self.time, k), x, states[k], **over_time)
             space = _stage(self.space, k)
             nodes = space(x.flatten(0, 2), graph.edge_index, **_context(space, graph))
             x = nodes.unflatten(0, x.shape[:3])
-        x, states[-1] = _over_time(self.final_time, x, states[-1], lengths)
+        x, states[-1] = scan(self.final_time, x, states[-1], **over_time)
         return graph.with_x(x.flatten(0, 2)), states
 
     def _check(self, graph: VideoGraph) -> None:
@@ -112,8 +117,10 @@ def _stage(part: nn.Module, k: int) -> nn.Module:
     return part[k] if isinstance(part, nn.ModuleList) else part
 
 
-def _over_time(module: nn.Module, x: Tensor, state: State, lengths: Tensor | None) -> tuple[Tensor, State]:
-    return scan(module, x, state) if lengths is None else scan(module, x, state, lengths=lengths)
+def _normed(norm: nn.Module, graph: VideoGraph) -> Tensor:
+    if not isinstance(norm, FrameNorm) or "mask" not in graph._store:
+        return norm(graph.frames)
+    return graph.grid(norm(graph.x, graph.frame_index, graph.num_frames, graph.need("mask")))
 
 
 def _context(space: nn.Module, graph: VideoGraph) -> dict[str, Tensor | int]:

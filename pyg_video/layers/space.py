@@ -41,6 +41,8 @@ class SpaceConv(MessagePassing):
         - **edge_index:** :math:`(2, E)`
         - **position:** :math:`(*, N, D)` with ``position_channels`` :math:`= D`
         - **batch:** frame of every node, :math:`(V)`; the norms need it when ``x`` is flat
+        - **mask:** nodes that are there, :math:`(V)`, bool, with a flat ``x``; the norms leave the others out
+        - **edge_weight:** factor of every edge's :math:`\alpha`, :math:`(E)`
         - **output:** like ``x``; with ``return_attention_weights=True`` also ``(edge_index, alpha)`` with ``alpha``
           of shape :math:`(*, E, heads)`
 
@@ -107,6 +109,8 @@ class SpaceConv(MessagePassing):
         position: Tensor | None = None,
         batch: Tensor | None = None,
         batch_size: int | None = None,
+        mask: Tensor | None = None,
+        edge_weight: Tensor | None = None,
         return_attention_weights: bool | None = None,
     ) -> Tensor | tuple[Tensor, tuple[Tensor, Tensor]]:
         self._check(x, position, batch)
@@ -115,6 +119,8 @@ class SpaceConv(MessagePassing):
         received = sent - self.send.bias if self.receive is None else self.receive(ends)
         query, key = self.attention.project(x)
         alpha = self.edge_updater(edge_index, query=query, key=key)
+        if edge_weight is not None:
+            alpha = alpha * edge_weight.to(alpha.dtype)[:, None]
 
         frame = None if batch is None else batch[edge_index[1]]
         gathered = self.propagate(
@@ -124,7 +130,7 @@ class SpaceConv(MessagePassing):
 
         y = self.update_mlp(x + gathered if self.update_by_sum else torch.cat([x, gathered], dim=-1))
         if self.update_norm is not None:
-            y = self.update_norm(y, batch, batch_size)
+            y = self.update_norm(y, batch, batch_size, mask)
         return (y, (edge_index, alpha)) if return_attention_weights else y
 
     def edge_update(self, query_i: Tensor, key_j: Tensor, index: Tensor, dim_size: Optional[int]) -> Tensor:

@@ -34,3 +34,13 @@ def test_rows_may_come_in_any_order():
     layer, x = norm(), torch.randn(15, 6)
     index, order = torch.arange(3).repeat_interleave(5), torch.randperm(15)
     torch.testing.assert_close(layer(x[order], index[order], 3), layer(x, index, 3)[order])
+
+
+def test_masked_rows_change_nothing_in_their_frame():
+    layer, x, index = norm(), torch.randn(12, 6), torch.arange(4).repeat_interleave(3)
+    mask = torch.tensor([1, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1], dtype=torch.bool)  # nobody in the third frame
+    x[~mask] *= 100
+    y = layer(x, index, 4, mask)
+    torch.testing.assert_close(y[mask], layer(x[mask], index[mask], 4))
+    assert y.isfinite().all()
+    torch.testing.assert_close(layer(x, index, 4, torch.ones_like(mask)), layer(x, index, 4))

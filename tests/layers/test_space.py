@@ -140,3 +140,12 @@ def test_wrong_input_is_a_clear_error():
         layer(torch.randn(N, C), EDGES + 1)
     with pytest.raises(ValueError, match="Expected 'batch', the frame of every node, since the norms work"):
         SpaceConv(C, message_norm=FrameNorm(C))(torch.randn(N, C), EDGES)
+
+
+def test_edge_weights_multiply_the_attention():
+    conv, x, edges = SpaceConv(8), torch.randn(4, 8), complete_edges(4)
+    weight = torch.rand(16)
+    _, (_, alpha) = conv(x, edges, return_attention_weights=True)
+    _, (_, weighted) = conv(x, edges, edge_weight=weight, return_attention_weights=True)
+    torch.testing.assert_close(weighted, alpha * weight[:, None])
+    torch.testing.assert_close(conv(x, edges, edge_weight=torch.ones(16)), conv(x, edges))
