@@ -1,8 +1,21 @@
 """Every way to make nodes from a feature map, behind one interface."""
 
 from .base import GraphBuilder
+from .connect import AttentionEdges, CompleteEdges, Edges, NearestEdges, OverlapEdges
 from .grid import GridGraph
 from .region import RegionGraph
 from .region_generators import FullyConnectedGenerator, HourGlass, LearnedVectors
 
-__all__ = ["FullyConnectedGenerator", "GraphBuilder", "GridGraph", "HourGlass", "LearnedVectors", "RegionGraph"]
+__all__ = [
+    "AttentionEdges",
+    "CompleteEdges",
+    "Edges",
+    "FullyConnectedGenerator",
+    "GraphBuilder",
+    "GridGraph",
+    "HourGlass",
+    "LearnedVectors",
+    "NearestEdges",
+    "OverlapEdges",
+    "RegionGraph",
+]
