@@ -1,13 +1,16 @@
 """Every way to make nodes from a feature map, behind one interface."""
 
 from .base import GraphBuilder
+from .box import BoxGraph
 from .connect import AttentionEdges, CompleteEdges, Edges, NearestEdges, OverlapEdges
 from .grid import GridGraph
 from .region import RegionGraph
 from .region_generators import FullyConnectedGenerator, HourGlass, LearnedVectors
+from .semantic import SemanticGraph
 
 __all__ = [
     "AttentionEdges",
+    "BoxGraph",
     "CompleteEdges",
     "Edges",
     "FullyConnectedGenerator",
@@ -18,4 +21,5 @@ __all__ = [
     "NearestEdges",
     "OverlapEdges",
     "RegionGraph",
+    "SemanticGraph",
 ]

@@ -35,6 +35,8 @@ class VideoClassifier(nn.Module):
     Shapes:
         - **video:** :math:`(B, T, C, H, W)`
         - **lengths:** frames of every clip that count, :math:`(B)`
+        - **given:** for models with a :class:`~pyg_video.graph_builders.BoxGraph`, ``box`` :math:`(B, T, N, 4)` and, if
+          some are missing, ``mask`` :math:`(B, T, N)`
         - **output:** :math:`(B, num\\_classes)`
     """
 
@@ -53,12 +55,18 @@ class VideoClassifier(nn.Module):
         self.blocks = nn.ModuleDict(dict(blocks or {}))
         self.head = head
 
-    def forward(self, video: Tensor, lengths: Tensor | None = None) -> Tensor:
-        self._check(video, lengths)
-        x = self.features(video, lengths)
-        return self.head(x) if lengths is None else self.head(x, lengths)
+    @property
+    def takes_boxes(self) -> bool:
+        """Whether a part of the model wants ``box``."""
+        return any(_takes_boxes(part) for part in (*self.blocks.values(), self.head))
 
-    def features(self, video: Tensor, lengths: Tensor | None = None) -> Tensor:
+    def forward(self, video: Tensor, lengths: Tensor | None = None, **given: Tensor) -> Tensor:
+        self._check(video, lengths, given)
+        x = self.features(video, lengths, **given)
+        wanted = _wanted(self.head, given)
+        return self.head(x, **wanted) if lengths is None else self.head(x, lengths, **wanted)
+
+    def features(self, video: Tensor, lengths: Tensor | None = None, **given: Tensor) -> Tensor:
         """The feature map that the head sees, :math:`(B, T, C, H, W)`."""
         B, T = video.shape[:2]
         x = video.flatten(0, 1)
@@ -66,25 +74,29 @@ class VideoClassifier(nn.Module):
             x = stage(x)
             if name in self.blocks:
                 clips = x.unflatten(0, (B, T))
-                clips = _through(self.blocks[name], clips, lengths)
+                clips = _through(self.blocks[name], clips, lengths, given)
                 x = clips.flatten(0, 1)
         return x.unflatten(0, (B, T))
 
-    def scan(self, video: Tensor, state: Mapping[str, Any] | None = None) -> tuple[Tensor, dict[str, Any]]:
+    def scan(
+        self, video: Tensor, state: Mapping[str, Any] | None = None, **given: Tensor
+    ) -> tuple[Tensor, dict[str, Any]]:
         """Class scores as of the frames so far, given the state that the call for the frames before gave."""
-        self._check(video, None)
+        self._check(video, None, given)
         states = dict(state or {})
         B, T = video.shape[:2]
         x = video.flatten(0, 1)
         for name, stage in self.backbone.stages.items():
             x = stage(x)
             if name in self.blocks:
-                clips, states[name] = scan(self.blocks[name], x.unflatten(0, (B, T)), states.get(name))
+                block = self.blocks[name]
+                clips, states[name] = scan(block, x.unflatten(0, (B, T)), states.get(name), **_wanted(block, given))
                 x = clips.flatten(0, 1)
-        scores, states["head"] = scan(self.head, x.unflatten(0, (B, T)), states.get("head"))
+        x = x.unflatten(0, (B, T))
+        scores, states["head"] = scan(self.head, x, states.get("head"), **_wanted(self.head, given))
         return scores, states
 
-    def _check(self, video: Tensor, lengths: Tensor | None) -> None:
+    def _check(self, video: Tensor, lengths: Tensor | None, given: Mapping[str, Tensor]) -> None:
         C = self.backbone.in_channels
         if video.dim() != 5 or video.size(2) != C:
             raise ValueError(f"Expected 'video' of shape [B, T, {C}, H, W] (got {list(video.shape)})")
@@ -94,9 +106,20 @@ class VideoClassifier(nn.Module):
             raise TypeError(f"Expected 'video' of a floating type (got {video.dtype}); use video.float() / 255")
         if lengths is not None:
             check_lengths(lengths, video.size(0), video.size(1))
+        if given and not self.takes_boxes:
+            raise TypeError(f"Expected no {', '.join(map(repr, given))} for a model without BoxGraph; leave it out")
 
 
-def _through(block: nn.Module, clips: Tensor, lengths: Tensor | None) -> Tensor:
-    """A graph block looks at ``lengths``, other modules between stages need not."""
-    y: Tensor = block(clips, lengths) if isinstance(block, GraphBlock) else block(clips)
+def _takes_boxes(part: nn.Module) -> bool:
+    return bool(getattr(part, "takes_boxes", False))
+
+
+def _wanted(part: nn.Module, given: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    return given if _takes_boxes(part) else {}
+
+
+def _through(block: nn.Module, clips: Tensor, lengths: Tensor | None, given: Mapping[str, Tensor]) -> Tensor:
+    """A graph block looks at ``lengths`` and perhaps at boxes, other modules between stages need not."""
+    wanted = _wanted(block, given)
+    y: Tensor = block(clips, lengths, **wanted) if isinstance(block, GraphBlock) else block(clips, **wanted)
     return y

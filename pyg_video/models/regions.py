@@ -10,12 +10,13 @@ from ..graph_builders import GraphBuilder
 
 
 @torch.no_grad()
-def find_graphs(model: nn.Module, video: Tensor) -> dict[str, VideoGraph]:
+def find_graphs(model: nn.Module, video: Tensor, **given: Tensor) -> dict[str, VideoGraph]:
     """Run a model on clips and give the graph that each builder in it made, with its regions and kernels.
 
     Args:
         model: any module with :class:`~pyg_video.graph_builders.GraphBuilder` parts.
         video: what the model takes.
+        **given: what else it takes, such as ``box``.
 
     Shapes:
         - **video:** :math:`(B, T, C, H, W)`
@@ -42,7 +43,7 @@ def find_graphs(model: nn.Module, video: Tensor) -> dict[str, VideoGraph]:
         raise ValueError(f"Expected 'model' with a GraphBuilder in it (got {type(model).__name__} without one)")
     handles = [module.register_forward_hook(keep(name)) for name, module in builders]
     try:
-        model(video)
+        model(video, **given)
     finally:
         for handle in handles:
             handle.remove()

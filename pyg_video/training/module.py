@@ -88,8 +88,8 @@ class VideoClassification(LightningModule):
         self.val_metrics = metrics.clone(prefix="val/")
         self.test_metrics = metrics.clone(prefix="test/")
 
-    def forward(self, video: Tensor) -> Tensor:
-        return self.net(video)
+    def forward(self, video: Tensor, **given: Tensor) -> Tensor:
+        return self.net(video, **given)
 
     def training_step(self, batch: SyncClip, batch_idx: int) -> Tensor:  # noqa: ARG002
         loss = self._score(batch, self.train_metrics)
@@ -104,13 +104,18 @@ class VideoClassification(LightningModule):
         self._score(batch, self.test_metrics)
 
     def predict_step(self, batch: SyncClip, batch_idx: int) -> Prediction:  # noqa: ARG002
-        probability = self(batch.video).float().softmax(dim=-1)
+        probability = self._scores(batch).softmax(dim=-1)
         label = probability.argmax(dim=-1)
         name = [self.label_names[k] for k in label.tolist()] if self.label_names else []
         return Prediction(probability, label, batch.label, name)
 
+    def _scores(self, batch: SyncClip) -> Tensor:
+        """Scores of the classes; a model on given boxes gets the exact ones of the data."""
+        scores: Tensor = self(batch.video, box=batch.box) if self.net.takes_boxes else self(batch.video)
+        return scores.float()
+
     def _score(self, batch: SyncClip, metrics: MetricCollection) -> Tensor:
-        scores = self(batch.video).float()
+        scores = self._scores(batch)
         metrics.update(scores.detach(), batch.label)
         self.log_dict(
             metrics,
