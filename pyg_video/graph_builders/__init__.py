@@ -7,6 +7,8 @@ from .grid import GridGraph
 from .region import RegionGraph
 from .region_generators import FullyConnectedGenerator, HourGlass, LearnedVectors
 from .semantic import SemanticGraph
+from .slots import SlotAttention, SlotGraph
+from .token_learner import TokenLearnerGraph
 
 __all__ = [
     "AttentionEdges",
@@ -22,4 +24,7 @@ __all__ = [
     "OverlapEdges",
     "RegionGraph",
     "SemanticGraph",
+    "SlotAttention",
+    "SlotGraph",
+    "TokenLearnerGraph",
 ]
