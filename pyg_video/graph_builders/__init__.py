@@ -6,6 +6,7 @@ from .connect import AttentionEdges, CompleteEdges, Edges, NearestEdges, Overlap
 from .grid import GridGraph
 from .region import RegionGraph
 from .region_generators import FullyConnectedGenerator, HourGlass, LearnedVectors
+from .saliency import SaliencyGraph
 from .semantic import SemanticGraph
 from .slots import SlotAttention, SlotGraph
 from .token_learner import TokenLearnerGraph
@@ -23,6 +24,7 @@ __all__ = [
     "NearestEdges",
     "OverlapEdges",
     "RegionGraph",
+    "SaliencyGraph",
     "SemanticGraph",
     "SlotAttention",
     "SlotGraph",
