@@ -2,6 +2,7 @@
 
 from .base import GraphBuilder
 from .box import BoxGraph
+from .cluster import ClusterGraph
 from .connect import AttentionEdges, CompleteEdges, Edges, NearestEdges, OverlapEdges
 from .grid import GridGraph
 from .region import RegionGraph
@@ -9,11 +10,13 @@ from .region_generators import FullyConnectedGenerator, HourGlass, LearnedVector
 from .saliency import SaliencyGraph
 from .semantic import SemanticGraph
 from .slots import SlotAttention, SlotGraph
+from .superpixel import SuperpixelGraph
 from .token_learner import TokenLearnerGraph
 
 __all__ = [
     "AttentionEdges",
     "BoxGraph",
+    "ClusterGraph",
     "CompleteEdges",
     "Edges",
     "FullyConnectedGenerator",
@@ -28,5 +31,6 @@ __all__ = [
     "SemanticGraph",
     "SlotAttention",
     "SlotGraph",
+    "SuperpixelGraph",
     "TokenLearnerGraph",
 ]
