@@ -3,10 +3,11 @@
 from .base import GraphBuilder
 from .box import BoxGraph
 from .cluster import ClusterGraph
-from .connect import AttentionEdges, CompleteEdges, Edges, NearestEdges, OverlapEdges
+from .connect import CONNECT, AttentionEdges, CompleteEdges, Edges, NearestEdges, OverlapEdges
 from .grid import GridGraph
 from .region import RegionGraph
 from .region_generators import FullyConnectedGenerator, HourGlass, LearnedVectors
+from .resolve import REGION_BUILDERS, list_builders, resolve_builder
 from .saliency import SaliencyGraph
 from .semantic import SemanticGraph
 from .slots import SlotAttention, SlotGraph
@@ -14,6 +15,8 @@ from .superpixel import SuperpixelGraph
 from .token_learner import TokenLearnerGraph
 
 __all__ = [
+    "CONNECT",
+    "REGION_BUILDERS",
     "AttentionEdges",
     "BoxGraph",
     "ClusterGraph",
@@ -33,4 +36,6 @@ __all__ = [
     "SlotGraph",
     "SuperpixelGraph",
     "TokenLearnerGraph",
+    "list_builders",
+    "resolve_builder",
 ]

@@ -4,6 +4,7 @@ from .baselines import cnn_sync_mnist
 from .classifier import ModelRecipe, Option, VideoClassifier
 from .dyreg import dyreg_gnn_sync_mnist, dyreg_processor
 from .heads import GraphHead, PoolHead
+from .node_builders import graph_sync_mnist
 from .regions import find_graphs
 from .registry import create_model, list_models, model_options, register_model
 from .rstg import rstg_sync_mnist
@@ -19,6 +20,7 @@ __all__ = [
     "dyreg_gnn_sync_mnist",
     "dyreg_processor",
     "find_graphs",
+    "graph_sync_mnist",
     "list_models",
     "model_options",
     "register_model",

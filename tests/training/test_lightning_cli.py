@@ -7,7 +7,8 @@ import torch
 from pyg_video.checkpoints import load_model
 from pyg_video.training.cli import main
 
-CONFIGS = sorted((Path(__file__).parents[2] / "examples" / "configs").glob("*.yaml"))
+EXAMPLES = Path(__file__).parents[2] / "examples"
+CONFIGS = sorted((EXAMPLES / "configs").rglob("*.yaml"))
 SMALL = next(path for path in CONFIGS if path.stem == "small_dyreg")
 TINY = [
     *("--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"),
@@ -33,7 +34,8 @@ def command(monkeypatch, tmp_path, capsys):
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
 def test_the_configs_of_the_examples_run(command, config):
     assert command("fit", f"--config={config}", *TINY, "--trainer.fast_dev_run=true")[0] == 0
-    assert config.read_text().startswith(f"# pyg-video fit --config examples/configs/{config.name}\n")
+    path = config.relative_to(EXAMPLES).as_posix()
+    assert config.read_text().startswith(f"# pyg-video fit --config examples/{path}\n")
 
 
 def test_fit_leaves_logs_and_checkpoints_that_the_other_commands_take(command, tmp_path):
