@@ -64,7 +64,7 @@ class FrameNorm(nn.Module):
             mean = scatter(x.mean(-1)[rows], index[rows], dim_size=num_frames, reduce="mean")
             y = x - mean[index, None]
             var = scatter(y.square().mean(-1)[rows], index[rows], dim_size=num_frames, reduce="mean")
-            y = y * (var + self.eps).rsqrt()[index, None]
+            y = (y * (var + self.eps).rsqrt()[index, None]).to(self.weight.dtype)
         return y * self.weight + self.bias
 
     def extra_repr(self) -> str:

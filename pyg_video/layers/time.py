@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ..functional import check_option
 
@@ -84,8 +84,7 @@ class TemporalRNN(nn.Module):
         elif lengths is None:
             y, *hidden = self._rnn(sequence, hidden)
         else:
-            packed = pack_padded_sequence(sequence, lengths.cpu().repeat_interleave(N), enforce_sorted=False)
-            y, hidden = self._packed_rnn(packed, hidden, T)
+            y, hidden = self._packed_rnn(sequence, hidden, lengths.repeat_interleave(N))
         grids = [h.view(B, N, -1) for h in hidden]
         return y.view(T, B, N, -1).transpose(0, 1), grids[0] if self.cell == "gru" else (grids[0], grids[1])
 
@@ -128,19 +127,20 @@ class TemporalRNN(nn.Module):
         count = mask.sum(dim=0)
         front = sequence.gather(0, order.expand_as(sequence))
         # A sequence has one frame at least; the result of one that has none is thrown away.
-        packed = pack_padded_sequence(front, count.clamp(min=1).cpu(), enforce_sorted=False)
-        y, last = self._packed_rnn(packed, hidden, len(sequence))
+        y, last = self._packed_rnn(front, hidden, count.clamp(min=1))
         y = torch.zeros_like(y).scatter(0, order.expand_as(y), y).masked_fill(~mask[..., None], 0.0)
         return y, [torch.where(count[:, None] > 0, new, old) for new, old in zip(last, hidden, strict=True)]
 
-    def _packed_rnn(self, packed: PackedSequence, hidden: list[Tensor], T: int) -> tuple[Tensor, list[Tensor]]:
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _packed_rnn(self, sequence: Tensor, hidden: list[Tensor], lengths: Tensor) -> tuple[Tensor, list[Tensor]]:
+        packed = pack_padded_sequence(sequence, lengths.cpu(), enforce_sorted=False)
         data, batch_sizes = packed.data, packed.batch_sizes
         hidden = [h[:, packed.sorted_indices] for h in hidden]
         if self.cell == "gru":
             y, *hidden = torch.gru(data, batch_sizes, hidden[0], self._weights, True, 1, 0.0, self.training, False)
         else:
             y, *hidden = torch.lstm(data, batch_sizes, hidden, self._weights, True, 1, 0.0, self.training, False)
-        padded, _ = pad_packed_sequence(packed._replace(data=y), total_length=T)
+        padded, _ = pad_packed_sequence(packed._replace(data=y), total_length=len(sequence))
         return padded, [h[:, packed.unsorted_indices] for h in hidden]
 
     def extra_repr(self) -> str:

@@ -36,6 +36,12 @@ def test_rows_may_come_in_any_order():
     torch.testing.assert_close(layer(x[order], index[order], 3), layer(x, index, 3)[order])
 
 
+def test_the_output_has_the_type_of_the_parameters():
+    x, index = torch.randn(6, 6).bfloat16(), torch.tensor([0, 1, 1, 2, 2, 2])
+    assert FrameNorm(6).bfloat16()(x, index, 3).dtype == torch.bfloat16
+    assert FrameNorm(6)(x, index, 3).dtype == torch.float32
+
+
 def test_masked_rows_change_nothing_in_their_frame():
     layer, x, index = norm(), torch.randn(12, 6), torch.arange(4).repeat_interleave(3)
     mask = torch.tensor([1, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1], dtype=torch.bool)  # nobody in the third frame
