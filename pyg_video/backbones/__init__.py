@@ -1,6 +1,32 @@
 """Backbones: frames to feature maps, in stages."""
 
 from .features import Stage, VideoBackbone
+from .i3d import c2d_resnet, i3d_resnet
+from .non_local import NonLocal
+from .plain_cnn import PlainCNN
+from .resnet import resnet
 from .small_cnn import SmallCNN
+from .small_i3d import SmallI3D
+from .stages import ClipStage, StagedBackbone, VolumeStage, run_stage, scan_stage
+from .temporal_shift import OnlineShift, ShiftedBlock, TemporalShift, tsm_resnet
 
-__all__ = ["SmallCNN", "Stage", "VideoBackbone"]
+__all__ = [
+    "ClipStage",
+    "NonLocal",
+    "OnlineShift",
+    "PlainCNN",
+    "ShiftedBlock",
+    "SmallCNN",
+    "SmallI3D",
+    "Stage",
+    "StagedBackbone",
+    "TemporalShift",
+    "VideoBackbone",
+    "VolumeStage",
+    "c2d_resnet",
+    "i3d_resnet",
+    "resnet",
+    "run_stage",
+    "scan_stage",
+    "tsm_resnet",
+]

@@ -6,18 +6,20 @@ from torch import Tensor, nn
 
 
 class Stage(NamedTuple):
-    """One stage of a backbone: its channels, and its stride against the input."""
+    """One stage of a backbone: its channels, and its strides against the input, in pixels and in frames."""
 
     name: str
     channels: int
     stride: int
+    time_stride: int = 1
 
 
 class VideoBackbone(Protocol):
     """Frames to feature maps, in stages between which graph blocks can go.
 
-    ``stages[name]`` maps the folded frames :math:`(B T, C, H, W)` of the stage before to its own; ``info`` describes
-    the stages in the same order.
+    ``stages[name]`` maps the folded frames :math:`(B T, C, H, W)` of the stage before to its own. A stage with
+    ``takes_clips = True`` maps clips :math:`(B, T, C, H, W)` instead: it mixes frames, and gives fewer of them if it
+    has a stride in time. ``info`` describes the stages in the same order.
     """
 
     in_channels: int

@@ -1,6 +1,19 @@
 """Trained models on disk: safetensors with the recipe inside."""
 
 from .files import CheckpointInfo, checkpoint_info, load_model, save_model
+from .published_rstg import PublishedRSTG, load_published_rstg, load_published_rstg_network
+from .published_tsm import load_published_tsm, published_tsm_name
 from .shipped import shipped_checkpoint
 
-__all__ = ["CheckpointInfo", "checkpoint_info", "load_model", "save_model", "shipped_checkpoint"]
+__all__ = [
+    "CheckpointInfo",
+    "PublishedRSTG",
+    "checkpoint_info",
+    "load_model",
+    "load_published_rstg",
+    "load_published_rstg_network",
+    "load_published_tsm",
+    "published_tsm_name",
+    "save_model",
+    "shipped_checkpoint",
+]

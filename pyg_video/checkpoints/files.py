@@ -80,7 +80,11 @@ def load_model(path: str | os.PathLike[str]) -> VideoClassifier:
         ValueError: the file is truncated, none of ours, or does not fit the model that it names.
     """
     info, tensors = _read(path)
-    model = create_model(info.recipe.name, **info.recipe.options)
+    given = info.recipe.options
+    no_download = {"weights": ""} if "weights" in given else {}  # the file has them all
+    model = create_model(info.recipe.name, **(given | no_download))
+    assert model.recipe is not None
+    model.recipe = info.recipe._replace(options=model.recipe.options | given)
     expected = _named_tensors(model)
     for problem, names in (("without", expected.keys() - tensors.keys()), ("with", tensors.keys() - expected.keys())):
         if names:

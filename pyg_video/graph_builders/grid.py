@@ -48,6 +48,11 @@ class GridGraph(GraphBuilder):
         super().__init__(channels, boxes.size(0), edge_index=edges, connect=connect)
         self.grids = grids
 
+    @property
+    def nodes_per_scale(self) -> tuple[int, ...]:
+        """Nodes of every scale, in order: (9, 4, 1) for the default scales."""
+        return tuple(rows * cols for rows, cols in self.grids)
+
     def regions(self, x: Tensor) -> Regions:
         B, T, _, H, W = x.shape
         if any(rows > H or cols > W for rows, cols in self.grids):

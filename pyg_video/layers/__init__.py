@@ -2,8 +2,9 @@
 
 from .attention import AdditiveAttention, Attention, DotAttention, MeanAttention
 from .block import GraphBlock
-from .norm import FrameNorm
-from .position import GaussianPosition, KernelEmbedding
+from .graph import AllPairs, OnNodes
+from .norm import BatchNorm, ClipNorm, FrameNorm
+from .position import GaussianPosition, KernelEmbedding, TablePosition
 from .readout import ToMap, ToVector
 from .rstg import RSTG
 from .scan import scan
@@ -13,15 +14,20 @@ from .time import State, TemporalRNN
 __all__ = [
     "RSTG",
     "AdditiveAttention",
+    "AllPairs",
     "Attention",
+    "BatchNorm",
+    "ClipNorm",
     "DotAttention",
     "FrameNorm",
     "GaussianPosition",
     "GraphBlock",
     "KernelEmbedding",
     "MeanAttention",
+    "OnNodes",
     "SpaceConv",
     "State",
+    "TablePosition",
     "TemporalRNN",
     "ToMap",
     "ToVector",

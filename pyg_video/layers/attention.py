@@ -21,6 +21,13 @@ class Attention(nn.Module):
         """Readings of the edges' ends, :math:`(*, E, D)`, to logits :math:`(*, E, heads)`."""
         raise NotImplementedError
 
+    def soft_logits(self, receiver: Tensor, sender: Tensor, adjacency: Tensor) -> Tensor:
+        """:meth:`logits` of edges that are there to a degree, :math:`(E, 1)` from 0 to 1, as in RSTG's released code.
+
+        Where all edges are there, the softmax over these is that over the plain ones.
+        """
+        return adjacency * self.logits(receiver, sender)
+
 
 class DotAttention(Attention):
     r"""Dot product :math:`\langle W_q v_i, W_k v_j \rangle`, unscaled as in the released code of both papers.
@@ -64,6 +71,9 @@ class AdditiveAttention(Attention):
 
     def logits(self, receiver: Tensor, sender: Tensor) -> Tensor:
         return F.leaky_relu(receiver + sender, negative_slope=0.2)
+
+    def soft_logits(self, receiver: Tensor, sender: Tensor, adjacency: Tensor) -> Tensor:
+        return adjacency * self.logits(receiver, sender) + adjacency
 
 
 class MeanAttention(Attention):

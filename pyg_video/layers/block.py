@@ -15,7 +15,7 @@ class GraphBlock(nn.Module):
 
     .. math:: Y = X + \mathrm{norm}(\mathrm{lift}(\mathrm{graph}(X)))
 
-    The norm is a layer normalisation over :math:`(C, H, W)` of every frame, affine per channel. By default its scale
+    By default the norm is a layer normalisation over :math:`(C, H, W)` of every frame, affine per channel. Its scale
     starts at zero [code]: at initialisation the block is the identity, so it can go into a trained backbone, but what
     is inside it gets no gradient in the first step and little in the next. Start at 1 to train from scratch.
 
@@ -26,6 +26,8 @@ class GraphBlock(nn.Module):
         node_channels: channels of the graph. If given, a 1 x 1 convolution and a norm lead to it, and a 1 x 1
             convolution leads back.
         residual_scale: first value of the norm's scale.
+        norm: another norm, of :math:`(B, C, T, H, W)` as torch has them: ``nn.GroupNorm(1, channels)`` looks at whole
+            clips (RSTG's released code), ``nn.BatchNorm3d(channels)`` at the batch.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
@@ -52,6 +54,7 @@ class GraphBlock(nn.Module):
         channels: int,
         node_channels: int | None = None,
         residual_scale: float = 0.0,
+        norm: nn.GroupNorm | nn.BatchNorm3d | None = None,
     ) -> None:
         super().__init__()
         width = node_channels or channels
@@ -67,7 +70,8 @@ class GraphBlock(nn.Module):
         self.builder = builder
         self.processor = processor
         self.lift = ToMap()
-        self.norm = nn.GroupNorm(1, channels)  # one group: statistics over (C, H, W)
+        self.norm = norm or nn.GroupNorm(1, channels)  # one group: statistics over (C, H, W)
+        self.norm_of_frames = norm is None
         self.residual_scale = residual_scale
         nn.init.constant_(self.norm.weight, residual_scale)
 
@@ -88,6 +92,11 @@ class GraphBlock(nn.Module):
 
     def scan(self, x: Tensor, state: Sequence[object] | None = None, **given: Tensor) -> tuple[Tensor, list[object]]:
         """Go on from the state that an earlier call gave; gives the state after the last frame as well."""
+        if state is not None and not self.norm_of_frames and not isinstance(self.norm, nn.BatchNorm3d):
+            raise ValueError(
+                f"Expected a whole clip, since {self.norm} looks at all frames (got a 'state' to go on from); "
+                "leave 'norm' at its default to run on a stream"
+            )
         states = start(state, 2)
         graph, states[0] = scan(self.builder, self._project(x), states[0], **given)
         graph, states[1] = scan(self.processor, graph, states[1])
@@ -100,4 +109,6 @@ class GraphBlock(nn.Module):
 
     def _add(self, x: Tensor, graph: VideoGraph) -> Tensor:
         y = self.project_back(self.lift(graph).flatten(0, 1))
-        return x + self.norm(y).unflatten(0, x.shape[:2])
+        if self.norm_of_frames:
+            return x + self.norm(y).unflatten(0, x.shape[:2])
+        return x + self.norm(y.unflatten(0, x.shape[:2]).transpose(1, 2)).transpose(1, 2)

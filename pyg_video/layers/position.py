@@ -76,3 +76,34 @@ class GaussianPosition(nn.Module):
 
     def extra_repr(self) -> str:
         return f"size={self.size}, std={self.std}"
+
+
+class TablePosition(nn.Module):
+    """Give the nodes positions from a table, the same in all frames, for the messages to see.
+
+    For positions that no formula of ours gives, such as those of a published checkpoint; not trained.
+
+    Args:
+        table: position of every node of a frame, :math:`(N, D)`.
+
+    Shapes:
+        - **graph:** frames of :math:`N` nodes
+        - **output:** the same graph with ``position`` :math:`(V, D)`
+    """
+
+    table: Tensor
+
+    def __init__(self, table: Tensor) -> None:
+        super().__init__()
+        if table.dim() != 2:
+            raise ValueError(f"Expected 'table' of shape [N, D] (got {list(table.shape)})")
+        self.register_buffer("table", table.detach().clone())
+
+    def forward(self, graph: VideoGraph) -> VideoGraph:
+        N = graph.frame_layout[1]
+        if self.table.size(0) != N:
+            raise ValueError(f"Expected frames of {self.table.size(0)} nodes, as the table has (got {N})")
+        return graph.with_attr(position=self.table.repeat(graph.num_frames, 1))
+
+    def extra_repr(self) -> str:
+        return f"{self.table.size(0)}, {self.table.size(1)}"

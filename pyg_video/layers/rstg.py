@@ -1,7 +1,7 @@
 """The recurrent space-time graph."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -9,11 +9,12 @@ from torch_geometric.nn.inits import reset
 
 from ..data import VideoGraph
 from ..functional import looks_free
-from .norm import FrameNorm
+from .norm import BatchNorm, ClipNorm, FrameNorm, norm_rows
 from .scan import scan, start
 from .time import State
 
-_CONTEXT = ("batch", "batch_size", "position", "edge_attr", "edge_weight", "mask")
+_CONTEXT = ("batch", "batch_size", "num_steps", "position", "adjacency", "edge_attr", "edge_weight", "mask")
+_NOT_TO_IGNORE = {"position": "GaussianPosition", "adjacency": "AllPairs"}
 
 
 class RSTG(nn.Module):
@@ -31,13 +32,14 @@ class RSTG(nn.Module):
 
     Args:
         space: message passing within frames, ``(x, edge_index) -> x``: :class:`SpaceConv` or any PyG convolution that
-            keeps the channels. ``batch`` (the frame of every node), ``batch_size``, and the graph's ``position``,
-            ``edge_attr``, ``edge_weight`` and ``mask`` are passed on if its ``forward`` names them. A
-            :class:`~torch.nn.ModuleList` gives each iteration its own.
+            keeps the channels. ``batch`` (the frame of every node), ``batch_size``, ``num_steps`` (frames a clip) and
+            the graph's ``position``, ``adjacency``, ``edge_attr``, ``edge_weight`` and ``mask`` are passed on if its
+            ``forward`` names them. A :class:`~torch.nn.ModuleList` gives each iteration its own.
         time: nodes over time, :class:`TemporalRNN` or ``nn.Identity()``; a list as above.
         final_time: the last time stage.
         num_stages: number of iterations :math:`K`.
-        norm: applied to the nodes :math:`(B, T, N, C)` before the graph.
+        norm: applied to the nodes :math:`(B, T, N, C)` before the graph: :class:`FrameNorm`, :class:`ClipNorm`,
+            :class:`BatchNorm` or another module.
 
     Shapes:
         - **graph:** a :class:`~pyg_video.data.VideoGraph` with node features :math:`(V, C)`
@@ -89,7 +91,7 @@ class RSTG(nn.Module):
             over_time["lengths"] = graph.need("lengths")
         if "mask" in graph._store:
             over_time["mask"] = graph.grid(graph.need("mask"))
-        x = _normed(self.norm, graph)  # [B, T, N, C]
+        x = self._normed(graph, state, over_time)  # [B, T, N, C]
         for k in range(self.num_stages):
             x, states[k] = scan(_stage(self.time, k), x, states[k], **over_time)
             space = _stage(self.space, k)
@@ -97,6 +99,19 @@ class RSTG(nn.Module):
             x = nodes.unflatten(0, x.shape[:3])
         x, states[-1] = scan(self.final_time, x, states[-1], **over_time)
         return graph.with_x(x.flatten(0, 2)), states
+
+    def _normed(self, graph: VideoGraph, state: Sequence[State] | None, present: Mapping[str, Tensor]) -> Tensor:
+        if isinstance(self.norm, ClipNorm):
+            if state is not None:
+                raise ValueError(
+                    "Expected a whole clip, since ClipNorm looks at all frames (got a 'state' to go on from); "
+                    "use FrameNorm"
+                )
+            return self.norm(graph.frames, **present)
+        if "mask" in present and isinstance(self.norm, (FrameNorm, BatchNorm)):
+            mask = present["mask"].flatten()
+            return graph.grid(norm_rows(self.norm, graph.x, graph.frame_index, graph.num_frames, mask=mask))
+        return self.norm(graph.frames)
 
     def _check(self, graph: VideoGraph) -> None:
         if not isinstance(graph, VideoGraph):
@@ -117,12 +132,6 @@ def _stage(part: nn.Module, k: int) -> nn.Module:
     return part[k] if isinstance(part, nn.ModuleList) else part
 
 
-def _normed(norm: nn.Module, graph: VideoGraph) -> Tensor:
-    if not isinstance(norm, FrameNorm) or "mask" not in graph._store:
-        return norm(graph.frames)
-    return graph.grid(norm(graph.x, graph.frame_index, graph.num_frames, graph.need("mask")))
-
-
 def _context(space: nn.Module, graph: VideoGraph) -> dict[str, Tensor | int]:
     """What the graph knows and the space stage's ``forward`` asks for."""
     space = getattr(space, "_orig_mod", space)  # compiled
@@ -135,9 +144,12 @@ def _context(space: nn.Module, graph: VideoGraph) -> dict[str, Tensor | int]:
         context["batch"] = graph.frame_index  # a frame is a graph of its own, not a clip
     if "batch_size" in wanted:
         context["batch_size"] = graph.num_frames
-    if "position" in graph._store and "position" not in wanted:
-        raise ValueError(
-            f"Expected a space stage that takes 'position', since the graph has one (got {type(space).__name__}); "
-            "use SpaceConv, or leave GaussianPosition out"
-        )
+    if "num_steps" in wanted:
+        context["num_steps"] = graph.frame_layout[0]
+    for name, giver in _NOT_TO_IGNORE.items():
+        if name in graph._store and name not in wanted:
+            raise ValueError(
+                f"Expected a space stage that takes '{name}', since the graph has one (got {type(space).__name__}); "
+                f"use SpaceConv, or leave {giver} out"
+            )
     return context

@@ -1,5 +1,6 @@
 """The space stage: one round of messages within every frame."""
 
+from collections.abc import Sequence
 from typing import Optional
 
 import torch
@@ -10,7 +11,7 @@ from torch_geometric.utils import softmax
 
 from ..functional import check_option
 from .attention import Attention, resolve_attention
-from .norm import FrameNorm
+from .norm import FrameNorm, GraphNorm, norm_rows
 
 
 class SpaceConv(MessagePassing):
@@ -33,13 +34,18 @@ class SpaceConv(MessagePassing):
         heads: heads of ``"multi_head"``; each weighs its own linear reading of the messages.
         update_layers: 1 or 2 layers in the update MLP, a ReLU after each; 0 for the plain sum :math:`v_i + g_i`.
         position_channels: size of the node positions that the messages see; 0 for none.
-        message_norm: norm of the messages, :class:`FrameNorm` or ``None``.
-        update_norm: norm of the updated nodes, :class:`FrameNorm` or ``None``.
+        update_groups: nodes of every kind in a frame, in order, such as ``GridGraph.nodes_per_scale``; each kind gets
+            an update MLP of its own (RSTG's "scale-wise" update). ``None`` for one that all share.
+        message_norm: norm of the messages, :class:`FrameNorm`, :class:`BatchNorm` or ``None``.
+        gather_norm: norm of what is gathered, before the ReLU; likewise.
+        update_norm: norm of the updated nodes; likewise.
 
     Shapes:
         - **x:** :math:`(V, C)` for a flat batch of graphs, or :math:`(*, N, C)` for graphs that share their edges
         - **edge_index:** :math:`(2, E)`
         - **position:** :math:`(*, N, D)` with ``position_channels`` :math:`= D`
+        - **adjacency:** how much of an edge is there, :math:`(E)` in [0, 1]; multiplies the logits, see
+          :class:`AllPairs`
         - **batch:** frame of every node, :math:`(V)`; the norms need it when ``x`` is flat
         - **mask:** nodes that are there, :math:`(V)`, bool, with a flat ``x``; the norms leave the others out
         - **edge_weight:** factor of every edge's :math:`\alpha`, :math:`(E)`
@@ -62,9 +68,11 @@ class SpaceConv(MessagePassing):
         attention: str | Attention = "dot",
         heads: int = 8,
         update_layers: int = 2,
+        update_groups: Sequence[int] | None = None,
         position_channels: int = 0,
-        message_norm: FrameNorm | None = None,
-        update_norm: FrameNorm | None = None,
+        message_norm: GraphNorm | None = None,
+        gather_norm: GraphNorm | None = None,
+        update_norm: GraphNorm | None = None,
     ) -> None:
         super().__init__(aggr="sum", node_dim=-2)
         check_option("combine", combine, ("concat", "sum"))
@@ -82,11 +90,15 @@ class SpaceConv(MessagePassing):
         self.send_mlp = nn.Sequential(nn.ReLU(), *_layers(channels, channels, send_layers - 1))
         self.value = nn.Linear(channels, channels) if self.attention.heads > 1 else nn.Identity()
         self.bias = nn.Parameter(torch.empty(channels))
-        self.update_mlp = nn.Sequential(
-            *_layers(channels if combine == "sum" else 2 * channels, channels, update_layers)
-        )
+        ends = channels if combine == "sum" else 2 * channels
+        self.update_mlp: nn.Module
+        if update_groups is None:
+            self.update_mlp = nn.Sequential(*_layers(ends, channels, update_layers))
+        else:
+            self.update_mlp = GroupwiseMLP(ends, channels, update_layers, update_groups)
         self.update_by_sum = combine == "sum" or update_layers == 0
         self.message_norm = message_norm
+        self.gather_norm = gather_norm
         self.update_norm = update_norm
         self.reset_parameters()
 
@@ -97,7 +109,7 @@ class SpaceConv(MessagePassing):
                 nn.init.xavier_uniform_(module.weight)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-            elif isinstance(module, FrameNorm):
+            elif isinstance(module, GraphNorm):
                 module.reset_parameters()
         nn.init.zeros_(self.bias)
 
@@ -107,8 +119,10 @@ class SpaceConv(MessagePassing):
         edge_index: Tensor,
         *,
         position: Tensor | None = None,
+        adjacency: Tensor | None = None,
         batch: Tensor | None = None,
         batch_size: int | None = None,
+        num_steps: int | None = None,
         mask: Tensor | None = None,
         edge_weight: Tensor | None = None,
         return_attention_weights: bool | None = None,
@@ -118,31 +132,45 @@ class SpaceConv(MessagePassing):
         sent = self.send(ends)
         received = sent - self.send.bias if self.receive is None else self.receive(ends)
         query, key = self.attention.project(x)
-        alpha = self.edge_updater(edge_index, query=query, key=key)
+        alpha = self.edge_updater(edge_index, query=query, key=key, adjacency=adjacency)
         if edge_weight is not None:
             alpha = alpha * edge_weight.to(alpha.dtype)[:, None]
 
         frame = None if batch is None else batch[edge_index[1]]
         gathered = self.propagate(
-            edge_index, sent=sent, received=received, alpha=alpha, frame=frame, num_frames=batch_size
+            edge_index,
+            sent=sent,
+            received=received,
+            alpha=alpha,
+            frame=frame,
+            num_frames=batch_size,
+            num_steps=num_steps,
         )
-        gathered = (gathered + self.bias).relu()
+        gathered = norm_rows(self.gather_norm, gathered + self.bias, batch, batch_size, num_steps, mask).relu()
 
         y = self.update_mlp(x + gathered if self.update_by_sum else torch.cat([x, gathered], dim=-1))
-        if self.update_norm is not None:
-            y = self.update_norm(y, batch, batch_size, mask)
+        y = norm_rows(self.update_norm, y, batch, batch_size, num_steps, mask)
         return (y, (edge_index, alpha)) if return_attention_weights else y
 
-    def edge_update(self, query_i: Tensor, key_j: Tensor, index: Tensor, dim_size: Optional[int]) -> Tensor:
-        logits = self.attention.logits(query_i, key_j)
+    def edge_update(
+        self, query_i: Tensor, key_j: Tensor, adjacency: OptTensor, index: Tensor, dim_size: Optional[int]
+    ) -> Tensor:
+        if adjacency is None:
+            logits = self.attention.logits(query_i, key_j)
+        else:
+            logits = self.attention.soft_logits(query_i, key_j, adjacency.to(query_i.dtype)[:, None])
         return softmax(logits, index, num_nodes=dim_size, dim=self.node_dim)  # [*, E, heads]
 
     def message(
-        self, sent_j: Tensor, received_i: Tensor, alpha: Tensor, frame: OptTensor, num_frames: Optional[int]
+        self,
+        sent_j: Tensor,
+        received_i: Tensor,
+        alpha: Tensor,
+        frame: OptTensor,
+        num_frames: Optional[int],
+        num_steps: Optional[int],
     ) -> Tensor:
-        m = self.send_mlp(sent_j + received_i)
-        if self.message_norm is not None:
-            m = self.message_norm(m, frame, num_frames)
+        m = norm_rows(self.message_norm, self.send_mlp(sent_j + received_i), frame, num_frames, num_steps)
         m = self.value(m).unflatten(-1, (self.attention.heads, -1))
         return (alpha[..., None] * m).flatten(-2)  # [*, E, C]
 
@@ -156,8 +184,8 @@ class SpaceConv(MessagePassing):
                 "put a GaussianPosition before the space stage, or set 'position_channels' to what it gives"
             )
 
-        normed = self.message_norm is not None or self.update_norm is not None
-        if normed and x.dim() == 2 and batch is None:
+        norms = (self.message_norm, self.gather_norm, self.update_norm)
+        if any(isinstance(norm, FrameNorm) for norm in norms) and x.dim() == 2 and batch is None:
             raise ValueError(
                 "Expected 'batch', the frame of every node, since the norms work frame by frame (got none); "
                 "for a single frame give 'x' as [1, N, C]"
@@ -165,6 +193,38 @@ class SpaceConv(MessagePassing):
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.channels}, combine='{self.combine}', attention={self.attention})"
+
+
+class GroupwiseMLP(nn.Module):
+    """The update MLP with weights of its own for every kind of nodes.
+
+    Args:
+        in_channels: channels of the input.
+        channels: channels of the output and in between.
+        num_layers: layers, a ReLU after each.
+        groups: nodes of every kind in a frame, in order.
+
+    Shapes:
+        - **x:** :math:`(V, C)` frame by frame, or :math:`(*, N, C)`
+        - **output:** likewise
+    """
+
+    def __init__(self, in_channels: int, channels: int, num_layers: int, groups: Sequence[int]) -> None:
+        super().__init__()
+        if not groups or min(groups) < 1:
+            raise ValueError(f"Expected 'update_groups' with at least one node of every kind (got {list(groups)})")
+        self.groups = tuple(groups)
+        self.kinds = nn.ModuleList(nn.Sequential(*_layers(in_channels, channels, num_layers)) for _ in groups)
+
+    def forward(self, x: Tensor) -> Tensor:
+        num_nodes = sum(self.groups)
+        if x.size(-2) % num_nodes != 0:
+            raise ValueError(
+                f"Expected frames of {num_nodes} nodes, the sum of update_groups = {list(self.groups)} "
+                f"(got {x.size(-2)} nodes)"
+            )
+        parts = x.unflatten(-2, (-1, num_nodes)).split(self.groups, dim=-2)
+        return torch.cat([mlp(part) for mlp, part in zip(self.kinds, parts, strict=True)], dim=-2).flatten(-3, -2)
 
 
 def _layers(in_channels: int, channels: int, num_layers: int) -> list[nn.Module]:

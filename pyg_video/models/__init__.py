@@ -1,5 +1,13 @@
 """Whole models: a backbone, graph blocks, a head; by hand or by name."""
 
+from .backbones import (
+    c2d_resnet50,
+    i3d_resnet50,
+    non_local_resnet50,
+    resnet18_multi_sync_mnist,
+    tsm_resnet18,
+    tsm_resnet50,
+)
 from .baselines import cnn_sync_mnist
 from .classifier import ModelRecipe, Option, VideoClassifier
 from .dyreg import dyreg_gnn_sync_mnist, dyreg_processor
@@ -15,14 +23,20 @@ __all__ = [
     "Option",
     "PoolHead",
     "VideoClassifier",
+    "c2d_resnet50",
     "cnn_sync_mnist",
     "create_model",
     "dyreg_gnn_sync_mnist",
     "dyreg_processor",
     "find_graphs",
     "graph_sync_mnist",
+    "i3d_resnet50",
     "list_models",
     "model_options",
+    "non_local_resnet50",
     "register_model",
+    "resnet18_multi_sync_mnist",
     "rstg_sync_mnist",
+    "tsm_resnet18",
+    "tsm_resnet50",
 ]

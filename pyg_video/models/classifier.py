@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from torch import Tensor, nn
 
-from ..backbones import VideoBackbone
+from ..backbones import NonLocal, Stage, VideoBackbone, run_stage, scan_stage
 from ..functional import check_lengths
 from ..layers import GraphBlock, scan
 
@@ -21,7 +21,10 @@ class ModelRecipe(NamedTuple):
 
 
 class VideoClassifier(nn.Module):
-    """Video to class scores: a frame-wise backbone, blocks between its stages, a head.
+    """Video to class scores: a backbone, blocks between its stages, a head.
+
+    Frames beyond a clip's ``lengths`` count neither in graphs nor in the head; a backbone that mixes frames (TSM, C2D,
+    I3D) sees them.
 
     Args:
         backbone: frames to feature maps, see :class:`~pyg_video.backbones.VideoBackbone`.
@@ -63,20 +66,19 @@ class VideoClassifier(nn.Module):
     def forward(self, video: Tensor, lengths: Tensor | None = None, **given: Tensor) -> Tensor:
         self._check(video, lengths, given)
         x = self.features(video, lengths, **given)
-        wanted = _wanted(self.head, given)
+        last = self.backbone.info[-1]
+        lengths, wanted = _lengths_after(last, lengths), _wanted(self.head, last, given)
         return self.head(x, **wanted) if lengths is None else self.head(x, lengths, **wanted)
 
     def features(self, video: Tensor, lengths: Tensor | None = None, **given: Tensor) -> Tensor:
-        """The feature map that the head sees, :math:`(B, T, C, H, W)`."""
-        B, T = video.shape[:2]
-        x = video.flatten(0, 1)
-        for name, stage in self.backbone.stages.items():
-            x = stage(x)
-            if name in self.blocks:
-                clips = x.unflatten(0, (B, T))
-                clips = _through(self.blocks[name], clips, lengths, given)
-                x = clips.flatten(0, 1)
-        return x.unflatten(0, (B, T))
+        """The feature map that the head sees, :math:`(B, T', C, H, W)`."""
+        x = video
+        for stage in self.backbone.info:
+            x = run_stage(self.backbone.stages[stage.name], x)
+            if stage.name in self.blocks:
+                block = self.blocks[stage.name]
+                x = _through(block, x, _lengths_after(stage, lengths), _wanted(block, stage, given))
+        return x
 
     def scan(
         self, video: Tensor, state: Mapping[str, Any] | None = None, **given: Tensor
@@ -84,16 +86,15 @@ class VideoClassifier(nn.Module):
         """Class scores as of the frames so far, given the state that the call for the frames before gave."""
         self._check(video, None, given)
         states = dict(state or {})
-        B, T = video.shape[:2]
-        x = video.flatten(0, 1)
-        for name, stage in self.backbone.stages.items():
-            x = stage(x)
+        x = video
+        for stage in self.backbone.info:
+            name, key = stage.name, f"backbone.{stage.name}"
+            x, states[key] = scan_stage(self.backbone.stages[name], x, states.get(key))
             if name in self.blocks:
                 block = self.blocks[name]
-                clips, states[name] = scan(block, x.unflatten(0, (B, T)), states.get(name), **_wanted(block, given))
-                x = clips.flatten(0, 1)
-        x = x.unflatten(0, (B, T))
-        scores, states["head"] = scan(self.head, x, states.get("head"), **_wanted(self.head, given))
+                x, states[name] = scan(block, x, states.get(name), **_wanted(block, stage, given))
+        last = self.backbone.info[-1]
+        scores, states["head"] = scan(self.head, x, states.get("head"), **_wanted(self.head, last, given))
         return scores, states
 
     def _check(self, video: Tensor, lengths: Tensor | None, given: Mapping[str, Tensor]) -> None:
@@ -114,12 +115,18 @@ def _takes_boxes(part: nn.Module) -> bool:
     return bool(getattr(part, "takes_boxes", False))
 
 
-def _wanted(part: nn.Module, given: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    return given if _takes_boxes(part) else {}
+def _wanted(part: nn.Module, stage: Stage, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Boxes for a part that takes them; of every second frame, where the stage before it has half of them."""
+    return {name: value[:, :: stage.time_stride] for name, value in given.items()} if _takes_boxes(part) else {}
 
 
-def _through(block: nn.Module, clips: Tensor, lengths: Tensor | None, given: Mapping[str, Tensor]) -> Tensor:
-    """A graph block looks at ``lengths`` and perhaps at boxes, other modules between stages need not."""
-    wanted = _wanted(block, given)
-    y: Tensor = block(clips, lengths, **wanted) if isinstance(block, GraphBlock) else block(clips, **wanted)
+def _through(block: nn.Module, clips: Tensor, lengths: Tensor | None, wanted: Mapping[str, Tensor]) -> Tensor:
+    """Blocks that look at several frames at once look at ``lengths``, other modules between stages need not."""
+    looks = isinstance(block, (GraphBlock, NonLocal))
+    y: Tensor = block(clips, lengths, **wanted) if looks else block(clips, **wanted)
     return y
+
+
+def _lengths_after(stage: Stage, lengths: Tensor | None) -> Tensor | None:
+    """Frames of a stage's output that count: those with at least one frame of the video that does."""
+    return lengths if lengths is None else (lengths + stage.time_stride - 1) // stage.time_stride

@@ -51,8 +51,8 @@ def dyreg_gnn_sync_mnist(
     """
     _check(len(channels), arrangement, output, stage)
     backbone = digit_backbone(frame, channels, strides)
-    name, C, stride = backbone.info[stage]
-    size = (-(-frame // stride),) * 2
+    place = backbone.info[stage]
+    C, size = place.channels, (-(-frame // place.stride),) * 2
     builder = RegionGraph(
         C,
         size=size,
@@ -68,7 +68,7 @@ def dyreg_gnn_sync_mnist(
         head = GraphHead(builder, processor, channels=C, num_classes=num_classes, readout=ToVector(readout))
         return VideoClassifier(backbone, head)
     block = GraphBlock(builder, processor, channels=C, residual_scale=residual_scale)
-    return VideoClassifier(backbone, PoolHead(channels[-1], num_classes, readout=readout), blocks={name: block})
+    return VideoClassifier(backbone, PoolHead(channels[-1], num_classes, readout=readout), blocks={place.name: block})
 
 
 def _check(num_stages: int, arrangement: tuple[int, ...], output: str, stage: int) -> None:

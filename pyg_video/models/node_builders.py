@@ -54,8 +54,8 @@ def graph_sync_mnist(
     if len(arrangement) != 2:
         raise ValueError(f"Expected 'arrangement' to be rows and columns of regions (got {arrangement})")
     backbone = digit_backbone(frame, channels, strides)
-    name, C, stride = backbone.info[-1]
-    size = (-(-frame // stride),) * 2
+    last = backbone.info[-1]
+    C, size = last.channels, (-(-frame // last.stride),) * 2
     options: dict[str, Option] = {} if connect == "default" else {"connect": connect}
     if builder in REGION_BUILDERS:
         options |= {"region_channels": region_channels, "anchors": anchors, "gain": gain}
@@ -65,4 +65,4 @@ def graph_sync_mnist(
         head = GraphHead(nodes, processor, channels=C, num_classes=num_classes, readout=ToVector(readout))
         return VideoClassifier(backbone, head)
     block = GraphBlock(nodes, processor, channels=C, residual_scale=residual_scale)
-    return VideoClassifier(backbone, PoolHead(C, num_classes, readout=readout), blocks={name: block})
+    return VideoClassifier(backbone, PoolHead(C, num_classes, readout=readout), blocks={last.name: block})

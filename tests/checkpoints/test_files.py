@@ -5,6 +5,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from torchvision import models
 
 from pyg_video import __version__
 from pyg_video.checkpoints import checkpoint_info, files, load_model, save_model
@@ -36,6 +37,17 @@ def test_the_file_says_what_it_is(tmp_path, model):
     assert info.recipe.name == "cnn_sync_mnist"
     assert info.version == __version__
     assert info.metadata == {"accuracy": 0.97, "classes": ["a", "b"]}
+
+
+def test_a_checkpoint_needs_no_published_weights_again(tmp_path, monkeypatch):
+    published = models.resnet18().state_dict()
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", lambda *_, **__: published)
+    model = create_model("tsm_resnet18", num_classes=3, weights="IMAGENET1K_V1")
+    path = save_model(model, tmp_path / "model.safetensors")
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", None)
+    again = load_model(path)
+    assert again.recipe == model.recipe
+    assert torch.equal(again.backbone.stages["stem"].conv1.weight, published["conv1.weight"])
 
 
 def test_a_failed_save_leaves_the_earlier_file(tmp_path, model, monkeypatch):

@@ -56,3 +56,22 @@ def test_padded_frames_do_not_move_the_regions_of_a_clip():
     layer = GraphBlock(graph, rstg, channels=6, residual_scale=1.0).double()
     x = torch.randn(2, 4, 6, 5, 5, dtype=torch.float64)
     torch.testing.assert_close(layer(x, torch.tensor([4, 2]))[1:, :2], layer(x[1:, :2]))
+
+
+NORMS = [(torch.nn.GroupNorm(1, 6, eps=1e-12), (1, 2, 3, 4)), (torch.nn.BatchNorm3d(6, eps=1e-12), (0, 1, 3, 4))]
+
+
+@pytest.mark.parametrize(("norm", "over"), NORMS)
+def test_another_norm_looks_at_the_clip_or_the_batch(norm, over):
+    layer, x = block(residual_scale=1.0, norm=norm), torch.randn(2, 3, 6, 5, 5)
+    residual = layer(x) - x
+    mean, std = residual.mean(over), residual.std(over, correction=0)
+    torch.testing.assert_close(mean, torch.zeros_like(mean), atol=1e-5, rtol=0)
+    torch.testing.assert_close(std, torch.ones_like(std), atol=1e-3, rtol=0)
+
+
+def test_a_norm_over_the_clip_cannot_run_on_a_stream():
+    layer, x = block(norm=torch.nn.GroupNorm(1, 6)), torch.randn(1, 2, 6, 5, 5)
+    _, state = layer.scan(x)
+    with pytest.raises(ValueError, match="Expected a whole clip, since GroupNorm"):
+        layer.scan(x, state)

@@ -1,6 +1,7 @@
 import torch
 
-from pyg_video.layers import FrameNorm
+from pyg_video.layers import BatchNorm, ClipNorm, FrameNorm
+from pyg_video.layers.norm import norm_rows
 
 
 def norm():
@@ -42,11 +43,70 @@ def test_the_output_has_the_type_of_the_parameters():
     assert FrameNorm(6)(x, index, 3).dtype == torch.float32
 
 
+MASK = torch.tensor([1, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1], dtype=torch.bool)  # nobody in the third frame
+
+
 def test_masked_rows_change_nothing_in_their_frame():
     layer, x, index = norm(), torch.randn(12, 6), torch.arange(4).repeat_interleave(3)
-    mask = torch.tensor([1, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1], dtype=torch.bool)  # nobody in the third frame
-    x[~mask] *= 100
-    y = layer(x, index, 4, mask)
-    torch.testing.assert_close(y[mask], layer(x[mask], index[mask], 4))
-    assert y.isfinite().all()
-    torch.testing.assert_close(layer(x, index, 4, torch.ones_like(mask)), layer(x, index, 4))
+    x[~MASK] *= 100
+    y = norm_rows(layer, x, index, 4, mask=MASK)
+    torch.testing.assert_close(y[MASK], layer(x[MASK], index[MASK], 4))
+    assert y[~MASK].abs().max() == 0
+    torch.testing.assert_close(norm_rows(layer, x, index, 4, mask=torch.ones_like(MASK)), layer(x, index, 4))
+
+
+def test_masked_rows_do_not_count_in_a_batch_norm():
+    layer, other, x, index = BatchNorm(6), BatchNorm(6), torch.randn(12, 6), torch.arange(4).repeat_interleave(3)
+    y = norm_rows(layer, x, index, 4, 2, MASK)
+    torch.testing.assert_close(y[MASK], other(x[MASK], index[MASK] % 2, 2))
+    torch.testing.assert_close(layer.running_mean, other.running_mean)
+
+
+def test_masked_nodes_do_not_count_in_a_clip_norm():
+    layer, x = clip_norm().double(), torch.randn(1, 4, 3, 6, dtype=torch.float64)
+    mask = MASK.view(1, 4, 3)
+    y = layer(x, mask=mask)
+    torch.testing.assert_close(y[mask][None, None], layer(x[mask][None, None]))
+    both = layer(x, torch.tensor([2]), mask)
+    torch.testing.assert_close(both[:, :2], layer(x[:, :2], mask=mask[:, :2]))
+
+
+def clip_norm():
+    layer = ClipNorm(6)
+    torch.nn.init.normal_(layer.weight)
+    torch.nn.init.normal_(layer.bias)
+    return layer
+
+
+def test_a_clip_norm_looks_at_all_frames_of_the_clip():
+    x = torch.randn(2, 3, 5, 6) * 4 + 2
+    y = ClipNorm(6)(x)
+    torch.testing.assert_close(y.mean((1, 2, 3)), torch.zeros(2), atol=1e-5, rtol=0)
+    torch.testing.assert_close(y.var((1, 2, 3), correction=0), torch.ones(2), atol=1e-4, rtol=0)
+
+
+def test_padded_frames_do_not_count_in_a_clip_norm():
+    layer, x = clip_norm().double(), torch.randn(2, 4, 5, 6, dtype=torch.float64)
+    padded = layer(x, torch.tensor([2, 4]))
+    torch.testing.assert_close(padded[:1, :2], layer(x[:1, :2]))
+    torch.testing.assert_close(padded[1:], layer(x[1:]))
+
+
+def test_batch_norm_of_all_rows_is_torchs():
+    ours, torchs = BatchNorm(6, eps=1e-3, momentum=0.01), torch.nn.BatchNorm1d(6, eps=1e-3, momentum=0.01)
+    for _ in range(2):
+        x = torch.randn(4, 5, 6) * 3 + 1
+        torch.testing.assert_close(ours(x), torchs(x.flatten(0, 1)).view_as(x))
+    torch.testing.assert_close(ours.running_mean, torchs.running_mean)
+    torch.testing.assert_close(ours.running_var, torchs.running_var)
+    torch.testing.assert_close(ours.eval()(x), torchs.eval()(x.flatten(0, 1)).view_as(x))
+
+
+def test_batch_norm_of_steps_is_torchs_called_once_a_step():
+    ours, torchs = BatchNorm(6).double(), torch.nn.BatchNorm1d(6, eps=1e-3, momentum=0.01).double()
+    x = torch.randn(2, 4, 5, 6, dtype=torch.float64)  # [B, T, N, C]
+    step = torch.arange(4).repeat_interleave(5).repeat(2)
+    want = torch.stack([torchs(x[:, t].flatten(0, 1)).view(2, 5, 6) for t in range(4)], dim=1)
+    torch.testing.assert_close(ours(x.flatten(0, 2), step, 4).view_as(x), want)
+    torch.testing.assert_close(ours.running_mean, torchs.running_mean)
+    torch.testing.assert_close(ours.running_var, torchs.running_var)

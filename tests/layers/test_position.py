@@ -1,8 +1,9 @@
+import pytest
 import torch
 
 from pyg_video.functional import grid_boxes
 from pyg_video.graph_builders import GridGraph
-from pyg_video.layers import GaussianPosition, KernelEmbedding
+from pyg_video.layers import GaussianPosition, KernelEmbedding, TablePosition
 
 
 def test_the_kernel_embedding_adds_a_projection_of_the_kernel():
@@ -33,3 +34,14 @@ def test_gaussians_move_with_the_box():
     position = GaussianPosition(size=4)(graph).position.view(4, 4, 4)
     assert position[0, 2:, 2:].sum() > 0
     assert position[0, :2].sum() == 0
+
+
+def test_a_table_gives_every_frame_the_same_positions():
+    graph, table = GridGraph(4, (2,))(torch.randn(2, 3, 4, 6, 6)), torch.randn(4, 7)
+    position = graph.grid(TablePosition(table)(graph).position)
+    torch.testing.assert_close(position, table.expand(2, 3, 4, 7))
+
+
+def test_a_table_of_another_number_of_nodes_is_refused():
+    with pytest.raises(ValueError, match="Expected frames of 3 nodes, as the table has .got 4."):
+        TablePosition(torch.randn(3, 7))(GridGraph(4, (2,))(torch.randn(1, 1, 4, 6, 6)))

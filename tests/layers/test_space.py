@@ -5,7 +5,7 @@ import torch
 from torch_geometric.utils import to_dense_adj
 
 from pyg_video.functional import complete_edges, grid_boxes, overlap_edges, repeat_edges
-from pyg_video.layers import FrameNorm, SpaceConv
+from pyg_video.layers import BatchNorm, FrameNorm, SpaceConv
 
 C, N, F = 8, 13, 3
 EDGES = overlap_edges(torch.cat([grid_boxes(s, s) for s in (3, 2)]))
@@ -149,3 +149,51 @@ def test_edge_weights_multiply_the_attention():
     _, (_, weighted) = conv(x, edges, edge_weight=weight, return_attention_weights=True)
     torch.testing.assert_close(weighted, alpha * weight[:, None])
     torch.testing.assert_close(conv(x, edges, edge_weight=torch.ones(16)), conv(x, edges))
+
+
+@pytest.mark.parametrize("update_layers", [1, 2])
+def test_every_kind_of_nodes_may_have_its_own_update(update_layers):
+    groups = (9, 4)
+    layer = conv(update_layers=update_layers, norm=False, update_groups=groups)
+    x = torch.randn(F, N, C, dtype=torch.float64)
+    shared = conv(update_layers=update_layers, norm=False)
+    rest = {name: value for name, value in layer.state_dict().items() if not name.startswith("update_mlp")}
+    got = layer(x, EDGES)
+    first = 0
+    for kind, size in zip(layer.update_mlp.kinds, groups, strict=True):
+        weights = {f"update_mlp.{name}": value for name, value in kind.state_dict().items()}
+        shared.load_state_dict(rest | weights)
+        torch.testing.assert_close(got[:, first : first + size], shared(x, EDGES)[:, first : first + size])
+        first += size
+    flat = layer(x.flatten(0, 1), repeat_edges(EDGES, N, F))
+    torch.testing.assert_close(flat, got.flatten(0, 1))
+
+
+def test_groups_must_fill_the_frame():
+    with pytest.raises(ValueError, match=r"Expected frames of 5 nodes, the sum of update_groups = \[4, 1\]"):
+        conv(norm=False, update_groups=(4, 1))(torch.randn(N, C, dtype=torch.float64), EDGES)
+
+
+def test_what_is_gathered_is_normalised_before_the_relu():
+    layer = conv(norm=False, update_layers=0)
+    plain = conv(norm=False, update_layers=0)
+    plain.load_state_dict(layer.state_dict())
+    layer.gather_norm = FrameNorm(C).double()
+    x = torch.randn(F, N, C, dtype=torch.float64)
+    seen = {}
+    layer.gather_norm.register_forward_hook(lambda module, args, y: seen.update(before=args[0], after=y))
+    torch.testing.assert_close(layer(x, EDGES) - x, seen["after"].relu())
+    torch.testing.assert_close(plain(x, EDGES) - x, seen["before"].relu())
+
+
+def test_batch_norms_see_one_frame_number_at_a_time():
+    layer = conv(norm=False, message_norm=BatchNorm(C), update_norm=BatchNorm(C))
+    B, T = 2, 3
+    x, frame = torch.randn(B, T, N, C, dtype=torch.float64), torch.arange(B * T).repeat_interleave(N)
+    edges = repeat_edges(EDGES, N, B * T)
+    got = layer(x.flatten(0, 2), edges, batch=frame, batch_size=B * T, num_steps=T).view_as(x)
+    layer_alone = conv(norm=False, message_norm=BatchNorm(C), update_norm=BatchNorm(C))
+    layer_alone.load_state_dict(layer.state_dict())
+    for t in range(T):
+        alone = layer_alone(x[:, t].flatten(0, 1), repeat_edges(EDGES, N, B))
+        torch.testing.assert_close(got[:, t], alone.view(B, N, C))

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from pyg_video.backbones import SmallCNN
+from pyg_video.backbones import NonLocal, SmallCNN
 from pyg_video.graph_builders import BoxGraph
 from pyg_video.layers import RSTG, SpaceConv, TemporalRNN
 from pyg_video.models import GraphHead, PoolHead, VideoClassifier, find_graphs
@@ -27,6 +27,12 @@ def test_a_block_sees_the_map_of_its_stage():
 
 def test_padding_does_not_count():
     model, video = classifier(), torch.rand(2, 4, 1, 8, 8)
+    padded = model(video, torch.tensor([4, 2]))
+    torch.testing.assert_close(padded[1:], model(video[1:, :2]))
+
+
+def test_padding_does_not_count_for_a_non_local_block():
+    model, video = classifier(stage2=NonLocal(4, residual_scale=1.0)), torch.rand(2, 4, 1, 8, 8)
     padded = model(video, torch.tensor([4, 2]))
     torch.testing.assert_close(padded[1:], model(video[1:, :2]))
 

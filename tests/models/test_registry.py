@@ -32,7 +32,7 @@ def test_lists_count_as_tuples():
 
 def test_unknown_names_are_answered_with_the_known_ones():
     with pytest.raises(
-        ValueError, match=r"one of cnn_sync_mnist, .*got 'rstg_sync_mnst'; did you mean 'rstg_sync_mnist'"
+        ValueError, match=r"one of c2d_resnet50, cnn_sync_mnist, .*got 'rstg_sync_mnst'; did you mean 'rstg_sync_mnist'"
     ):
         create_model("rstg_sync_mnst")
 

@@ -1,0 +1,160 @@
+"""C2D and I3D: ResNets on volumes, from pictures by inflation."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from torch import Tensor, nn
+
+from .non_local import add_non_local
+from .resnet import NonLocalPlaces, Weights, resnet_info, resnet_stages
+from .stages import ClipStage, StagedBackbone, VolumeStage, WholeClips
+from .volume_conv import VolumeConv
+
+_TIME_STRIDES = {"layer2": 2}
+
+
+def c2d_resnet(
+    depth: int = 50,
+    *,
+    in_channels: int = 3,
+    num_stages: int = 4,
+    weights: Weights = None,
+    non_local: NonLocalPlaces = None,
+) -> StagedBackbone:
+    """C2D: a ResNet whose only mixing of frames is a max-pooling after layer1 (Wang et al., CVPR 2018).
+
+    The pooling opens layer2: a block that follows layer1 sees all frames.
+
+    Args:
+        depth: 18, 34 or 50.
+        in_channels: channels of the video.
+        num_stages: layers that are kept, 1 to 4.
+        weights: as torchvision has it, see :func:`~pyg_video.backbones.resnet`.
+        non_local: residual blocks that a :class:`~pyg_video.backbones.NonLocal` follows, by layer.
+
+    Shapes:
+        - **x:** :math:`(B, T, C, H, W)`
+        - **output:** :math:`(B, T / 2, C', H / 32, W / 32)`
+
+    Example:
+        >>> import torch
+        >>> c2d_resnet(18)(torch.randn(2, 4, 3, 64, 64)).shape
+        torch.Size([2, 2, 512, 2, 2])
+    """
+    stages = resnet_stages(depth, in_channels, num_stages, weights)
+    info = resnet_info(stages, _TIME_STRIDES)
+    if "layer2" in stages:
+        stages["layer2"] = ClipStage(_after_pool(stages["layer2"]))
+    return StagedBackbone(in_channels, add_non_local(stages, info, non_local), info)
+
+
+def i3d_resnet(
+    depth: int = 50,
+    *,
+    in_channels: int = 3,
+    num_stages: int = 4,
+    weights: Weights = None,
+    non_local: NonLocalPlaces = None,
+) -> StagedBackbone:
+    """I3D: a ResNet with convolutions over time (Carreira and Zisserman, CVPR 2017; Wang et al., CVPR 2018).
+
+    The stem's convolution sees 5 frames. In each residual block of layer1, in every other one of layer2 and layer3
+    from the first, and in every other one of layer4 from the second, the first convolution sees 3. A max-pooling
+    halves the frames before layer2. Stages and parameters have the names of :func:`~pyg_video.backbones.resnet`.
+
+    Args:
+        depth: 18, 34 or 50.
+        in_channels: channels of the video.
+        num_stages: layers that are kept, 1 to 4.
+        weights: as torchvision has it, inflated: repeated over time and divided by the frames that the kernel sees, so
+            that a still video has the features of its picture away from the clip's ends.
+        non_local: residual blocks that a :class:`~pyg_video.backbones.NonLocal` follows, by layer.
+
+    Shapes:
+        - **x:** :math:`(B, T, C, H, W)`
+        - **output:** :math:`(B, T / 2, C', H / 32, W / 32)`
+
+    Example:
+        >>> import torch
+        >>> i3d_resnet(18)(torch.randn(2, 4, 3, 64, 64)).shape
+        torch.Size([2, 2, 512, 2, 2])
+    """
+    stages = resnet_stages(depth, in_channels, num_stages, weights)
+    info = resnet_info(stages, _TIME_STRIDES)
+    inflate(stages["stem"], 5)
+    for name in list(stages)[1:]:
+        for i, block in enumerate(stages[name]):
+            inflate(block, _kernel_time(name, i))
+    if weights is None:
+        _draw(stages.values())
+    for name, layer in stages.items():
+        stages[name] = VolumeStage(_after_pool(layer) if name in _TIME_STRIDES else OrderedDict(layer.named_children()))
+    return StagedBackbone(in_channels, add_non_local(stages, info, non_local), info)
+
+
+def inflate(module: nn.Module, time: int) -> None:
+    """Turn the layers inside a module, on pictures, into layers on volumes :math:`(B, C, T, H, W)`, in place.
+
+    Weights stay: the kernel of ``conv1`` is repeated over ``time`` frames and divided by their number, other layers
+    see one frame.
+    """
+    for name, part in list(module.named_children()):
+        if isinstance(part, nn.Conv2d):
+            setattr(module, name, _inflated_conv(part, time if name == "conv1" else 1))
+        elif isinstance(part, nn.BatchNorm2d):
+            norm = nn.BatchNorm3d(part.num_features, part.eps, part.momentum)
+            norm.load_state_dict(part.state_dict())
+            setattr(module, name, norm)
+        elif isinstance(part, nn.MaxPool2d):
+            size, stride, padding = _pair(part.kernel_size), _pair(part.stride), _pair(part.padding)
+            setattr(module, name, nn.MaxPool3d((1, *size), (1, *stride), (0, *padding)))
+        else:
+            inflate(part, 1)
+
+
+class TimePool(WholeClips, nn.Module):
+    """The larger of every two frames, pixel by pixel; an odd last frame stays.
+
+    Shapes:
+        - **x:** :math:`(B, T, C, H, W)`
+        - **output:** :math:`(B, \\lceil T / 2 \\rceil, C, H, W)`
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = nn.MaxPool3d((2, 1, 1), ceil_mode=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pool(x.transpose(1, 2)).transpose(1, 2)
+
+
+def _after_pool(layer: nn.Sequential) -> "OrderedDict[str, nn.Module]":
+    """The parts of a layer after a pooling over time, under their names."""
+    return OrderedDict([("pool", TimePool()), *layer.named_children()])
+
+
+def _draw(stages: Iterable[nn.Module]) -> None:
+    """Draw the kernels over time anew, as torchvision draws those of pictures."""
+    for stage in stages:
+        for part in stage.modules():
+            if isinstance(part, nn.Conv3d) and part.kernel_size[0] > 1:
+                nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
+
+
+def _inflated_conv(conv: nn.Conv2d, time: int) -> nn.Conv3d:
+    kind = VolumeConv if time > 1 and max(conv.stride) > 1 else nn.Conv3d
+    (height, width), (down, right) = conv.kernel_size, conv.stride
+    padding = (time // 2, *conv.padding)
+    volume = kind(conv.in_channels, conv.out_channels, (time, height, width), (1, down, right), padding, bias=False)
+    volume.weight = nn.Parameter(conv.weight.detach()[:, :, None].repeat(1, 1, time, 1, 1) / time)
+    return volume
+
+
+def _pair(value: int | tuple[int, ...]) -> tuple[int, ...]:
+    return (value, value) if isinstance(value, int) else value
+
+
+def _kernel_time(layer: str, block: int) -> int:
+    """Frames that the first convolution of a residual block sees [code]."""
+    seen = {"layer1": True, "layer2": block % 2 == 0, "layer3": block % 2 == 0, "layer4": block % 2 == 1}
+    return 3 if seen[layer] else 1

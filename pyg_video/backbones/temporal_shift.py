@@ -1,0 +1,176 @@
+"""TSM: a part of the channels moves to the next and the previous frame."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..layers import scan
+from ..layers.scan import start
+from .non_local import add_non_local
+from .resnet import NonLocalPlaces, Weights, resnet_info, resnet_stages
+from .stages import ClipStage, StagedBackbone, WholeClips
+
+
+def tsm_resnet(
+    depth: int = 50,
+    *,
+    in_channels: int = 3,
+    num_stages: int = 4,
+    weights: Weights = None,
+    shift_div: int = 8,
+    online: bool = False,
+    non_local: NonLocalPlaces = None,
+) -> StagedBackbone:
+    """ResNet with a temporal shift inside every residual branch (Lin et al., ICCV 2019).
+
+    Stages and parameters have the names of :func:`~pyg_video.backbones.resnet`, and as many parameters.
+
+    Args:
+        depth: 18, 34 or 50.
+        in_channels: channels of the video.
+        num_stages: layers that are kept, 1 to 4.
+        weights: as torchvision has it, see :func:`~pyg_video.backbones.resnet`.
+        shift_div: one channel in so many comes from the frame after, and one in so many from the frame before.
+        online: only from the frame before, so that the backbone runs frame by frame on a stream.
+        non_local: residual blocks that a :class:`~pyg_video.backbones.NonLocal` follows, by layer.
+
+    Shapes:
+        - **x:** :math:`(B, T, C, H, W)`
+        - **output:** :math:`(B, T, C', H / 32, W / 32)`
+
+    Example:
+        >>> net = tsm_resnet(18, online=True)
+        >>> net(torch.randn(2, 4, 3, 64, 64)).shape
+        torch.Size([2, 4, 512, 2, 2])
+    """
+    stages = resnet_stages(depth, in_channels, num_stages, weights)
+    info = resnet_info(stages)
+    shift = OnlineShift if online else TemporalShift
+    for name in list(stages)[1:]:
+        stages[name] = ClipStage(*(ShiftedBlock(block, shift(shift_div)) for block in stages[name]))
+    return StagedBackbone(in_channels, add_non_local(stages, info, non_local), info)
+
+
+class TemporalShift(WholeClips, nn.Module):
+    r"""The first channels come from the frame after, as many from the frame before; the others stay.
+
+    Frames beyond the clip are zero.
+
+    Args:
+        shift_div: the part of the channels that comes from each side is :math:`\lfloor C / \text{shift\_div} \rfloor`.
+
+    Shapes:
+        - **x:** :math:`(B, T, C, H, W)`
+        - **output:** :math:`(B, T, C, H, W)`
+    """
+
+    def __init__(self, shift_div: int = 8) -> None:
+        super().__init__()
+        if shift_div < 2:
+            raise ValueError(f"Expected 'shift_div' of at least 2 (got {shift_div})")
+        self.shift_div = shift_div
+
+    def forward(self, x: Tensor) -> Tensor:
+        fold = x.size(2) // self.shift_div
+        after, before, same = x.split([fold, fold, x.size(2) - 2 * fold], dim=2)
+        none = torch.zeros_like(after[:, :1])
+        after = torch.cat([after[:, 1:], none], dim=1)
+        before = torch.cat([none, before[:, :-1]], dim=1)
+        return torch.cat([after, before, same], dim=2)
+
+    def extra_repr(self) -> str:
+        return f"shift_div={self.shift_div}"
+
+
+class OnlineShift(nn.Module):
+    r"""The first channels come from the frame before; the others stay. The state is those channels of the last frame.
+
+    Args:
+        shift_div: the part of the channels that moves is :math:`\lfloor C / \text{shift\_div} \rfloor`.
+
+    Shapes:
+        - **x:** :math:`(B, T, C, H, W)`
+        - **output:** :math:`(B, T, C, H, W)`
+    """
+
+    takes_clips = True
+
+    def __init__(self, shift_div: int = 8) -> None:
+        super().__init__()
+        if shift_div < 1:
+            raise ValueError(f"Expected 'shift_div' of at least 1 (got {shift_div})")
+        self.shift_div = shift_div
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scan(x)[0]
+
+    def scan(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Go on from the state that an earlier call gave; gives the state after the last frame as well."""
+        fold = x.size(2) // self.shift_div
+        before, same = x.split([fold, x.size(2) - fold], dim=2)
+        first = torch.zeros_like(before[:, :1]) if state is None else state
+        moved = torch.cat([first, before[:, :-1]], dim=1)
+        return torch.cat([moved, same], dim=2), before[:, -1:]
+
+    def extra_repr(self) -> str:
+        return f"shift_div={self.shift_div}"
+
+
+class ShiftedBlock(nn.Module):
+    """A residual block of torchvision's ResNet whose branch sees shifted frames, and whose skip does not.
+
+    The parts are the block's own, under their names.
+
+    Args:
+        block: torchvision's ``BasicBlock`` or ``Bottleneck``.
+        shift: a module on clips, :class:`TemporalShift` or :class:`OnlineShift`.
+
+    Shapes:
+        - **clips:** :math:`(B, T, C, H, W)`
+        - **output:** :math:`(B, T, C', H', W')`
+    """
+
+    takes_clips = True
+    conv1: nn.Module
+    bn1: nn.Module
+    conv2: nn.Module
+    bn2: nn.Module
+    conv3: nn.Module
+    bn3: nn.Module
+    relu: nn.Module
+    downsample: nn.Module
+
+    def __init__(self, block: nn.Module, shift: nn.Module) -> None:
+        super().__init__()
+        self.shift = shift
+        for name, part in block.named_children():
+            self.add_module(name, part)
+        if "downsample" not in self._modules:
+            self.downsample = nn.Identity()
+
+    def forward(self, clips: Tensor) -> Tensor:
+        y = self.shift(clips).flatten(0, 1)
+        for part in self._branch():
+            y = part(y)
+        return self._add(clips, y)
+
+    def scan(self, clips: Tensor, state: Sequence[Any] | None = None) -> tuple[Tensor, list[Any]]:
+        """Go on from the state that an earlier call gave; gives the state after the last frame as well."""
+        branch = self._branch()
+        states = start(state, 1 + len(branch))
+        shifted, states[0] = scan(self.shift, clips, states[0])
+        y = shifted.flatten(0, 1)
+        for i, part in enumerate(branch, 1):
+            y, states[i] = scan(part, y, states[i])
+        return self._add(clips, y), states
+
+    def _branch(self) -> list[nn.Module]:
+        """Convolutions and norms, with ReLU between: two in a basic block, three in a bottleneck."""
+        parts = [self.conv1, self.bn1, self.relu, self.conv2, self.bn2]
+        return [*parts, self.relu, self.conv3, self.bn3] if hasattr(self, "conv3") else parts
+
+    def _add(self, clips: Tensor, y: Tensor) -> Tensor:
+        y = self.relu(y + self.downsample(clips.flatten(0, 1)))
+        return y.unflatten(0, clips.shape[:2])

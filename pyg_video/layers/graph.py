@@ -1,0 +1,69 @@
+"""Small graph -> graph pieces: any module on the nodes, and edges that are there to a degree."""
+
+import torch
+from torch import Tensor, nn
+
+from ..data import VideoGraph
+from ..functional import complete_edges, repeat_edges
+
+
+class OnNodes(nn.Module):
+    """Any module on the node features, as a piece of a processor.
+
+    Args:
+        module: node features to node features, such as a linear layer.
+
+    Shapes:
+        - **graph:** node features :math:`(V, C)`
+        - **output:** the same graph with node features :math:`(V, C')`
+
+    Example:
+        >>> from pyg_video.graph_builders import GridGraph
+        >>> graph = GridGraph(24)(torch.randn(1, 2, 24, 7, 7))
+        >>> OnNodes(nn.Linear(24, 16))(graph).frames.shape
+        torch.Size([1, 2, 14, 16])
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, graph: VideoGraph) -> VideoGraph:
+        return graph.with_x(self.module(graph.x))
+
+
+class AllPairs(nn.Module):
+    r"""Connect every pair of nodes of a frame, and note which pairs were neighbours, as in RSTG's released code.
+
+    The paper's attention is a softmax over the neighbours of a node. The released code multiplies the logits of all
+    pairs with the adjacency :math:`a_{ji} \in \{0, 1\}` instead, so that strangers, and the node itself, take part
+    with logit 0:
+
+    .. math:: \alpha_{ji} = \mathrm{softmax}_j(a_{ji} \, z_{ji})
+
+    This piece in front of an :class:`RSTG` with :class:`SpaceConv` stages gives that: it replaces the edges by all
+    pairs and puts :math:`a` into the graph as ``adjacency``.
+
+    Shapes:
+        - **graph:** :math:`E` edges within frames
+        - **output:** :math:`B T N^2` edges and ``adjacency`` :math:`(B T N^2)`
+
+    Example:
+        >>> from pyg_video.graph_builders import GridGraph
+        >>> graph = AllPairs()(GridGraph(8)(torch.randn(1, 2, 8, 7, 7)))
+        >>> graph.num_edges, int(graph.adjacency.sum())  # 2 frames, 14 nodes, 90 pairs of neighbours
+        (392, 180)
+    """
+
+    def forward(self, graph: VideoGraph) -> VideoGraph:
+        _, N = graph.frame_layout
+        F = graph.num_frames
+        sender, receiver = graph.edge_index
+        place = receiver * N + sender % N  # of a pair among all those sorted by receiver
+        adjacency = torch.zeros(F * N * N, dtype=graph.x.dtype, device=place.device)
+        adjacency = adjacency.index_fill(0, place, 1.0)
+        edges: Tensor = repeat_edges(complete_edges(N, device=place.device), N, F)
+        if "mask" in graph:
+            kept = graph.need("mask")[edges].all(dim=0)
+            edges, adjacency = edges[:, kept], adjacency[kept]
+        return graph.with_attr(edge_index=edges, adjacency=adjacency)

@@ -1,0 +1,139 @@
+"""One frame's graph drawn over the frame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from pyg_video.data import VideoGraph
+from pyg_video.visualization.draw import PALETTE
+from pyg_video.visualization.pictures import as_bytes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_SAME = 0.02  # share of the frame within which two centres count as one
+_FAN = 0.05  # how far nodes with the same centre are drawn apart
+
+
+def plot_graph(
+    graph: VideoGraph,
+    image: Tensor,
+    *,
+    edge_weight: Tensor | None = None,
+    node_size: Tensor | None = None,
+    boxes: bool = True,
+    axes: Axes | None = None,
+) -> Axes:
+    r"""Draw one frame's graph over the frame: nodes at their regions, edges between them, a colour per region size.
+
+    An edge has the colour of its larger region. Nodes with the same centre are drawn side by side.
+
+    Args:
+        graph: the graph of one frame, as :meth:`~pyg_video.data.VideoGraph.frame` gives it, with ``box``.
+        image: the frame, float in [0, 1] or uint8.
+        edge_weight: how strongly an edge is drawn, such as its attention; the strongest in full. All alike by default.
+        node_size: how large a node is drawn, likewise; by the size of its region by default.
+        boxes: whether to draw the regions' outlines.
+        axes: where to; a figure of its own by default, without pyplot, so that nothing is shown by itself.
+
+    Shapes:
+        - **graph:** :math:`N` nodes, :math:`E` edges
+        - **image:** :math:`(1, H, W)` or :math:`(3, H, W)`
+        - **edge_weight:** :math:`(E)`, non-negative
+        - **node_size:** :math:`(N)`, non-negative
+
+    Raises:
+        ModuleNotFoundError: matplotlib is not installed.
+        ValueError: the graph has several frames or no boxes, or an argument has another shape.
+
+    Example:
+        >>> from pyg_video.graph_builders import GridGraph
+        >>> graph = GridGraph(8)(torch.randn(2, 4, 8, 7, 7))
+        >>> axes = plot_graph(graph.frame(0, 0), torch.zeros(1, 28, 28))
+        >>> axes.figure.savefig(getfixture("tmp_path") / "graph.png")
+    """
+    box = _check(graph, image, edge_weight, node_size)
+    axes = axes or _new_axes()
+    H, W = image.shape[-2:]
+    picture = as_bytes(image[None])[0].expand(3, -1, -1)
+    axes.imshow(picture.permute(1, 2, 0).numpy(), extent=(0, 1, 1, 0), interpolation="nearest", aspect=H / W)
+    axes.set_axis_off()
+
+    kind, colors = _kinds(box)
+    place = _side_by_side(box)
+    _draw_edges(axes, graph.edge_index.detach().cpu(), place, kind, colors, edge_weight)
+    if boxes:
+        _draw_boxes(axes, box, kind, colors)
+    size = box[:, 2:].prod(-1).sqrt() if node_size is None else node_size.detach().float().cpu()
+    size = 20 + 180 * size / size.max().clamp(min=torch.finfo(torch.float32).tiny)
+    x, y = place.T.tolist()
+    axes.scatter(x, y, s=size.tolist(), c=[colors[k] for k in kind], edgecolors="black", linewidths=0.8, zorder=3)
+    return axes
+
+
+def _check(graph: VideoGraph, image: Tensor, edge_weight: Tensor | None, node_size: Tensor | None) -> Tensor:
+    if image.dim() != 3 or image.size(0) not in (1, 3):
+        raise ValueError(f"Expected 'image' of shape [1, H, W] or [3, H, W] (got {list(image.shape)})")
+    if graph.num_frames != 1:
+        raise ValueError(f"Expected the graph of one frame (got {graph.num_frames}); use graph.frame(b, t)")
+    for name, value, count in (
+        ("edge_weight", edge_weight, graph.num_edges),
+        ("node_size", node_size, graph.num_nodes),
+    ):
+        if value is not None and (value.shape != (count,) or bool((value < 0).any())):
+            raise ValueError(f"Expected '{name}' of shape [{count}] and at least 0 (got {list(value.shape)})")
+    return graph.need("box").detach().float().cpu()
+
+
+def _new_axes() -> Axes:
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "Expected matplotlib, which draws the graph, to be installed (got none); pip install 'pyg-video[plots]'"
+        ) from error
+    return Figure(figsize=(5, 5), layout="constrained").add_subplot()
+
+
+def _kinds(box: Tensor) -> tuple[list[int], list[str]]:
+    """A number per node, 0 for the smallest kind of region, and a colour per number."""
+    area = (box[:, 2] * box[:, 3] * 1000).round()
+    sizes, kind = area.unique(return_inverse=True)
+    return kind.tolist(), [PALETTE[n % len(PALETTE)] for n in range(len(sizes))]
+
+
+def _side_by_side(box: Tensor) -> Tensor:
+    """The centres, those that lie on each other moved apart sideways: a larger region to the right."""
+    place = box[:, :2].clone()
+    near = torch.cdist(place, place) < _SAME
+    area = box[:, 2] * box[:, 3]
+    order = torch.arange(len(box))
+    before = near & ((area[None] < area[:, None]) | ((area[None] == area[:, None]) & (order[None] < order[:, None])))
+    rank, group = before.sum(1), near.sum(1)
+    place[:, 0] += _FAN * (rank - (group - 1) / 2)
+    return place
+
+
+def _draw_edges(
+    axes: Axes, edge_index: Tensor, place: Tensor, kind: list[int], colors: list[str], weight: Tensor | None
+) -> None:
+    strength = torch.full((edge_index.size(1),), 0.6) if weight is None else weight.detach().float().cpu()
+    if weight is not None and len(strength) > 0:
+        strength = strength / strength.max().clamp(min=torch.finfo(torch.float32).tiny)
+    for (sender, receiver), alpha in zip(edge_index.T.tolist(), strength.tolist(), strict=True):
+        if sender == receiver:
+            continue
+        x, y = place[[sender, receiver]].T.tolist()
+        color = colors[max(kind[sender], kind[receiver])]
+        axes.plot(x, y, color=color, alpha=alpha, linewidth=0.5 + 2.5 * alpha, zorder=2)
+
+
+def _draw_boxes(axes: Axes, box: Tensor, kind: list[int], colors: list[str]) -> None:
+    from matplotlib.patches import Rectangle
+
+    for (x, y, w, h), k in zip(box.tolist(), kind, strict=True):
+        outline = Rectangle((x - w / 2, y - h / 2), w, h, fill=False, edgecolor=colors[k], linewidth=0.8, alpha=0.7)
+        axes.add_patch(outline)
