@@ -10,6 +10,7 @@ from .backbones import (
 )
 from .baselines import cnn_sync_mnist
 from .classifier import ModelRecipe, Option, VideoClassifier
+from .cost import Cost, Latency, MultiplyAdds, model_cost
 from .dyreg import dyreg_gnn_sync_mnist, dyreg_processor
 from .heads import GraphHead, PoolHead
 from .node_builders import graph_sync_mnist
@@ -18,8 +19,11 @@ from .registry import create_model, list_models, model_options, register_model
 from .rstg import rstg_sync_mnist
 
 __all__ = [
+    "Cost",
     "GraphHead",
+    "Latency",
     "ModelRecipe",
+    "MultiplyAdds",
     "Option",
     "PoolHead",
     "VideoClassifier",
@@ -32,6 +36,7 @@ __all__ = [
     "graph_sync_mnist",
     "i3d_resnet50",
     "list_models",
+    "model_cost",
     "model_options",
     "non_local_resnet50",
     "register_model",

@@ -6,27 +6,42 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .callbacks import AtomicCheckpointIO, BestCheckpoint, ExportBest, best_checkpoint, last_checkpoint
     from .data import ClipBatches, ClipData, FreshClipBatches, MultiSyncMNISTData, SyncMNISTData
+    from .evaluation import Evaluation, Score, evaluate
+    from .evaluation_report import write_evaluation
+    from .loading import load_trained
     from .module import Prediction, VideoClassification
+    from .scored_clips import ScoredClips, configured_clips, recorded_clips
 
 __all__ = [
     "AtomicCheckpointIO",
     "BestCheckpoint",
     "ClipBatches",
     "ClipData",
+    "Evaluation",
     "ExportBest",
     "FreshClipBatches",
     "MultiSyncMNISTData",
     "Prediction",
+    "Score",
+    "ScoredClips",
     "SyncMNISTData",
     "VideoClassification",
     "best_checkpoint",
+    "configured_clips",
+    "evaluate",
     "last_checkpoint",
+    "load_trained",
+    "recorded_clips",
+    "write_evaluation",
 ]
+
+_HOMES = ("scored_clips", "loading", "evaluation", "evaluation_report", "callbacks", "data", "module")
+"""Modules that have them; those that need no Lightning first."""
 
 
 def __getattr__(name: str) -> object:
     if name in __all__:
-        for home in ("callbacks", "data", "module"):
+        for home in _HOMES:
             module = import_module(f".{home}", __name__)
             if hasattr(module, name):
                 return getattr(module, name)

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..checkpoints import save_model
 from ..checkpoints.files import Json
 from .data import ClipData
-from .module import VideoClassification
+from .loading import restored
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -80,14 +80,9 @@ class ExportBest(Callback):
 def export(checkpoint: Path, *, metric: str, score: Tensor | None, clips_per_epoch: int | None = None) -> Path:
     """Write the model of a Lightning checkpoint as safetensors of the same name; gives the new file."""
     saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
-    task = VideoClassification(**_arguments(saved["hyper_parameters"]))
-    task.load_state_dict(saved["state_dict"])
+    task = restored(saved)
     metadata: dict[str, Json] = {"epoch": saved["epoch"], "step": saved["global_step"]}
     if clips_per_epoch is not None:
         metadata["videos"] = (saved["epoch"] + 1) * clips_per_epoch
     metadata |= {"label_names": task.label_names, metric: None if score is None else float(score)}
     return save_model(task.net, checkpoint.with_suffix(".safetensors"), metadata)
-
-
-def _arguments(hyper_parameters: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in hyper_parameters.items() if name != "_instantiator"}  # LightningCLI's

@@ -4,11 +4,14 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from importlib import import_module
 
 from .. import __version__
 
+_HOME = dict.fromkeys(("evaluate", "cost"), "pyg_video.training.commands")  # the other commands are Lightning's
+
 _USAGE = """\
-usage: pyg-video {fit,validate,test,predict} [options]
+usage: pyg-video {fit,validate,test,predict,evaluate,cost} [options]
 
 Train and evaluate the models of pyg_video on synchronous digits.
 
@@ -16,15 +19,17 @@ Train and evaluate the models of pyg_video on synchronous digits.
   validate  score a checkpoint on the validation clips
   test      score a checkpoint on the test clips: digits and trajectories that training never saw
   predict   write a table of predictions for the test clips
+  evaluate  score a checkpoint on recorded trajectories or test clips: accuracy, classes, confusions, protocol
+  cost      parameters, multiply-adds and latency of a model
 
-Every option is in a YAML file, on the command line, or both; the command line wins:
+Every option of the first four is in a YAML file, on the command line, or both; the command line wins:
 
   pyg-video fit --config examples/configs/small_dyreg.yaml --model.lr 1e-3 --trainer.max_epochs 2
   pyg-video fit --config examples/configs/small_dyreg.yaml --ckpt_path runs/small_dyreg/version_0/checkpoints/last.ckpt
   pyg-video test --config examples/configs/small_dyreg.yaml --ckpt_path runs/small_dyreg/version_0/checkpoints/best.ckpt
 
 options:
-  -h, --help      this text; for all options: pyg-video fit --help, and --data.help SyncMNISTData
+  -h, --help      this text; for all options of a command: pyg-video fit --help, and --data.help SyncMNISTData
   --version       the version
   --print_config  after a command and its options: the whole configuration as YAML
 
@@ -52,14 +57,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     # torch_geometric scripts helpers at import, which torch 2.15 announces to be deprecated.
     warnings.filterwarnings("ignore", "`torch.jit.script", FutureWarning)
-    from .lightning_cli import USER_ERRORS, in_one_line, run
-
+    home = import_module(_HOME.get(arguments[0], "pyg_video.training.lightning_cli"))
     try:
-        run(None if argv is None else arguments)
-    except USER_ERRORS as error:
+        home.run(None if argv is None else arguments)
+    except home.USER_ERRORS as error:
         if os.environ.get("PYG_VIDEO_TRACEBACK"):
             raise
-        print(f"pyg-video: error: {in_one_line(error)}", file=sys.stderr)
+        print(f"pyg-video: error: {home.in_one_line(error)}", file=sys.stderr)
         return 2
     return 0
 

@@ -1,8 +1,18 @@
-"""Look at videos, at regions and graphs drawn over them, and at learning curves."""
+"""Look at videos, at regions and graphs drawn over them, at learning curves and at confusions."""
 
+from pyg_video.visualization.confusion import draw_confusion
 from pyg_video.visualization.curves import plot_curves
 from pyg_video.visualization.draw import PALETTE, contact_sheet, draw_boxes
 from pyg_video.visualization.graph import plot_graph
 from pyg_video.visualization.pictures import save_gif, save_png
 
-__all__ = ["PALETTE", "contact_sheet", "draw_boxes", "plot_curves", "plot_graph", "save_gif", "save_png"]
+__all__ = [
+    "PALETTE",
+    "contact_sheet",
+    "draw_boxes",
+    "draw_confusion",
+    "plot_curves",
+    "plot_graph",
+    "save_gif",
+    "save_png",
+]

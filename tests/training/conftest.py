@@ -1,8 +1,10 @@
 """Tiny runs for the tests of training."""
 
+import numpy as np
 import pytest
 from pytorch_lightning import Trainer
 
+from pyg_video.datasets import load_digits
 from pyg_video.training import AtomicCheckpointIO, SyncMNISTData, VideoClassification, best_checkpoint, last_checkpoint
 
 FIVE = {"canvas": 16, "frame": 16, "digit_size": 6, "num_frames": 3, "classes": (0, 1, 2, 3), "random_probability": 0}
@@ -43,3 +45,23 @@ def tiny_trainer(tmp_path):
         )
 
     return make
+
+
+@pytest.fixture
+def given_trajectories(tmp_path):
+    """Writes trajectories of six clips with three bundled digits each, in the format of the authors' file."""
+
+    def write(**changes):
+        target = load_digits("bundled", "test").target
+        images = [[int((target == digit).nonzero()[0]) for digit in (k, k + 1, k + 2)] for k in range(6)]
+        coords = np.random.default_rng(0).integers(0, 72, (6, 3, 3, 2), dtype=np.uint8)
+        arrays = {
+            "coords": coords,
+            "digit_index": np.array(images, dtype=np.uint32),
+            "is_sync": np.array([True] * 5 + [False]),
+            "digit_in_front": np.ones(6, dtype=bool),
+        }
+        np.savez(tmp_path / "given.npz", **{**arrays, **changes})
+        return tmp_path / "given.npz"
+
+    return write

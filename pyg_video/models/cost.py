@@ -1,0 +1,213 @@
+"""What a clip costs: parameters, multiply-adds by part, and time."""
+
+import copy
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, ParamSpec, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from ..data import VideoGraph
+from ..graph_builders import GraphBuilder
+from ..layers import GraphBlock
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+
+_WARM_UP = 3  # runs that are not timed: the first ones choose kernels and ask for memory
+
+
+class MultiplyAdds(NamedTuple):
+    """Multiply-adds of a clip in convolutions and matrix products, by part.
+
+    Attributes:
+        backbone: everything outside the graphs, classifier included.
+        region_prediction: where the nodes are: ``regions`` of every :class:`~pyg_video.graph_builders.GraphBuilder`.
+        graph: all else that a graph brings: pooling, message passing, recurrence, lift, a block's 1 x 1 convolutions.
+    """
+
+    backbone: int
+    region_prediction: int
+    graph: int
+
+    @property
+    def total(self) -> int:
+        return sum(self)
+
+
+class Latency(NamedTuple):
+    """How long one clip takes, in a batch of its own.
+
+    Attributes:
+        seconds: median over the runs.
+        runs: timed runs, after a few that are not.
+        device: where, with the name of a GPU.
+        threads: of the CPU.
+    """
+
+    seconds: float
+    runs: int
+    device: str
+    threads: int
+
+
+class Cost(NamedTuple):
+    """What :func:`model_cost` gives.
+
+    Attributes:
+        video_shape: frames, channels, height and width of the clip.
+        parameters: learned values, those of tied weights once.
+        multiply_adds: by part.
+        latency: ``None`` where it was not measured.
+    """
+
+    video_shape: tuple[int, ...]
+    parameters: int
+    multiply_adds: MultiplyAdds
+    latency: Latency | None
+
+
+def model_cost(
+    model: nn.Module,
+    video_shape: Sequence[int],
+    *,
+    runs: int = 10,
+    device: torch.device | str | None = None,
+) -> Cost:
+    """Parameters, multiply-adds and latency of a model on one clip, in the type of its parameters, without gradients.
+
+    Multiply-adds are exact and do not depend on the device: the operators report their shapes while the model runs
+    without values, on torch's meta device; where edges are chosen by value, on the CPU and a black clip. As in the
+    papers, only convolutions and matrix products count, those of recurrent cells included; norms, activations, softmax
+    and the weighted sums of messages do not.
+
+    Args:
+        model: video :math:`(B, T, C, H, W)` to anything; it stays as it is.
+        video_shape: :math:`(T, C, H, W)` of the clip.
+        runs: timed runs, the median of which is the latency; 0 to leave it out.
+        device: where the time is taken; by default where the model is.
+
+    Raises:
+        ValueError: the shape has other than four sizes of at least 1, or there are fewer than 0 runs.
+
+    Example:
+        >>> from pyg_video.models import create_model
+        >>> cost = model_cost(create_model("dyreg_gnn_sync_mnist"), (10, 1, 64, 64), runs=0)
+        >>> cost.parameters, cost.multiply_adds
+        (1068870, MultiplyAdds(backbone=36865472, region_prediction=31836160, graph=5253120))
+    """
+    if len(video_shape) != 4 or min(video_shape) < 1 or runs < 0:
+        raise ValueError(
+            "Expected 'video_shape' as frames, channels, height and width, all at least 1, and 'runs' of at least 0 "
+            f"(got {tuple(video_shape)} and {runs})"
+        )
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    multiply_adds = _count(model, video_shape)
+    latency = _time(model, video_shape, runs, device) if runs else None
+    return Cost(tuple(video_shape), parameters, multiply_adds, latency)
+
+
+def _count(model: nn.Module, video_shape: Sequence[int]) -> MultiplyAdds:
+    try:
+        return _count_on(torch.device("meta"), model, video_shape)
+    except NotImplementedError:  # an operator whose output's shape depends on values: with values then
+        # Not by oneDNN, whose LSTM is a single operator that the counter does not know.
+        with torch.backends.mkldnn.flags(enabled=False, allow_tf32=None):
+            return _count_on(torch.device("cpu"), model, video_shape)
+
+
+def _count_on(device: torch.device, model: nn.Module, video_shape: Sequence[int]) -> MultiplyAdds:
+    twin = copy.deepcopy(getattr(model, "_orig_mod", model)).to(device).eval()  # _orig_mod: of a compiled model
+    twin.requires_grad_(False)  # else the counter stumbles over a parameter that a module gives as it is
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        graphs, regions = _Meter(counter.get_total_flops), _Meter(counter.get_total_flops)
+        _attach(twin, graphs, regions)
+        twin(_video(twin, video_shape).zero_())
+        total = counter.get_total_flops()
+    # A multiply-add is two floating point operations; the counter counts nothing else.
+    return MultiplyAdds((total - graphs.sum) // 2, regions.sum // 2, (graphs.sum - regions.sum) // 2)
+
+
+class _Meter:
+    """Sums up how far a counter moves between the outermost ``enter`` and ``leave``."""
+
+    def __init__(self, read: Callable[[], int]) -> None:
+        self.read, self.sum, self.depth, self.start = read, 0, 0, 0
+
+    def enter(self) -> None:
+        if self.depth == 0:
+            self.start = self.read()
+        self.depth += 1
+
+    def leave(self) -> None:
+        self.depth -= 1
+        if self.depth == 0:
+            self.sum += self.read() - self.start
+
+
+def _attach(model: nn.Module, graphs: _Meter, regions: _Meter) -> None:
+    """Let one meter run while a graph is made, changed or read, the other while its regions are predicted."""
+
+    def enter(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if _about_graphs(module, args, kwargs):
+            graphs.enter()
+
+    def leave(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: object) -> None:  # noqa: ARG001
+        if _about_graphs(module, args, kwargs):
+            graphs.leave()
+
+    for module in model.modules():
+        module.register_forward_pre_hook(enter, with_kwargs=True)
+        module.register_forward_hook(leave, with_kwargs=True)
+        if isinstance(module, GraphBuilder):
+            module.scan_regions = _metered(module.scan_regions, regions)  # type: ignore[method-assign]
+
+
+def _about_graphs(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    if isinstance(module, (GraphBlock, GraphBuilder)):
+        return True
+    return any(isinstance(value, VideoGraph) for value in (*args, *kwargs.values()))
+
+
+def _metered(function: Callable[P, Result], meter: _Meter) -> Callable[P, Result]:
+    def run(*args: P.args, **kwargs: P.kwargs) -> Result:
+        meter.enter()
+        result = function(*args, **kwargs)
+        meter.leave()
+        return result
+
+    return run
+
+
+def _time(model: nn.Module, video_shape: Sequence[int], runs: int, device: torch.device | str | None) -> Latency:
+    twin = copy.deepcopy(model).eval()  # in evaluation mode, and maybe elsewhere: the caller's stays as it is
+    if device is not None:
+        twin = twin.to(device)
+    video = _video(twin, video_shape).zero_()
+    seconds = []
+    with torch.inference_mode():
+        for _ in range(_WARM_UP + runs):
+            _wait(video.device)
+            start = time.perf_counter()
+            twin(video)
+            _wait(video.device)
+            seconds.append(time.perf_counter() - start)
+    return Latency(statistics.median(seconds[_WARM_UP:]), runs, _in_words(video.device), torch.get_num_threads())
+
+
+def _video(model: nn.Module, video_shape: Sequence[int]) -> Tensor:
+    """A clip, its values whatever, of the type of the model's parameters and where they are."""
+    parameter = next(model.parameters(), torch.empty(0))
+    return parameter.new_empty(1, *video_shape)
+
+
+def _wait(device: torch.device) -> None:
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)  # kernels run on after the call that asked for them
+
+
+def _in_words(device: torch.device) -> str:
+    return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)

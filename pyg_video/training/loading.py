@@ -1,0 +1,74 @@
+"""Trained models from either kind of file: safetensors or a checkpoint of Lightning."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+from ..checkpoints import checkpoint_info, load_model
+from ..models import VideoClassifier
+
+if TYPE_CHECKING:
+    from .module import VideoClassification
+
+_NO_CHECKPOINT = (RuntimeError, UnpicklingError, EOFError, ValueError, LookupError, AttributeError, TypeError)
+
+
+class Trained(NamedTuple):
+    """A trained model and its classes in words, as far as its file tells them."""
+
+    model: VideoClassifier
+    label_names: tuple[str, ...]
+
+    def option(self, name: str, default: int) -> int:
+        """An option that the model was made with, if it has such an option."""
+        value = {} if self.model.recipe is None else self.model.recipe.options
+        return int(str(value.get(name, default)))
+
+
+def load_trained(path: str | os.PathLike[str]) -> Trained:
+    """The model of a ``.safetensors`` or of a Lightning ``.ckpt`` file, on the CPU and in evaluation mode.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is truncated or of another kind, or does not fit the model that it names.
+    """
+    if Path(path).suffix == ".ckpt":
+        return _load_lightning(Path(path))
+    names = checkpoint_info(path).metadata.get("label_names")
+    return Trained(load_model(path), tuple(map(str, names)) if isinstance(names, (list, tuple)) else ())
+
+
+def restored(saved: Mapping[str, Any]) -> VideoClassification:
+    """The Lightning module of what :func:`torch.load` gives of its checkpoint."""
+    from .module import VideoClassification
+
+    options = {name: value for name, value in saved["hyper_parameters"].items() if name != "_instantiator"}
+    task = VideoClassification(**options)
+    task.load_state_dict(saved["state_dict"])
+    return task
+
+
+def _load_lightning(path: Path) -> Trained:
+    if not path.is_file():
+        raise FileNotFoundError(f"Expected a checkpoint file (got '{path}', which is none)")
+    try:
+        saved = torch.load(path, weights_only=True, map_location="cpu")
+        task = restored(saved)
+    except _NO_CHECKPOINT as error:
+        raise ValueError(
+            f"Expected a whole checkpoint of pyg-video fit, of this version (got '{path}': {_first_line(error)}); "
+            "use an earlier one, or the .safetensors file beside it"
+        ) from error
+    return Trained(task.net.eval(), task.label_names)
+
+
+def _first_line(error: BaseException) -> str:
+    """What torch says, without its advice."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__} {lines[0][:120] if lines else ''}".strip()

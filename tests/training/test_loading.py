@@ -1,0 +1,74 @@
+import pytest
+import torch
+
+from pyg_video.checkpoints import save_model
+from pyg_video.models import create_model
+from pyg_video.training import load_trained
+from pyg_video.training.callbacks import export
+
+TINY = {"num_classes": 4, "frame": 16, "channels": (4, 4), "strides": (2, 2)}
+
+
+@pytest.fixture
+def checkpoint(tiny_task, tiny_data, tiny_trainer, tmp_path):
+    data = tiny_data()
+    task, trainer = tiny_task(label_names=data.label_names), tiny_trainer(max_epochs=1)
+    trainer.fit(task, data)
+    return task, tmp_path / "run" / "checkpoints" / "last.ckpt"
+
+
+def test_a_lightning_checkpoint_and_its_export_are_the_same_model(checkpoint):
+    task, path = checkpoint
+    export(path, metric="val/acc", score=None)
+    lightning, exported = load_trained(path), load_trained(path.with_suffix(".safetensors"))
+    assert lightning.label_names == exported.label_names == task.label_names
+    assert lightning.model.recipe == exported.model.recipe
+    for name, value in task.net.state_dict().items():
+        assert torch.equal(lightning.model.state_dict()[name], value)
+        assert torch.equal(exported.model.state_dict()[name], value)
+    assert not lightning.model.training
+
+
+def test_a_file_need_not_name_the_classes(tmp_path):
+    trained = load_trained(save_model(create_model("cnn_sync_mnist", **TINY), tmp_path / "cnn.safetensors"))
+    assert trained.label_names == ()
+    assert (trained.option("frame", 3), trained.option("no such option", 3)) == (16, 3)
+
+
+@pytest.mark.parametrize("suffix", [".ckpt", ".safetensors"])
+def test_no_file(tmp_path, suffix):
+    with pytest.raises(FileNotFoundError, match="checkpoint file"):
+        load_trained(tmp_path / f"none{suffix}")
+
+
+def _keep(length):
+    return lambda path: path.write_bytes(path.read_bytes()[:length])
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        _keep(0),
+        _keep(1000),
+        _keep(-100),
+        lambda path: path.write_text("weights"),
+        lambda path: path.write_bytes(b"\x80\x02."),
+        lambda path: torch.save(torch.zeros(3), path),
+        lambda path: torch.save({"state_dict": {}}, path),
+        lambda path: torch.save({**torch.load(path, weights_only=True), "state_dict": {"a": torch.zeros(1)}}, path),
+        lambda path: torch.save({**torch.load(path, weights_only=True), "hyper_parameters": {"hidden": 3}}, path),
+    ],
+    ids=["empty", "head", "tail", "text", "pickle", "tensor", "keys", "weights", "module"],
+)
+def test_damaged_and_other_checkpoints_are_refused(checkpoint, spoil):
+    _, path = checkpoint
+    spoil(path)
+    with pytest.raises(ValueError, match=r"Expected a whole checkpoint of pyg-video fit.*last.ckpt"):
+        load_trained(path)
+
+
+def test_damaged_safetensors_are_refused(tmp_path):
+    path = save_model(create_model("cnn_sync_mnist", **TINY), tmp_path / "cnn.safetensors")
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(ValueError, match="Expected a whole safetensors file"):
+        load_trained(path)
