@@ -14,6 +14,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from ..datasets import SyncClip
 from ..models import Option, create_model, model_options
+from .scoring import class_scores
 
 
 class Prediction(NamedTuple):
@@ -104,18 +105,13 @@ class VideoClassification(LightningModule):
         self._score(batch, self.test_metrics)
 
     def predict_step(self, batch: SyncClip, batch_idx: int) -> Prediction:  # noqa: ARG002
-        probability = self._scores(batch).softmax(dim=-1)
+        probability = class_scores(self.net, batch).softmax(dim=-1)
         label = probability.argmax(dim=-1)
         name = [self.label_names[k] for k in label.tolist()] if self.label_names else []
         return Prediction(probability, label, batch.label, name)
 
-    def _scores(self, batch: SyncClip) -> Tensor:
-        """Scores of the classes; a model on given boxes gets the exact ones of the data."""
-        scores: Tensor = self(batch.video, box=batch.box) if self.net.takes_boxes else self(batch.video)
-        return scores.float()
-
     def _score(self, batch: SyncClip, metrics: MetricCollection) -> Tensor:
-        scores = self._scores(batch)
+        scores = class_scores(self.net, batch)
         metrics.update(scores.detach(), batch.label)
         self.log_dict(
             metrics,

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from pyg_video.graph_builders import list_builders
-from pyg_video.models import create_model, dyreg_gnn_sync_mnist, graph_sync_mnist
+from pyg_video.models import create_model, dyreg_gnn_sync_mnist, graph_sync_mnist, model_cost
 
 TINY = {"num_classes": 4, "frame": 14, "channels": (4, 6), "strides": (2, 1), "region_channels": 8, "num_stages": 1}
 
@@ -49,3 +49,10 @@ def test_every_connect_rule_is_an_option(name):
 def test_impossible_options_are_refused(option, value):
     with pytest.raises(ValueError, match=f"Expected '{option}'"):
         graph_sync_mnist(**{**TINY, option: value})
+
+
+@pytest.mark.parametrize("name", list_builders())
+def test_every_strategy_has_its_cost(name):
+    cost = model_cost(graph_sync_mnist(**TINY, builder=name), (3, 1, 14, 14), runs=1)
+    assert cost.multiply_adds.graph > 0
+    assert (cost.multiply_adds.region_prediction > 0) == (name not in {"grid", "fixed", "box", "superpixel"})
