@@ -150,7 +150,11 @@ class SlotGraph(GraphBuilder):
             slots, attention = self.attention(slots, pixels[:, t])
             frames.append((slots, attention))
         after, attentions = (torch.stack(part, dim=1) for part in zip(*frames, strict=True))
-        last = after[:, -1] if lengths is None else after[torch.arange(B), lengths.to(after.device) - 1]
+        last = (
+            after[:, -1]
+            if lengths is None
+            else after[torch.arange(B, device=after.device), lengths.to(after.device) - 1]
+        )
         return attentions, last
 
     def _first(self, num_clips: int, state: State) -> Tensor:

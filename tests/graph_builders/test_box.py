@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch_geometric.loader import DataLoader
 
 from pyg_video.functional import box_kernel, grid_boxes, normalize_kernel, pool
 from pyg_video.graph_builders import BoxGraph
@@ -106,6 +107,15 @@ def test_padded_clips_equal_the_clips_alone(x):
         got = readout(rstg(BoxGraph(C, 3)(x, lengths, box=padded)))
         alone = [readout(rstg(BoxGraph(C, 3)(x[b : b + 1, :n], box=box[b : b + 1, :n]))) for b, n in enumerate(lengths)]
         torch.testing.assert_close(got, torch.cat(alone))
+
+
+def test_the_mask_travels_with_the_graph(x):
+    graph = BoxGraph(C, 3)(x, **missing(boxes(), "nan"))
+    assert graph.frame(1, 2).mask.tolist() == [True, False, True]
+    one, two = (BoxGraph(C, 3)(x[b : b + 1], **missing(boxes(B=1), "nan")) for b in range(2))
+    batch = next(iter(DataLoader([one, two], batch_size=2)))
+    assert torch.equal(batch.mask, torch.cat([one.mask, two.mask]))
+    assert ToVector()(processor()(batch)).shape == (2, C)
 
 
 def test_chunks_equal_the_clip_at_once(x):
