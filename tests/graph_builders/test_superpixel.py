@@ -44,6 +44,13 @@ def test_there_are_never_more_superpixels_than_nodes(size, num_nodes):
     assert _num_seeds(num_nodes, size) <= num_nodes
 
 
+def test_a_node_stays_with_its_seed_in_every_frame():
+    graph = SuperpixelGraph(4, 9, compactness=0.1)(torch.randn(2, 3, 4, 12, 12))
+    assert bool(graph.mask.all())
+    away = graph.grid(graph.pos) - grid_boxes(3, 3)[:, :2]
+    assert away.abs().max() < 1 / 3
+
+
 def test_missing_superpixels_change_nothing(x):
     torch.manual_seed(0)
     processor = RSTG(SpaceConv(4), TemporalRNN(4), TemporalRNN(4)).double()
