@@ -2,7 +2,9 @@
 
 from .attention import AdditiveAttention, Attention, DotAttention, MeanAttention
 from .block import GraphBlock
+from .conv_lstm import ConvLSTM, MapState
 from .graph import AllPairs, OnNodes
+from .homogeneous import HomogeneousGraph
 from .norm import BatchNorm, ClipNorm, FrameNorm
 from .position import GaussianPosition, KernelEmbedding, TablePosition
 from .readout import ToMap, ToVector
@@ -18,11 +20,14 @@ __all__ = [
     "Attention",
     "BatchNorm",
     "ClipNorm",
+    "ConvLSTM",
     "DotAttention",
     "FrameNorm",
     "GaussianPosition",
     "GraphBlock",
+    "HomogeneousGraph",
     "KernelEmbedding",
+    "MapState",
     "MeanAttention",
     "OnNodes",
     "SpaceConv",

@@ -8,7 +8,7 @@ from .backbones import (
     tsm_resnet18,
     tsm_resnet50,
 )
-from .baselines import cnn_sync_mnist
+from .baselines import cnn_sync_mnist, conv_lstm_sync_mnist, i3d_sync_mnist, non_local_sync_mnist
 from .classifier import ModelRecipe, Option, VideoClassifier
 from .cost import Cost, Latency, MultiplyAdds, model_cost
 from .dyreg import dyreg_gnn_sync_mnist, dyreg_processor
@@ -29,16 +29,19 @@ __all__ = [
     "VideoClassifier",
     "c2d_resnet50",
     "cnn_sync_mnist",
+    "conv_lstm_sync_mnist",
     "create_model",
     "dyreg_gnn_sync_mnist",
     "dyreg_processor",
     "find_graphs",
     "graph_sync_mnist",
     "i3d_resnet50",
+    "i3d_sync_mnist",
     "list_models",
     "model_cost",
     "model_options",
     "non_local_resnet50",
+    "non_local_sync_mnist",
     "register_model",
     "resnet18_multi_sync_mnist",
     "rstg_sync_mnist",

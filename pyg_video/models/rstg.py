@@ -1,15 +1,19 @@
-"""RSTG as published for SyncMNIST: convolutions, nodes on grids, one vector a clip."""
+"""RSTG as published for SyncMNIST: convolutions, nodes on grids, one vector a clip; and its ablations."""
+
+from collections.abc import Callable
 
 from torch import nn
 
+from ..functional import check_option
 from ..graph_builders import GridGraph
-from ..layers import RSTG, GaussianPosition, SpaceConv, TemporalRNN, ToVector
+from ..layers import RSTG, GaussianPosition, HomogeneousGraph, SpaceConv, TemporalRNN, ToVector
 from .baselines import digit_backbone
 from .classifier import VideoClassifier
 from .heads import GraphHead
 from .registry import register_model
 
 _POSITION_SIZE = 6  # side of a node's heat map, as published
+_SEES_THE_PAST = ("time_only", "one_temp", "all_temp", "positional_all_temp")  # in its last frame, by recurrence
 
 
 @register_model
@@ -20,10 +24,11 @@ def rstg_sync_mnist(
     channels: tuple[int, ...] = (16, 32, 32),
     strides: tuple[int, ...] = (2, 2, 1),
     scales: tuple[int, ...] = (3, 2, 1),
+    variant: str = "all_temp",
     num_stages: int = 3,
     attention: str = "dot",
     positional: bool = False,
-    readout: str = "last",
+    readout: str = "auto",
 ) -> VideoClassifier:
     """Recurrent Space-time Graph on grids of several scales (Nicolicioiu et al., NeurIPS 2019).
 
@@ -33,15 +38,49 @@ def rstg_sync_mnist(
         channels: channels of each stage of the backbone; nodes have those of the last.
         strides: stride of each stage of the backbone.
         scales: rows (and columns) of each grid of nodes.
-        num_stages: iterations of time and space.
+        variant: row of the paper's table: ``"all_temp"``, time stages before every space stage and at the end;
+            ``"positional_all_temp"``, in which the messages also see where the nodes are; ``"one_temp"``, the time
+            stage at the end alone; ``"space_only"``, no time stage; ``"time_only"``, no space stage;
+            ``"homogeneous"``, space and time in one graph, see :class:`~pyg_video.layers.HomogeneousGraph`.
+        num_stages: space stages, each after its time stage if the variant has it; ``"time_only"`` has none.
         attention: ``"dot"``, ``"multi_head"``, ``"additive"`` or ``"mean"``.
-        positional: let the messages see where the nodes are (Positional All-temp).
-        readout: nodes of the ``"last"`` frame, or their ``"mean"`` over frames.
+        positional: let the messages see where the nodes are, in any variant that has messages.
+        readout: nodes of the ``"last"`` frame, or their ``"mean"`` over frames. ``"auto"``: the mean for
+            ``"space_only"`` and ``"homogeneous"``, where the last frame has not heard of the first one.
     """
     backbone = digit_backbone(frame, channels, strides)
     C = channels[-1]
-    space = SpaceConv(C, attention=attention, position_channels=_POSITION_SIZE**2 if positional else 0)
-    rstg = RSTG(space, TemporalRNN(C, cell="lstm"), TemporalRNN(C, cell="lstm"), num_stages=num_stages)
-    processor = nn.Sequential(GaussianPosition(_POSITION_SIZE), rstg) if positional else rstg
+    positional = positional or variant == "positional_all_temp"
+    if positional and variant == "time_only":
+        raise ValueError("Expected 'positional' to be False (got True), since variant='time_only' has no messages")
+
+    def space() -> SpaceConv:
+        return SpaceConv(C, attention=attention, position_channels=_POSITION_SIZE**2 if positional else 0)
+
+    def time() -> TemporalRNN:
+        return TemporalRNN(C, cell="lstm")
+
+    processor = _processor(variant, space, time, num_stages)
+    if positional:
+        processor = nn.Sequential(GaussianPosition(_POSITION_SIZE), processor)
+    if readout == "auto":
+        readout = "last" if variant in _SEES_THE_PAST else "mean"
     head = GraphHead(GridGraph(C, scales), processor, channels=C, num_classes=num_classes, readout=ToVector(readout))
     return VideoClassifier(backbone, head)
+
+
+def _processor(
+    variant: str, space: Callable[[], nn.Module], time: Callable[[], nn.Module], num_stages: int
+) -> nn.Module:
+    """The paper's table: which parts each row keeps."""
+    off = nn.Identity
+    rows: dict[str, Callable[[], nn.Module]] = {
+        "space_only": lambda: RSTG(space(), off(), off(), num_stages=num_stages),
+        "time_only": lambda: RSTG(off(), off(), time(), num_stages=0),
+        "homogeneous": lambda: HomogeneousGraph(space(), num_stages=num_stages),
+        "one_temp": lambda: RSTG(space(), off(), time(), num_stages=num_stages),
+        "all_temp": lambda: RSTG(space(), time(), time(), num_stages=num_stages),
+        "positional_all_temp": lambda: RSTG(space(), time(), time(), num_stages=num_stages),
+    }
+    check_option("variant", variant, tuple(rows))
+    return rows[variant]()

@@ -33,7 +33,8 @@ def command(monkeypatch, tmp_path, capsys):
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
 def test_the_configs_of_the_examples_run(command, config):
-    assert command("fit", f"--config={config}", *TINY, "--trainer.fast_dev_run=true")[0] == 0
+    options = [option for option in TINY if "resnet" not in config.stem or "model_options" not in option]
+    assert command("fit", f"--config={config}", *options, "--trainer.fast_dev_run=true")[0] == 0
     path = config.relative_to(EXAMPLES).as_posix()
     assert config.read_text().startswith(f"# pyg-video fit --config examples/{path}\n")
 

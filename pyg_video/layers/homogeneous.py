@@ -1,0 +1,113 @@
+"""Space and time in one graph: RSTG's homogeneous ablation."""
+
+from collections.abc import Mapping
+from typing import NoReturn
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.nn.inits import reset
+
+from ..data import VideoGraph
+from ..functional import check_lengths
+from .rstg import _context
+
+
+class HomogeneousGraph(nn.Module):
+    r"""Message passing over all frames of a clip at once, no edge knowing whether it spans space or time.
+
+    The homogeneous ablation of RSTG (Nicolicioiu et al., NeurIPS 2019), which has the factorised
+    :class:`~pyg_video.layers.RSTG` instead. The clip is one graph of :math:`T N` nodes,
+
+    .. math::
+        v \leftarrow \mathrm{space}(v, \mathcal{E}^{1} \cup \dots \cup \mathcal{E}^{T} \cup
+        \{(t, n) \leftrightarrow (t + 1, n)\}) \qquad k = 0, \dots, K - 1
+
+    that is, the edges of the frames, and edges both ways between a node and itself in the next frame. One set of
+    parameters serves all edges and rounds; there is no recurrence, so :math:`K` rounds reach :math:`K` frames.
+    That edges over time go both ways, and to the next frame only, is our reading of space and time treated alike.
+
+    Args:
+        space: message passing, ``(x, edge_index) -> x``: :class:`SpaceConv` or any PyG convolution that keeps the
+            channels. ``batch`` (the clip of every node, so that norms run over a clip), ``batch_size`` and the graph's
+            ``position`` are passed on if its ``forward`` names them.
+        num_stages: number of rounds :math:`K`.
+
+    Shapes:
+        - **graph:** a :class:`~pyg_video.data.VideoGraph` with node features :math:`(V, C)`
+        - **output:** the same graph with other node features; zeros in frames beyond a clip's ``lengths``
+
+    Example:
+        >>> from pyg_video.graph_builders import GridGraph
+        >>> from pyg_video.layers import SpaceConv
+        >>> graph = GridGraph(16)(torch.randn(2, 4, 16, 7, 7))
+        >>> HomogeneousGraph(SpaceConv(16))(graph)  # doctest: +ELLIPSIS
+        VideoGraph(x=[112, 16], edge_index=[2, 720], ...)
+    """
+
+    def __init__(self, space: nn.Module, *, num_stages: int = 3) -> None:
+        super().__init__()
+        if num_stages < 0:
+            raise ValueError(f"Expected 'num_stages' of at least 0 (got {num_stages})")
+        self.space = space
+        self.num_stages = num_stages
+
+    def reset_parameters(self) -> None:
+        reset(self.space)
+
+    def forward(self, graph: VideoGraph) -> VideoGraph:
+        if not isinstance(graph, VideoGraph):
+            raise TypeError(f"Expected 'graph' to be a VideoGraph (got {type(graph).__name__}); put a builder before")
+        context = _context(self.space, graph)
+        _check_edges(context)
+        B, T, N = graph.frames.shape[:3]
+        beyond = _beyond(graph)  # [V]
+        sender, receiver = torch.cat([graph.edge_index, _time_edges(B, T, N, graph.x.device)], dim=1)
+        # What padding has to say goes back to itself: so the number of edges does not depend on the lengths.
+        edge_index = torch.stack([sender, torch.where(beyond[sender], sender, receiver)])
+        clip = torch.arange(B, device=beyond.device).repeat_interleave(T * N)
+        # One graph a clip, as if it were one frame; a clip's padding is a group of its own.
+        joint: dict[str, Tensor | int] = {"batch": 2 * clip + beyond, "batch_size": 2 * B, "num_steps": 1}
+        context |= {name: value for name, value in joint.items() if name in context}
+
+        x = graph.x
+        for _ in range(self.num_stages):
+            x = self.space(x, edge_index, **context)
+        return graph.with_x(x.masked_fill(beyond[:, None], 0.0))
+
+    def scan(self, graph: VideoGraph, state: object = None) -> NoReturn:  # noqa: ARG002
+        """Refused with a :exc:`TypeError`: frames hear the frames after them, which a stream does not have yet."""
+        raise TypeError(
+            f"Expected whole clips for {type(self).__name__}, whose frames hear the frames after them (got a stream); "
+            "use RSTG to run chunk by chunk"
+        )
+
+    def extra_repr(self) -> str:
+        return f"num_stages={self.num_stages}"
+
+
+def _check_edges(context: Mapping[str, object]) -> None:
+    attributes = sorted(context.keys() & {"adjacency", "edge_attr", "edge_weight"})
+    if attributes:
+        raise ValueError(
+            f"Expected edges without attributes, since those over time have none (got {', '.join(attributes)}); "
+            "leave AllPairs out, or delete them"
+        )
+
+
+def _beyond(graph: VideoGraph) -> Tensor:
+    """Which nodes are in padded frames, or not there, :math:`(V)`."""
+    B, T, N = graph.frames.shape[:3]
+    lengths, mask = graph._store.get("lengths"), graph._store.get("mask")
+    missing = torch.zeros(B * T * N, dtype=torch.bool, device=graph.x.device) if mask is None else ~mask
+    if lengths is None:
+        return missing
+    check_lengths(lengths, B, T)
+    frames = torch.arange(T, device=graph.x.device) >= lengths.to(graph.x.device)[:, None]  # [B, T]
+    return missing | frames.flatten().repeat_interleave(N)
+
+
+def _time_edges(num_clips: int, num_frames: int, num_nodes: int, device: torch.device) -> Tensor:
+    """From every node to itself in the next frame, and back."""
+    index = torch.arange(num_clips * num_frames * num_nodes, device=device).view(num_clips, num_frames, num_nodes)
+    earlier, later = index[:, :-1].flatten(), index[:, 1:].flatten()
+    return torch.stack([torch.cat([earlier, later]), torch.cat([later, earlier])])
