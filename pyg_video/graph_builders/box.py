@@ -15,7 +15,7 @@ class BoxGraph(GraphBuilder):
     A box is missing if its row has a NaN, if it has no area inside the frame, or where ``mask`` says so. Missing boxes
     are out of the graph's ``mask``: a clip gives the numbers that it gives if they are never there. A recurrence over
     time keeps the state of a node through the frames in which its box is missing; row :math:`n` of all frames is
-    therefore best the same object.
+    therefore best the same object. Cannot be compiled into one graph: the number of edges depends on the boxes.
 
     Args:
         channels: channels of the feature map.

@@ -71,7 +71,10 @@ class ClusterGraph(GraphBuilder):
                 f"Expected a map of at least {self.num_nodes} pixels, one a cluster (got {H} x {W}); "
                 "use a smaller arrangement or an earlier stage"
             )
-        return segment_regions(x, self._segment, self.num_nodes)
+        # One thread: sums in another order could move a pixel between two clusters.
+        with optional("threadpoolctl", "scikit-learn").threadpool_limits(1), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Number of distinct clusters")  # the mask says so
+            return segment_regions(x, self._segment, self.num_nodes)
 
     def _segment(self, frame: "ndarray") -> "ndarray":
         H, W, C = frame.shape
@@ -83,10 +86,7 @@ class ClusterGraph(GraphBuilder):
         k_means = cluster.KMeans(
             self.num_nodes, init=(cells.flatten(1) @ pixels).numpy(), n_init=1, max_iter=self.iterations
         )
-        # One thread: sums in another order could move a pixel between two clusters.
-        with optional("threadpoolctl", "scikit-learn").threadpool_limits(1), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Number of distinct clusters")  # the mask says so
-            labels: ndarray = k_means.fit_predict(pixels.numpy())
+        labels: ndarray = k_means.fit_predict(pixels.numpy())
         return labels.reshape(H, W)
 
     def _places(self, H: int, W: int) -> Tensor:
