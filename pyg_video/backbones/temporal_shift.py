@@ -10,7 +10,7 @@ from ..layers import scan
 from ..layers.scan import start
 from .non_local import add_non_local
 from .resnet import NonLocalPlaces, Weights, resnet_info, resnet_stages
-from .stages import ClipStage, StagedBackbone, WholeClips
+from .stages import ClipStage, StagedBackbone, WholeClips, run_stage, scan_stage
 
 
 def tsm_resnet(
@@ -121,7 +121,8 @@ class OnlineShift(nn.Module):
 class ShiftedBlock(nn.Module):
     """A residual block of torchvision's ResNet whose branch sees shifted frames, and whose skip does not.
 
-    The parts are the block's own, under their names.
+    The parts are the block's own, under their names. Parts put in their place may take clips, with
+    ``takes_clips = True``.
 
     Args:
         block: torchvision's ``BasicBlock`` or ``Bottleneck``.
@@ -151,19 +152,18 @@ class ShiftedBlock(nn.Module):
             self.downsample = nn.Identity()
 
     def forward(self, clips: Tensor) -> Tensor:
-        y = self.shift(clips).flatten(0, 1)
+        y = self.shift(clips)
         for part in self._branch():
-            y = part(y)
+            y = run_stage(part, y)
         return self._add(clips, y)
 
     def scan(self, clips: Tensor, state: Sequence[Any] | None = None) -> tuple[Tensor, list[Any]]:
         """Go on from the state that an earlier call gave; gives the state after the last frame as well."""
         branch = self._branch()
         states = start(state, 1 + len(branch))
-        shifted, states[0] = scan(self.shift, clips, states[0])
-        y = shifted.flatten(0, 1)
+        y, states[0] = scan(self.shift, clips, states[0])
         for i, part in enumerate(branch, 1):
-            y, states[i] = scan(part, y, states[i])
+            y, states[i] = scan_stage(part, y, states[i])
         return self._add(clips, y), states
 
     def _branch(self) -> list[nn.Module]:
@@ -172,5 +172,4 @@ class ShiftedBlock(nn.Module):
         return [*parts, self.relu, self.conv3, self.bn3] if hasattr(self, "conv3") else parts
 
     def _add(self, clips: Tensor, y: Tensor) -> Tensor:
-        y = self.relu(y + self.downsample(clips.flatten(0, 1)))
-        return y.unflatten(0, clips.shape[:2])
+        return self.relu(y + run_stage(self.downsample, clips))

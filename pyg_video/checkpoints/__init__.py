@@ -1,6 +1,8 @@
-"""Trained models on disk: safetensors with the recipe inside."""
+"""Trained models on disk: safetensors with the recipe inside; weights of the released code."""
 
 from .files import CheckpointInfo, checkpoint_info, load_model, save_model
+from .published_dyreg import load_published_dyreg_block
+from .published_dyreg_model import load_published_dyreg
 from .published_rstg import PublishedRSTG, load_published_rstg, load_published_rstg_network
 from .published_tsm import load_published_tsm, published_tsm_name
 from .shipped import shipped_checkpoint
@@ -10,6 +12,8 @@ __all__ = [
     "PublishedRSTG",
     "checkpoint_info",
     "load_model",
+    "load_published_dyreg",
+    "load_published_dyreg_block",
     "load_published_rstg",
     "load_published_rstg_network",
     "load_published_tsm",

@@ -6,7 +6,7 @@ from .cluster import ClusterGraph
 from .connect import CONNECT, AttentionEdges, CompleteEdges, Edges, NearestEdges, OverlapEdges
 from .grid import GridGraph
 from .region import RegionGraph
-from .region_generators import FullyConnectedGenerator, HourGlass, LearnedVectors
+from .region_generators import FullyConnectedGenerator, HourGlass, LearnedVectors, PooledGenerator
 from .resolve import REGION_BUILDERS, list_builders, resolve_builder
 from .saliency import SaliencyGraph
 from .semantic import SemanticGraph
@@ -29,6 +29,7 @@ __all__ = [
     "LearnedVectors",
     "NearestEdges",
     "OverlapEdges",
+    "PooledGenerator",
     "RegionGraph",
     "SaliencyGraph",
     "SemanticGraph",

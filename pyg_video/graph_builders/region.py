@@ -9,7 +9,7 @@ from ..layers import FrameNorm, TemporalRNN
 from ..layers.readout import clip_vector
 from ..layers.time import State
 from .base import GraphBuilder
-from .region_generators import FullyConnectedGenerator, LearnedVectors
+from .region_generators import GENERATORS, LearnedVectors, resolve_generator
 
 
 class RegionGraph(GraphBuilder):
@@ -36,10 +36,12 @@ class RegionGraph(GraphBuilder):
         adapt: what the regions adapt to: ``"frame"`` (DyReg-GNN), ``"clip"`` (the same in all frames: Constant-Time),
             ``"dataset"`` (learned, the same for all inputs: Static).
         region_size: ``"learned"``, or ``"fixed"`` at the first size (Position-Only).
-        anchors: ``"center"`` of the frame or ``"grid"``.
-        generator: feature maps :math:`(F, C, H, W)` to vectors :math:`(F, N, D)`, with ``out_channels`` :math:`= D`;
-            by default :class:`FullyConnectedGenerator`.
-        region_channels: size :math:`D` of the region vectors of the default generator.
+        anchors: ``"center"`` of the frame, ``"grid"``, or points ``(x, y)`` of its own for every region, as fractions
+            of the frame. The released code's centre lies half the *height* from the left, at ``(H / (2 W), 0.5)``.
+        generator: ``"fc"`` (:class:`FullyConnectedGenerator`), ``"pool"`` (:class:`PooledGenerator`, DyReg-GNN-Lite),
+            or a module, feature maps :math:`(F, C, H, W)` to vectors :math:`(F, N, D)`, with ``out_channels``
+            :math:`= D`; ``None`` for ``"fc"``.
+        region_channels: size :math:`D` of the region vectors of a generator given by name.
         cell: recurrence over time, ``"gru"`` or ``"lstm"``.
         gain: first value of :math:`\gamma`.
         edge_index: edges of one frame; by default all pairs, each node with itself included.
@@ -65,8 +67,8 @@ class RegionGraph(GraphBuilder):
         arrangement: tuple[int, int] = (3, 3),
         adapt: str = "frame",
         region_size: str = "learned",
-        anchors: str = "center",
-        generator: nn.Module | None = None,
+        anchors: str | Tensor = "center",
+        generator: str | nn.Module | None = None,
         region_channels: int = 128,
         cell: str = "gru",
         gain: float = 0.0,
@@ -75,12 +77,7 @@ class RegionGraph(GraphBuilder):
     ) -> None:
         check_option("adapt", adapt, ("frame", "clip", "dataset"))
         check_option("region_size", region_size, ("learned", "fixed"))
-        check_option("anchors", anchors, ("center", "grid"))
-        if generator is not None and (adapt == "dataset" or not hasattr(generator, "out_channels")):
-            raise ValueError(
-                "Expected 'generator' with an attribute out_channels, and adapt other than 'dataset', which has no "
-                f"generator (got {type(generator).__name__} and adapt={adapt!r})"
-            )
+        _check_generator(generator, adapt)
         num_nodes = arrangement[0] * arrangement[1]
         super().__init__(channels, num_nodes, edge_index=edge_index, connect=connect)
         self.size = (size[0], size[1])
@@ -89,8 +86,8 @@ class RegionGraph(GraphBuilder):
         self.learn_size = region_size == "learned"
         if adapt == "dataset":
             generator = LearnedVectors(num_nodes, out_channels=region_channels)
-        elif generator is None:
-            generator = FullyConnectedGenerator(channels, num_nodes, size, out_channels=region_channels)
+        elif not isinstance(generator, nn.Module):
+            generator = resolve_generator(generator, channels, num_nodes, size, out_channels=region_channels)
         self.generator = generator
         dim = int(getattr(generator, "out_channels"))  # noqa: B009
         learned = adapt == "dataset"
@@ -141,9 +138,26 @@ class RegionGraph(GraphBuilder):
         return f"{self.channels}, size={self.size}, arrangement={self.arrangement}, adapt='{self.adapt}'"
 
 
-def _anchor_logits(arrangement: tuple[int, int], anchors: str) -> Tensor:
-    """Anchors (y, x) before the tanh: the centres of the grid's cells, or the centre of the frame."""
-    center = grid_boxes(*arrangement, dtype=torch.float64)[:, [1, 0]]
-    if anchors == "center":
-        center = torch.full_like(center, 0.5)
-    return torch.atanh(2 * center - 1).to(torch.get_default_dtype())
+def _check_generator(generator: str | nn.Module | None, adapt: str) -> None:
+    own = isinstance(generator, nn.Module)
+    if isinstance(generator, str):
+        check_option("generator", generator, tuple(GENERATORS))
+    if (own and not hasattr(generator, "out_channels")) or (adapt == "dataset" and (own or generator == "pool")):
+        raise ValueError(
+            "Expected 'generator' with an attribute out_channels, and adapt other than 'dataset', which has no "
+            f"generator (got {type(generator).__name__ if own else repr(generator)} and adapt={adapt!r})"
+        )
+
+
+def _anchor_logits(arrangement: tuple[int, int], anchors: str | Tensor) -> Tensor:
+    """Anchors (y, x) before the tanh: the centres of the grid's cells, the centre of the frame, or given points."""
+    cells = grid_boxes(*arrangement, dtype=torch.float64)[:, :2]
+    if isinstance(anchors, Tensor):
+        if anchors.shape != cells.shape:
+            raise ValueError(f"Expected 'anchors' of shape {list(cells.shape)} (got {list(anchors.shape)})")
+        points = anchors.to(torch.float64)
+    else:
+        check_option("anchors", anchors, ("center", "grid"))
+        points = cells if anchors == "grid" else torch.full_like(cells, 0.5)
+    # Points on or beyond the border are held just inside, as in the released code.
+    return torch.atanh((2 * points - 1).clamp(-1 + 1e-7, 1 - 1e-7)).flip(-1).to(torch.get_default_dtype())

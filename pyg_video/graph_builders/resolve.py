@@ -48,6 +48,7 @@ _BUILDERS: dict[str, Callable[..., GraphBuilder]] = {
     "static": partial(_region, adapt="dataset"),
     "constant_time": partial(_region, adapt="clip"),
     "position_only": partial(_region, region_size="fixed"),
+    "dyreg_lite": partial(_region, generator="pool"),
     "dyreg": _region,
     "semantic": partial(_numbered, SemanticGraph),
     "box": partial(_numbered, BoxGraph),
@@ -58,7 +59,7 @@ _BUILDERS: dict[str, Callable[..., GraphBuilder]] = {
     "saliency": partial(_numbered, SaliencyGraph),
 }
 
-REGION_BUILDERS = ("static", "constant_time", "position_only", "dyreg")
+REGION_BUILDERS = ("static", "constant_time", "position_only", "dyreg_lite", "dyreg")
 """The names that stand for a :class:`RegionGraph`, and take its options."""
 
 
@@ -66,8 +67,8 @@ def list_builders() -> list[str]:
     """The names that :func:`resolve_builder` knows.
 
     Example:
-        >>> list_builders()[:6]
-        ['grid', 'fixed', 'static', 'constant_time', 'position_only', 'dyreg']
+        >>> list_builders()[:7]
+        ['grid', 'fixed', 'static', 'constant_time', 'position_only', 'dyreg_lite', 'dyreg']
     """
     return list(_BUILDERS)
 
@@ -79,8 +80,8 @@ def resolve_builder(
 
     Args:
         name: ``"grid"`` (RSTG's three scales); DyReg-GNN's comparison: ``"fixed"``, ``"static"``, ``"constant_time"``,
-            ``"position_only"``, ``"dyreg"``, ``"semantic"``, ``"box"`` (Detector); ``"slots"``, ``"token_learner"``,
-            ``"superpixel"``, ``"cluster"``, ``"saliency"``.
+            ``"position_only"``, ``"dyreg_lite"``, ``"dyreg"``, ``"semantic"``, ``"box"`` (Detector); ``"slots"``,
+            ``"token_learner"``, ``"superpixel"``, ``"cluster"``, ``"saliency"``.
         channels: channels of the feature map.
         size: height and width of the map trained on.
         arrangement: rows and columns of regions; their product is the number of nodes, except for ``"grid"``.

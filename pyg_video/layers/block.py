@@ -46,6 +46,8 @@ class GraphBlock(nn.Module):
         True
     """
 
+    takes_clips = True  # where a backbone's parts see folded frames otherwise
+
     def __init__(
         self,
         builder: nn.Module,

@@ -11,7 +11,7 @@ class OnNodes(nn.Module):
     """Any module on the node features, as a piece of a processor.
 
     Args:
-        module: node features to node features, such as a linear layer.
+        module: nodes :math:`(B, T, N, C)` to nodes, such as a linear layer or a :class:`FrameNorm`.
 
     Shapes:
         - **graph:** node features :math:`(V, C)`
@@ -29,7 +29,7 @@ class OnNodes(nn.Module):
         self.module = module
 
     def forward(self, graph: VideoGraph) -> VideoGraph:
-        return graph.with_x(self.module(graph.x))
+        return graph.with_x(self.module(graph.frames).flatten(0, 2))
 
 
 class AllPairs(nn.Module):

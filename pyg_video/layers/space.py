@@ -32,6 +32,8 @@ class SpaceConv(MessagePassing):
         send_layers: 1 or 2 layers in the message MLP, a ReLU after each.
         attention: ``"dot"``, ``"multi_head"``, ``"additive"``, ``"mean"``, or an :class:`Attention`.
         heads: heads of ``"multi_head"``; each weighs its own linear reading of the messages.
+        plain_gather: leave out the bias and the ReLU of the gathered message, as DyReg-GNN's released code does where
+            it takes the mean.
         update_layers: 1 or 2 layers in the update MLP, a ReLU after each; 0 for the plain sum :math:`v_i + g_i`.
         position_channels: size of the node positions that the messages see; 0 for none.
         update_groups: nodes of every kind in a frame, in order, such as ``GridGraph.nodes_per_scale``; each kind gets
@@ -67,6 +69,7 @@ class SpaceConv(MessagePassing):
         send_layers: int = 2,
         attention: str | Attention = "dot",
         heads: int = 8,
+        plain_gather: bool = False,
         update_layers: int = 2,
         update_groups: Sequence[int] | None = None,
         position_channels: int = 0,
@@ -78,6 +81,8 @@ class SpaceConv(MessagePassing):
         check_option("combine", combine, ("concat", "sum"))
         check_option("send_layers", send_layers, (1, 2))
         check_option("update_layers", update_layers, (0, 1, 2))
+        if plain_gather and gather_norm is not None:
+            raise ValueError("Expected no 'gather_norm' with plain_gather=True, which leaves it out (got one)")
         self.channels = channels
         self.combine = combine
         self.position_channels = position_channels
@@ -89,7 +94,7 @@ class SpaceConv(MessagePassing):
         self.receive = nn.Linear(channels + position_channels, channels, bias=False) if combine == "concat" else None
         self.send_mlp = nn.Sequential(nn.ReLU(), *_layers(channels, channels, send_layers - 1))
         self.value = nn.Linear(channels, channels) if self.attention.heads > 1 else nn.Identity()
-        self.bias = nn.Parameter(torch.empty(channels))
+        self.bias = None if plain_gather else nn.Parameter(torch.empty(channels))
         ends = channels if combine == "sum" else 2 * channels
         self.update_mlp: nn.Module
         if update_groups is None:
@@ -111,7 +116,8 @@ class SpaceConv(MessagePassing):
                     nn.init.zeros_(module.bias)
             elif isinstance(module, GraphNorm):
                 module.reset_parameters()
-        nn.init.zeros_(self.bias)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
 
     def forward(
         self,
@@ -146,7 +152,9 @@ class SpaceConv(MessagePassing):
             num_frames=batch_size,
             num_steps=num_steps,
         )
-        gathered = norm_rows(self.gather_norm, gathered + self.bias, batch, batch_size, num_steps, mask).relu()
+        if self.bias is not None:
+            gathered = gathered + self.bias
+            gathered = norm_rows(self.gather_norm, gathered, batch, batch_size, num_steps, mask).relu()
 
         y = self.update_mlp(x + gathered if self.update_by_sum else torch.cat([x, gathered], dim=-1))
         y = norm_rows(self.update_norm, y, batch, batch_size, num_steps, mask)

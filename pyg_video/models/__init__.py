@@ -12,13 +12,17 @@ from .baselines import cnn_sync_mnist, conv_lstm_sync_mnist, i3d_sync_mnist, non
 from .classifier import ModelRecipe, Option, VideoClassifier
 from .cost import Cost, Latency, MultiplyAdds, model_cost
 from .dyreg import dyreg_gnn_sync_mnist, dyreg_processor
+from .dyreg_block import dyreg_block
+from .dyreg_resnet import dyreg_gnn_multi_sync_mnist, dyreg_tsm_resnet50
 from .heads import GraphHead, PoolHead
+from .insert import insert_block
 from .node_builders import graph_sync_mnist
-from .regions import find_graphs
+from .regions import BlockRegions, capture_graphs, capture_maps, find_builders, find_graphs, model_regions
 from .registry import create_model, list_models, model_options, register_model
 from .rstg import rstg_sync_mnist
 
 __all__ = [
+    "BlockRegions",
     "Cost",
     "GraphHead",
     "Latency",
@@ -28,18 +32,26 @@ __all__ = [
     "PoolHead",
     "VideoClassifier",
     "c2d_resnet50",
+    "capture_graphs",
+    "capture_maps",
     "cnn_sync_mnist",
     "conv_lstm_sync_mnist",
     "create_model",
+    "dyreg_block",
+    "dyreg_gnn_multi_sync_mnist",
     "dyreg_gnn_sync_mnist",
     "dyreg_processor",
+    "dyreg_tsm_resnet50",
+    "find_builders",
     "find_graphs",
     "graph_sync_mnist",
     "i3d_resnet50",
     "i3d_sync_mnist",
+    "insert_block",
     "list_models",
     "model_cost",
     "model_options",
+    "model_regions",
     "non_local_resnet50",
     "non_local_sync_mnist",
     "register_model",

@@ -4,9 +4,20 @@ from collections.abc import Callable
 
 from torch import nn
 
+from ..backbones import PlainCNN, VideoBackbone
 from ..functional import check_option
 from ..graph_builders import GridGraph
-from ..layers import RSTG, GaussianPosition, HomogeneousGraph, SpaceConv, TemporalRNN, ToVector
+from ..layers import (
+    RSTG,
+    BatchNorm,
+    FrameNorm,
+    GaussianPosition,
+    HomogeneousGraph,
+    OnNodes,
+    SpaceConv,
+    TemporalRNN,
+    ToVector,
+)
 from .baselines import digit_backbone
 from .classifier import VideoClassifier
 from .heads import GraphHead
@@ -26,9 +37,12 @@ def rstg_sync_mnist(
     scales: tuple[int, ...] = (3, 2, 1),
     variant: str = "all_temp",
     num_stages: int = 3,
+    cell: str = "lstm",
     attention: str = "dot",
     positional: bool = False,
+    norm: str = "batch",
     readout: str = "auto",
+    backbone: str = "strided",
 ) -> VideoClassifier:
     """Recurrent Space-time Graph on grids of several scales (Nicolicioiu et al., NeurIPS 2019).
 
@@ -43,30 +57,56 @@ def rstg_sync_mnist(
             stage at the end alone; ``"space_only"``, no time stage; ``"time_only"``, no space stage;
             ``"homogeneous"``, space and time in one graph, see :class:`~pyg_video.layers.HomogeneousGraph`.
         num_stages: space stages, each after its time stage if the variant has it; ``"time_only"`` has none.
+        cell: ``"lstm"`` as published, or ``"gru"``, which learns faster from few clips.
         attention: ``"dot"``, ``"multi_head"``, ``"additive"`` or ``"mean"``.
         positional: let the messages see where the nodes are, in any variant that has messages.
         readout: nodes of the ``"last"`` frame, or their ``"mean"`` over frames. ``"auto"``: the mean for
             ``"space_only"`` and ``"homogeneous"``, where the last frame has not heard of the first one.
+        norm: ``"batch"``, a batch norm of the nodes before the graph as in the released code for SyncMNIST;
+            ``"frame"``, :class:`~pyg_video.layers.FrameNorm` there, of messages and of updated nodes; or ``"none"``.
+        backbone: ``"strided"``, a :class:`~pyg_video.backbones.SmallCNN`; or ``"pooled"``, the released
+            :class:`~pyg_video.backbones.PlainCNN`, which has no ``strides`` but halves the map in every stage.
     """
-    backbone = digit_backbone(frame, channels, strides)
+    check_option("norm", norm, ("none", "batch", "frame"))
+    check_option("backbone", backbone, ("strided", "pooled"))
+    strided = backbone == "strided"
+    net: VideoBackbone = digit_backbone(frame, channels, strides) if strided else _pooled_backbone(frame, channels)
     C = channels[-1]
     positional = positional or variant == "positional_all_temp"
     if positional and variant == "time_only":
         raise ValueError("Expected 'positional' to be False (got True), since variant='time_only' has no messages")
 
     def space() -> SpaceConv:
-        return SpaceConv(C, attention=attention, position_channels=_POSITION_SIZE**2 if positional else 0)
+        return SpaceConv(
+            C,
+            attention=attention,
+            position_channels=_POSITION_SIZE**2 if positional else 0,
+            message_norm=FrameNorm(C) if norm == "frame" else None,
+            update_norm=FrameNorm(C) if norm == "frame" else None,
+        )
 
     def time() -> TemporalRNN:
-        return TemporalRNN(C, cell="lstm")
+        return TemporalRNN(C, cell=cell)
 
-    processor = _processor(variant, space, time, num_stages)
+    parts = [_processor(variant, space, time, num_stages)]
+    if norm != "none":
+        parts.insert(0, OnNodes(BatchNorm(C) if norm == "batch" else FrameNorm(C)))
     if positional:
-        processor = nn.Sequential(GaussianPosition(_POSITION_SIZE), processor)
+        parts.insert(0, GaussianPosition(_POSITION_SIZE))
+    processor = nn.Sequential(*parts) if len(parts) > 1 else parts[0]
     if readout == "auto":
         readout = "last" if variant in _SEES_THE_PAST else "mean"
     head = GraphHead(GridGraph(C, scales), processor, channels=C, num_classes=num_classes, readout=ToVector(readout))
-    return VideoClassifier(backbone, head)
+    return VideoClassifier(net, head)
+
+
+def _pooled_backbone(frame: int, channels: tuple[int, ...]) -> PlainCNN:
+    side = frame
+    for _ in channels:
+        side = (side - 2) // 2
+    if side < 1:
+        raise ValueError(f"Expected a 'frame' that {len(channels)} pooled stages leave something of (got {frame})")
+    return PlainCNN(1, channels)
 
 
 def _processor(

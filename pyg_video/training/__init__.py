@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .callbacks import AtomicCheckpointIO, BestCheckpoint, ExportBest, best_checkpoint, last_checkpoint
     from .data import ClipBatches, ClipData, FreshClipBatches, MultiSyncMNISTData, SyncMNISTData
+    from .distillation import OffsetDistillation
     from .evaluation import Evaluation, Score, evaluate
     from .evaluation_report import write_evaluation
     from .loading import load_trained
     from .module import Prediction, VideoClassification
+    from .region_agreement import RegionAgreement
     from .scored_clips import ScoredClips, configured_clips, recorded_clips
 
 __all__ = [
@@ -21,7 +23,9 @@ __all__ = [
     "ExportBest",
     "FreshClipBatches",
     "MultiSyncMNISTData",
+    "OffsetDistillation",
     "Prediction",
+    "RegionAgreement",
     "Score",
     "ScoredClips",
     "SyncMNISTData",
@@ -35,7 +39,10 @@ __all__ = [
     "write_evaluation",
 ]
 
-_HOMES = ("scored_clips", "loading", "evaluation", "evaluation_report", "callbacks", "data", "module")
+_HOMES = (
+    *("scored_clips", "loading", "evaluation", "evaluation_report", "callbacks", "data", "module"),
+    *("distillation", "region_agreement"),
+)
 """Modules that have them; those that need no Lightning first."""
 
 

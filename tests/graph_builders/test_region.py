@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pyg_video.functional import grid_boxes
-from pyg_video.graph_builders import RegionGraph
+from pyg_video.graph_builders import FullyConnectedGenerator, PooledGenerator, RegionGraph
 
 C = 4
 
@@ -33,6 +33,18 @@ def test_regions_start_on_their_anchors(anchors, x):
     got = in_pixels(box, (7, 9))
     torch.testing.assert_close(got[1, 2, :, 2:], want, atol=1e-6, rtol=0)
     torch.testing.assert_close(got[1, 2, 0, :2], torch.tensor([7 / 6 + 2, 9 / 6 + 2], dtype=x.dtype))
+
+
+def test_regions_start_on_points_given():
+    points = torch.rand(9, 2, dtype=torch.float64) * 0.8 + 0.1
+    box = builder(anchors=points, gain=0.0).regions(torch.randn(1, 1, C, 40, 50, dtype=torch.float64)).box
+    torch.testing.assert_close(in_pixels(box, (40, 50))[0, 0, :, 2:], points.flip(-1) * torch.tensor([40.0, 50.0]))
+
+
+def test_points_beyond_the_frame_stay_inside():
+    box = builder(anchors=torch.full((9, 2), 1.5), gain=0.0).regions(torch.randn(1, 1, C, 7, 9).double()).box
+    assert box.isfinite().all()
+    torch.testing.assert_close(in_pixels(box, (7, 9))[0, 0, 0, 2:], torch.tensor([6.0, 8.0]).double())
 
 
 def test_offsets_move_and_scale_regions_as_published(x):
@@ -80,8 +92,21 @@ def test_fixed_size_regions_only_move(x):
     torch.testing.assert_close(box[..., 2:], box[:1, :1, :1, 2:].expand_as(box[..., 2:]))
 
 
-def test_future_frames_do_not_leak(x):
-    model, later = builder(), x.clone()
+@pytest.mark.parametrize(("name", "kind"), [(None, FullyConnectedGenerator), ("pool", PooledGenerator)])
+def test_generators_go_by_name(name, kind):
+    generator = builder(generator=name).generator
+    assert isinstance(generator, kind)
+    assert (generator.size, generator.out_channels) == ((7, 9), 8)
+
+
+def test_a_generator_of_ones_own_decides_the_width():
+    model = builder(generator=FullyConnectedGenerator(C, 9, (7, 9), out_channels=3))
+    assert model.offset.in_features == 3
+
+
+@pytest.mark.parametrize("generator", ["fc", "pool"])
+def test_future_frames_do_not_leak(generator, x):
+    model, later = builder(generator=generator), x.clone()
     later[:, 2:] += 1
     torch.testing.assert_close(model.regions(later).box[:, :2], model.regions(x).box[:, :2])
 
@@ -109,15 +134,17 @@ def test_gradients_are_right():
     assert torch.autograd.gradcheck(lambda v: model(v).x, x, fast_mode=True)
 
 
+@pytest.mark.parametrize("generator", ["fc", "pool"])
 @pytest.mark.parametrize("size", [(7, 9), (14, 18), (9, 8), (4, 4)])
-def test_the_same_weights_run_at_another_map_size_and_length(size):
-    graph = builder()(torch.randn(1, 4, C, *size, dtype=torch.float64))
+def test_the_same_weights_run_at_another_map_size_and_length(generator, size):
+    graph = builder(generator=generator)(torch.randn(1, 4, C, *size, dtype=torch.float64))
     assert graph.kernel.shape == (4 * 9, *size)
     assert graph.x.isfinite().all()
 
 
-def test_gradients_reach_every_parameter(x):
-    model = builder()
+@pytest.mark.parametrize("generator", [None, "fc", "pool"])
+def test_gradients_reach_every_parameter(generator, x):
+    model = builder(generator=generator)
     (model(x).x ** 2).sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
@@ -131,6 +158,11 @@ def test_gradients_reach_every_parameter(x):
         ({"size": (2, 9)}, "Expected a map of at least 3 x 3 pixels .got 2 x 9"),
         ({"arrangement": (0, 3)}, "at least one channel and one node"),
         ({"cell": "rnn"}, "Expected 'cell' to be one of 'gru', 'lstm'"),
+        ({"generator": "big"}, "Expected 'generator' to be one of 'fc', 'pool' .got 'big'"),
+        ({"generator": "big", "adapt": "dataset"}, "Expected 'generator' to be one of 'fc', 'pool'"),
+        ({"generator": "pool", "adapt": "dataset"}, "Expected 'generator' .*no generator .got 'pool' and adapt"),
+        ({"generator": torch.nn.Identity()}, "Expected 'generator' with an attribute out_channels"),
+        ({"anchors": torch.zeros(4, 2)}, r"Expected 'anchors' of shape \[9, 2\] .got \[4, 2\]"),
     ],
 )
 def test_unknown_options_answer_with_the_known_ones(options, message):

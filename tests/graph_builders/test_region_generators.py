@@ -1,17 +1,30 @@
+import math
+
 import pytest
 import torch
 
-from pyg_video.graph_builders import FullyConnectedGenerator, HourGlass, LearnedVectors
+from pyg_video.graph_builders import FullyConnectedGenerator, HourGlass, LearnedVectors, PooledGenerator
+from pyg_video.graph_builders.region_generators import resolve_generator, sinusoidal_positions
 
-RELEASED = [((28, 28), (6, 6)), ((14, 14), (6, 6)), ((7, 7), (5, 5)), ((32, 32), (7, 7)), ((16, 16), (7, 7))]
-
-
-@pytest.mark.parametrize(("size", "out_size"), RELEASED)
-def test_output_sizes_are_those_of_the_released_weights(size, out_size):
-    assert HourGlass(8, size).out_size == out_size
+PUBLISHED = {56: 6, 57: 6, 28: 6, 27: 6, 14: 6, 13: 6, 7: 5, 32: 7, 16: 7, 8: 6}
 
 
-@pytest.mark.parametrize("size", [(28, 28), (22, 37), (12, 15), (10, 8), (3, 4), (56, 40)])
+@pytest.mark.parametrize(("side", "out_side"), PUBLISHED.items())
+def test_output_sizes_are_those_of_the_released_weights(side, out_side):
+    net = HourGlass(8, (side, side))
+    assert net.out_size == (out_side, out_side)
+    assert net(torch.randn(1, 8, side, side)).shape == (1, 16, out_side, out_side)
+
+
+def test_maps_above_50_pixels_are_halved_between_the_first_layer_and_its_norm():
+    wide, narrow = HourGlass(3, (52, 54)), HourGlass(3, (26, 27))
+    narrow.load_state_dict(wide.state_dict())
+    x = torch.randn(1, 3, 26, 27)
+    doubled = x.repeat_interleave(2, -1).repeat_interleave(2, -2)
+    torch.testing.assert_close(wide(doubled), narrow(x))
+
+
+@pytest.mark.parametrize("size", [(28, 28), (22, 37), (12, 15), (10, 8), (3, 4), (56, 40), (61, 52), (8, 61)])
 def test_the_output_has_the_size_it_tells(size):
     net = HourGlass(8, size)
     assert net(torch.randn(2, 8, *size)).shape == (2, 16, *net.out_size)
@@ -24,10 +37,60 @@ def test_every_region_has_weights_of_its_own():
     assert not torch.allclose(m[:, 0], m[:, 1])
 
 
-def test_maps_of_another_size_are_pooled():
-    net = FullyConnectedGenerator(4, 3, (7, 7), out_channels=5)
-    x = torch.randn(2, 4, 14, 14)
+@pytest.mark.parametrize("name", ["fc", "pool"])
+def test_maps_of_another_size_are_pooled(name):
+    net = resolve_generator(name, 4, 3, (7, 8), out_channels=5)
+    x = torch.randn(2, 4, 14, 16)
     torch.testing.assert_close(net(x), net(torch.nn.functional.avg_pool2d(x, 2)))
+
+
+def test_pooled_regions_share_out_every_pixel_among_them():
+    C, N, D = 4, 3, 5
+    net = PooledGenerator(C, N, (2, 3), out_channels=D).double()
+    x = torch.randn(1, C, 2, 3, dtype=torch.float64)
+    want = torch.zeros(N, D, dtype=torch.float64) + net.linear.bias
+    for row in range(2):
+        for col in range(3):
+            logits = torch.stack([w @ x[0, :, row, col] for w in net.choose.weight[:, :, 0, 0]]) + net.choose.bias
+            place = net.position.weight[:, :, 0, 0] @ net.table[:, row, col] + net.position.bias
+            vector = net.linear.weight @ (x[0, :, row, col] + place)
+            want = want + logits.softmax(0)[:, None] * vector
+    torch.testing.assert_close(net(x)[0], want)
+
+
+def test_positions_are_the_published_table():
+    table = sinusoidal_positions(8, (3, 5))
+    assert table.shape == (8, 3, 5)
+    for row in range(3):
+        for col in range(5):
+            want = []
+            for t in (row / 2, col / 4):
+                for k in (0, 2):
+                    want += [math.sin(t / 10000 ** (k / 4)), math.cos(t / 10000 ** ((k + 1) / 4))]
+            torch.testing.assert_close(table[:, row, col], torch.tensor(want), atol=1e-6, rtol=0)
+
+
+def test_pooled_regions_see_where_a_thing_is():
+    net = PooledGenerator(4, 3, (6, 6), out_channels=5)
+    x = torch.zeros(1, 4, 6, 6)
+    x[..., 1, 1] = 5.0
+    assert not torch.allclose(net(x), net(x.roll(3, -1)))
+
+
+def test_gradients_reach_every_parameter_of_the_pooled_form():
+    net = PooledGenerator(4, 3, (5, 7), out_channels=5)
+    net(torch.randn(2, 4, 5, 7)).square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in net.parameters())
+
+
+def test_channels_that_do_not_divide_into_sines_and_cosines_are_refused():
+    with pytest.raises(ValueError, match=r"Expected 'channels' in multiples of 4.*got 6"):
+        PooledGenerator(6, 3, (7, 7))
+
+
+def test_unknown_generators_are_answered_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"Expected 'generator' to be one of 'fc', 'pool' \(got 'glore'\)"):
+        resolve_generator("glore", 4, 3, (7, 7))
 
 
 def test_learned_vectors_ignore_the_input():

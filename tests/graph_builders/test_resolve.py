@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pyg_video.graph_builders import GridGraph, RegionGraph, list_builders, resolve_builder
+from pyg_video.graph_builders import GridGraph, PooledGenerator, RegionGraph, list_builders, resolve_builder
 
 NUM_NODES = {"grid": 14}  # three scales, whatever the arrangement
 
@@ -25,6 +25,7 @@ def test_the_rows_of_the_papers_comparison_are_options_of_one_builder():
     assert resolve_builder("static", 4, **options).adapt == "dataset"
     assert resolve_builder("constant_time", 4, **options).adapt == "clip"
     assert not resolve_builder("position_only", 4, **options).learn_size
+    assert isinstance(resolve_builder("dyreg_lite", 4, **options).generator, PooledGenerator)
     dyreg = resolve_builder("dyreg", 4, **options)
     assert isinstance(dyreg, RegionGraph)
     assert (dyreg.adapt, dyreg.learn_size) == ("frame", True)

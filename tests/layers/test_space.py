@@ -151,6 +151,17 @@ def test_edge_weights_multiply_the_attention():
     torch.testing.assert_close(conv(x, edges, edge_weight=torch.ones(16)), conv(x, edges))
 
 
+def test_a_plain_gather_is_the_bare_mean_of_the_messages():
+    layer = conv(attention="mean", plain_gather=True, update_layers=0, norm=False)
+    layer.send_mlp[-1] = torch.nn.Identity()  # messages of either sign
+    x = torch.randn(N, C, dtype=torch.float64)
+    m = layer.send_mlp(layer.send(x)[None] + layer.receive(x)[:, None])
+    torch.testing.assert_close(run(layer, x, complete_edges(N)) - x, m.mean(dim=1))
+    assert layer.bias is None
+    with pytest.raises(ValueError, match="Expected no 'gather_norm' with plain_gather=True"):
+        SpaceConv(C, plain_gather=True, gather_norm=FrameNorm(C))
+
+
 @pytest.mark.parametrize("update_layers", [1, 2])
 def test_every_kind_of_nodes_may_have_its_own_update(update_layers):
     groups = (9, 4)

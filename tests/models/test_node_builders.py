@@ -4,7 +4,7 @@ import torch
 from pyg_video.graph_builders import list_builders
 from pyg_video.models import create_model, dyreg_gnn_sync_mnist, graph_sync_mnist, model_cost
 
-TINY = {"num_classes": 4, "frame": 14, "channels": (4, 6), "strides": (2, 1), "region_channels": 8, "num_stages": 1}
+TINY = {"num_classes": 4, "frame": 14, "channels": (4, 8), "strides": (2, 1), "region_channels": 8, "num_stages": 1}
 
 
 def boxes(model):

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from pyg_video.models import rstg_sync_mnist
+from pyg_video.layers import BatchNorm, FrameNorm, TemporalRNN
+from pyg_video.models import create_model, rstg_sync_mnist
 
 TINY = {"num_classes": 4, "frame": 12, "channels": (8, 8), "strides": (2, 1)}
 
@@ -27,3 +28,22 @@ def test_readout_last_ignores_nothing_and_mean_differs():
     mean.load_state_dict(last.state_dict())
     video = torch.rand(1, 3, 1, 12, 12)
     assert not torch.allclose(last(video), mean(video))
+
+
+@pytest.mark.parametrize("norm", ["none", "batch", "frame"])
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_norms_and_cells_can_be_chosen(norm, cell):
+    model = create_model(
+        "rstg_sync_mnist", num_classes=6, frame=20, channels=(4, 8), strides=(2, 2), norm=norm, cell=cell
+    )
+    kinds = {"none": 0, "batch": 1, "frame": 3}
+    assert sum(isinstance(part, BatchNorm | FrameNorm) for part in model.modules()) == kinds[norm]
+    assert {part.cell for part in model.modules() if isinstance(part, TemporalRNN)} == {cell}
+    assert model(torch.rand(2, 3, 1, 20, 20)).shape == (2, 6)
+
+
+def test_the_pooled_backbone_needs_frames_to_halve():
+    model = create_model("rstg_sync_mnist", num_classes=6, frame=64, channels=(4, 4, 8), backbone="pooled")
+    assert model.features(torch.rand(1, 2, 1, 64, 64)).shape == (1, 2, 8, 6, 6)
+    with pytest.raises(ValueError, match="Expected a 'frame' that 3 pooled stages leave something of .got 16"):
+        create_model("rstg_sync_mnist", frame=16, backbone="pooled")

@@ -1,0 +1,95 @@
+import pytest
+import torch
+from torch import nn
+
+from pyg_video.backbones import OnlineShift, resnet, tsm_resnet
+from pyg_video.graph_builders import GridGraph
+from pyg_video.layers import RSTG, GraphBlock, SpaceConv, TemporalRNN
+from pyg_video.models import find_graphs, insert_block
+
+
+def block(channels, residual_scale=1.0):
+    rstg = RSTG(SpaceConv(channels), TemporalRNN(channels), TemporalRNN(channels), num_stages=1)
+    return GraphBlock(GridGraph(channels, (1,)), rstg, channels=channels, residual_scale=residual_scale)
+
+
+class Seen(nn.Module):
+    takes_clips = True
+    shape: tuple[int, ...] = ()
+
+    def forward(self, clips):
+        self.shape = tuple(clips.shape)
+        return clips + 1
+
+
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [
+        ("layer1.1.conv2", (2, 3, 64, 8, 8)), ("layer1.1.bn1", (2, 3, 64, 8, 8)), ("layer2.0", (2, 3, 128, 4, 4)),
+        ("layer2.0.downsample", (2, 3, 128, 4, 4)), ("stem", (2, 3, 64, 8, 8)), ("layer3", (2, 3, 256, 2, 2)),
+    ],
+)  # fmt: skip
+def test_the_block_sees_clips_and_what_comes_after_sees_the_block(path, shape):
+    net, seen, x = tsm_resnet(18, num_stages=3).eval(), Seen(), torch.randn(2, 3, 3, 32, 32)
+    before = net(x)
+    insert_block(net, path, seen)
+    after = net(x)
+    assert seen.shape == shape
+    assert not torch.allclose(after, before)
+
+
+def test_a_stage_of_any_backbone_takes_a_block():
+    net, seen = resnet(18, num_stages=1).eval(), Seen()
+    x = torch.randn(2, 3, 3, 32, 32)
+    before = net(x)
+    insert_block(net, "layer1", seen)
+    assert torch.equal(net(x), before + 1)
+
+
+def test_a_block_is_the_identity_at_initialisation_and_its_graph_is_found():
+    net, x = tsm_resnet(18, num_stages=2).eval(), torch.randn(1, 3, 3, 32, 32)
+    before = net(x)
+    insert_block(net, "layer2.1.conv1", block(128, residual_scale=0.0))
+    assert torch.equal(net(x), before)
+    assert list(find_graphs(net, x)) == ["stages.layer2.1.conv1.1.builder"]
+
+
+def test_a_backbone_with_a_block_inside_runs_chunk_by_chunk():
+    net = tsm_resnet(18, num_stages=2, online=True).eval()
+    assert isinstance(net.stages["layer2"][0].shift, OnlineShift)
+    insert_block(net, "layer2.0.conv2", block(128))
+    from pyg_video.backbones import scan_stage
+
+    x = torch.randn(1, 5, 3, 32, 32)
+    want = net(x)
+    chunks = []
+    states = dict.fromkeys(net.stages)
+    for part in (x[:, :2], x[:, 2:]):
+        for name, stage in net.stages.items():
+            part, states[name] = scan_stage(stage, part, states[name])
+        chunks.append(part)
+    torch.testing.assert_close(torch.cat(chunks, dim=1), want, atol=1e-4, rtol=1e-4)
+
+
+def test_gradients_reach_the_block_and_the_part_before_it():
+    net = tsm_resnet(18, num_stages=1)
+    insert_block(net, "layer1.0.conv1", block(64))
+    net(torch.randn(1, 2, 3, 32, 32)).square().sum().backward()
+    part, inserted = net.stages["layer1"][0].conv1
+    assert part.weight.grad.abs().max() > 0
+    assert inserted.processor.final_time.weight_ih_l0.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize(
+    ("net", "path", "channels", "message"),
+    [
+        (tsm_resnet, "layer9.0", 64, r"part of the backbone, under stem, layer1, .*got 'layer9.0'"),
+        (tsm_resnet, "layer1.0.conv7", 64, "Expected 'path' of a part"),
+        (tsm_resnet, "layer1.0.conv2", 32, "Expected a block of 64 channels behind 'layer1.0.conv2' .got 32"),
+        (tsm_resnet, "layer2.0.downsample.0", 128, "inside a Sequential, which sees folded frames"),
+        (resnet, "layer1.0.conv2", 64, "inside a BasicBlock, which sees folded frames"),
+    ],
+)
+def test_places_where_no_block_can_go_are_refused(net, path, channels, message):
+    with pytest.raises(ValueError, match=message):
+        insert_block(net(18, num_stages=2), path, block(channels))
