@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -12,8 +13,9 @@ from torch.nn import functional as F
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
+from ..checkpoints import load_model, shipped_checkpoint
 from ..datasets import SyncClip
-from ..models import Option, create_model, model_options
+from ..models import Option, VideoClassifier, create_model, model_options
 from .scoring import class_scores
 
 
@@ -75,6 +77,7 @@ class VideoClassification(LightningModule):
         lr: float = 2e-3,
         weight_decay: float = 0.05,
         warmup_steps: int = 500,
+        backbone_from: str | None = None,
     ) -> None:
         super().__init__()
         if lr <= 0 or weight_decay < 0 or warmup_steps < 0:
@@ -84,6 +87,7 @@ class VideoClassification(LightningModule):
             )
         self.save_hyperparameters()
         self.lr, self.weight_decay, self.warmup_steps = lr, weight_decay, warmup_steps
+        self.backbone_from = backbone_from
         self.label_names = tuple(label_names)
         self.extra_losses: list[Callable[[SyncClip], Tensor]] = []
         self.net = create_model(model, **_merged(model, num_classes, frame_size, model_options or {}))
@@ -93,6 +97,10 @@ class VideoClassification(LightningModule):
         self.train_metrics = metrics.clone(prefix="train/")
         self.val_metrics = metrics.clone(prefix="val/")
         self.test_metrics = metrics.clone(prefix="test/")
+
+    def setup(self, stage: str) -> None:
+        if stage == "fit" and self.backbone_from is not None:
+            _start_from(self.net, self.backbone_from)
 
     def forward(self, video: Tensor, **given: Tensor) -> Tensor:
         return self.net(video, **given)
@@ -172,3 +180,25 @@ def _merged(model: str, num_classes: int, frame_size: int | None, options: Mappi
                 "leave it out"
             )
     return {**from_data, **options}
+
+
+def _start_from(net: VideoClassifier, source: str) -> None:
+    """Give the model the backbone of another, of the same names and shapes."""
+    path = Path(source) if Path(source).is_file() else shipped_checkpoint(source)
+    weights, own = _backbone_weights(load_model(path)), _backbone_weights(net)
+    differing = sorted(name for name in own.keys() | weights.keys() if _shape(own, name) != _shape(weights, name))
+    if differing:
+        name = differing[0]
+        raise ValueError(
+            f"Expected 'backbone_from' with a backbone like the model's (got '{source}', where '{name}' has the shape "
+            f"{_shape(weights, name)} instead of {_shape(own, name)}); choose the same channels and strides"
+        )
+    net.load_state_dict(weights, strict=False)  # nothing but the backbone
+
+
+def _backbone_weights(net: VideoClassifier) -> dict[str, Tensor]:
+    return {name: value for name, value in net.state_dict().items() if name.startswith("backbone.")}
+
+
+def _shape(weights: Mapping[str, Tensor], name: str) -> list[int] | None:
+    return list(weights[name].shape) if name in weights else None
