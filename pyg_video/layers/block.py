@@ -32,6 +32,7 @@ class GraphBlock(nn.Module):
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
         - **lengths:** frames of every clip that count, :math:`(B)`
+        - **given:** what else the builder takes, such as ``box`` :math:`(B, T, N, 4)`
         - **output:** :math:`(B, T, C, H, W)`
 
     Example:
@@ -81,12 +82,17 @@ class GraphBlock(nn.Module):
             reset(part)
         nn.init.constant_(self.norm.weight, self.residual_scale)
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        nodes_map = self._project(x)
-        graph = self.builder(nodes_map) if lengths is None else self.builder(nodes_map, lengths)
-        return self._add(x, self.processor(graph))
+    @property
+    def takes_boxes(self) -> bool:
+        """Whether the builder wants ``box``."""
+        return bool(getattr(self.builder, "takes_boxes", False))
 
-    def scan(self, x: Tensor, state: Sequence[object] | None = None) -> tuple[Tensor, list[object]]:
+    def forward(self, x: Tensor, lengths: Tensor | None = None, **given: Tensor) -> Tensor:
+        if lengths is not None:
+            given["lengths"] = lengths
+        return self._add(x, self.processor(self.builder(self._project(x), **given)))
+
+    def scan(self, x: Tensor, state: Sequence[object] | None = None, **given: Tensor) -> tuple[Tensor, list[object]]:
         """Go on from the state that an earlier call gave; gives the state after the last frame as well."""
         if state is not None and not self.norm_of_frames and not isinstance(self.norm, nn.BatchNorm3d):
             raise ValueError(
@@ -94,7 +100,7 @@ class GraphBlock(nn.Module):
                 "leave 'norm' at its default to run on a stream"
             )
         states = start(state, 2)
-        graph, states[0] = scan(self.builder, self._project(x), states[0])
+        graph, states[0] = scan(self.builder, self._project(x), states[0], **given)
         graph, states[1] = scan(self.processor, graph, states[1])
         return self._add(x, graph), states
 

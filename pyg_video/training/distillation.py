@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from ..models import VideoClassifier, capture_graphs, capture_maps, find_builders
 from .loading import load_trained
-from .module import Clips, VideoClassification
+from .module import VideoClassification
+from .scoring import Clips
 
 
 def region_loss(box: Tensor, target: Tensor) -> Tensor:

@@ -14,10 +14,8 @@ from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from ..checkpoints import load_model, shipped_checkpoint
-from ..datasets import SyncClip, VideoClip
 from ..models import Option, VideoClassifier, create_model, model_options
-
-Clips = SyncClip | VideoClip
+from .scoring import Clips, class_scores
 
 
 class Prediction(NamedTuple):
@@ -103,8 +101,8 @@ class VideoClassification(LightningModule):
         if stage == "fit" and self.backbone_from is not None:
             _start_from(self.net, self.backbone_from)
 
-    def forward(self, video: Tensor) -> Tensor:
-        return self.net(video)
+    def forward(self, video: Tensor, **given: Tensor) -> Tensor:
+        return self.net(video, **given)
 
     def training_step(self, batch: Clips, batch_idx: int) -> Tensor:  # noqa: ARG002
         loss = self._score(batch, self.train_metrics)
@@ -119,19 +117,13 @@ class VideoClassification(LightningModule):
         self._score(batch, self.test_metrics)
 
     def predict_step(self, batch: Clips, batch_idx: int) -> Prediction:  # noqa: ARG002
-        probability = self._scores(batch.video).softmax(dim=-1)
+        probability = class_scores(self.net, batch).softmax(dim=-1)
         label = probability.argmax(dim=-1)
         name = [self.label_names[k] for k in label.tolist()] if self.label_names else []
         return Prediction(probability, label, batch.label, name)
 
-    def _scores(self, video: Tensor) -> Tensor:
-        """Of videos with several views, ``[B, S, T, C, H, W]``, the mean of the views' scores."""
-        if video.ndim == 5:
-            return self(video).float()
-        return self(video.flatten(0, 1)).float().unflatten(0, video.shape[:2]).mean(dim=1)
-
     def _score(self, batch: Clips, metrics: MetricCollection) -> Tensor:
-        scores = self._scores(batch.video)
+        scores = class_scores(self.net, batch)
         metrics.update(scores.detach(), batch.label)
         self.log_dict(
             metrics,

@@ -10,7 +10,8 @@ from ..data import VideoGraph
 from ..functional import check_option
 from ..metrics import BestBoxIoU, RegionCoverage, RegionObjectDistance, TemporalConsistency
 from ..models import capture_graphs, find_builders
-from .module import Clips, VideoClassification
+from .module import VideoClassification
+from .scoring import Clips
 
 _STAGES = ("val", "test")
 

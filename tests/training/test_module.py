@@ -79,6 +79,16 @@ def test_models_without_a_frame_option_get_none(monkeypatch):
     assert VideoClassification("anywhere", 4, 40).net(torch.rand(1, 2, 1, 40, 40)).shape == (1, 4)
 
 
+def test_a_model_on_boxes_gets_the_exact_ones_of_the_data(tiny_data, tiny_trainer):
+    options = {"channels": (4, 4), "strides": (2, 2), "num_stages": 1, "builder": "box"}
+    task, data = VideoClassification("graph_sync_mnist", 6, 16, model_options=options).eval(), tiny_data()
+    first, _ = tiny_trainer().predict(task, data)
+    clips = data.test.batch(range(4))
+    torch.testing.assert_close(first.probability, task(clips.video, box=clips.box).softmax(-1))
+    moved = task(clips.video, box=clips.box.flip(0)).softmax(-1)
+    assert (first.probability - moved).abs().max() > 1e-4
+
+
 def test_training_may_start_with_the_backbone_of_a_checkpoint(tiny_task, tiny_data, tiny_trainer, tmp_path):
     trained = tiny_task()
     torch.nn.init.normal_(next(trained.net.backbone.parameters()))
