@@ -14,16 +14,20 @@ from .cost import Cost, Latency, MultiplyAdds, model_cost
 from .dyreg import dyreg_gnn_sync_mnist, dyreg_processor
 from .dyreg_block import dyreg_block
 from .dyreg_resnet import dyreg_gnn_multi_sync_mnist, dyreg_tsm_resnet50
+from .feature_layout import Layout
 from .heads import GraphHead, PoolHead
 from .insert import insert_block
+from .insert_blocks import BlockInsertion, insert_blocks, remove_blocks
 from .regions import find_graphs
 from .registry import create_model, list_models, model_options, register_model
 from .rstg import rstg_sync_mnist
 
 __all__ = [
+    "BlockInsertion",
     "Cost",
     "GraphHead",
     "Latency",
+    "Layout",
     "ModelRecipe",
     "MultiplyAdds",
     "Option",
@@ -42,12 +46,14 @@ __all__ = [
     "i3d_resnet50",
     "i3d_sync_mnist",
     "insert_block",
+    "insert_blocks",
     "list_models",
     "model_cost",
     "model_options",
     "non_local_resnet50",
     "non_local_sync_mnist",
     "register_model",
+    "remove_blocks",
     "resnet18_multi_sync_mnist",
     "rstg_sync_mnist",
     "tsm_resnet18",
