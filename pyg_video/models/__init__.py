@@ -15,6 +15,8 @@ from .dyreg import dyreg_gnn_sync_mnist, dyreg_processor
 from .dyreg_block import dyreg_block
 from .dyreg_resnet import dyreg_gnn_multi_sync_mnist, dyreg_tsm_resnet50
 from .feature_layout import Layout
+from .frozen_features import FrozenFeatures
+from .graph_on_features import graph_on_features
 from .heads import GraphHead, PoolHead
 from .insert import insert_block
 from .insert_blocks import BlockInsertion, insert_blocks, remove_blocks
@@ -25,6 +27,7 @@ from .rstg import rstg_sync_mnist
 __all__ = [
     "BlockInsertion",
     "Cost",
+    "FrozenFeatures",
     "GraphHead",
     "Latency",
     "Layout",
@@ -43,6 +46,7 @@ __all__ = [
     "dyreg_processor",
     "dyreg_tsm_resnet50",
     "find_graphs",
+    "graph_on_features",
     "i3d_resnet50",
     "i3d_sync_mnist",
     "insert_block",

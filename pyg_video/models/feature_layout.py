@@ -176,28 +176,17 @@ def _token_layouts(
     if grid:
         prefix = length - math.prod(grid)
         return [Layout(axes, tuple(grid), prefix)] if len(grid) == len(axes) - 2 and prefix >= 0 else []
-    frames = [(1, 0)] if folded else sorted(set(_strided(video.frames)), reverse=True)
+    frames = [1] if folded else [t for (t,) in _strided((video.frames,))]
     fits = []
-    for (t, rest), (h, w, unequal) in product(frames, _sides(video.size)):
+    for t, (h, w) in product(frames, _strided(video.size)):
         prefix = length - t * h * w
         if prefix in prefixes:
-            fits.append(((rest + unequal, prefix, -t), (h, w) if folded else (t, h, w)))
-    if not fits:
-        return []
-    (_, prefix, _), sides = min(fits)
-    return [Layout(axes, sides, prefix)]
+            fits.append((prefix, -t, (h, w) if folded else (t, h, w)))
+    return [Layout(axes, sides, prefix) for prefix, _, sides in sorted(fits)[:1]]
 
 
-def _strided(side: int) -> Iterator[tuple[int, int]]:
-    """How long a side is after a stride, rounded down or up, and whether it was rounded."""
-    for stride in range(1, side + 1):
-        for rounded in {side // stride, -(-side // stride)}:
-            yield rounded, int(side % stride > 0)
-
-
-def _sides(size: tuple[int, int]) -> Iterator[tuple[int, int, int]]:
-    """Height and width after one stride, and whether they were rounded."""
-    H, W = size
-    for stride in range(1, min(H, W) + 1):
-        for h, w in product({H // stride, -(-H // stride)}, {W // stride, -(-W // stride)}):
-            yield h, w, int(H % stride > 0 or W % stride > 0)
+def _strided(sizes: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Sizes after every stride that divides them; a grid of rounded sizes would be a mere guess."""
+    for stride in range(1, min(sizes) + 1):
+        if all(size % stride == 0 for size in sizes):
+            yield tuple(size // stride for size in sizes)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from .feature_layout import Layout, from_clips, to_clips
-from .places import Place, find_places
+from .places import Place, features_of, find_places
 
 BlockFactory: TypeAlias = Callable[[int, tuple[int, int]], nn.Module]
 """Channels, and height and width of a map, to a module on clips."""
@@ -137,10 +137,13 @@ class InsertedBlock(nn.Module):
     # A bound method as the hook: a copy of the model gets hooks of its own blocks.
     def after(self, module: nn.Module, args: tuple[object, ...], output: object) -> object:  # noqa: ARG002
         """What the module's output becomes; of several outputs, the first one changes."""
-        if isinstance(output, tuple):
-            grid = output[1] if len(output) == 2 and isinstance(output[1], tuple) else ()
-            return (self(output[0], grid), *output[1:])
-        return self(output)
+        if getattr(module, "_is_replica", False):  # its hooks know the blocks of the first GPU alone
+            raise RuntimeError(
+                "Expected a model on one GPU (got a replica of DataParallel); use DistributedDataParallel"
+            )
+        features, grid = features_of(output)
+        y = self(features, grid)
+        return (y, *output[1:]) if isinstance(output, tuple) else y
 
     def extra_repr(self) -> str:
         return in_words(self)
@@ -202,7 +205,10 @@ def in_words(block: InsertedBlock) -> str:
 
 def _inserted(place: Place, given: BlockFactory | nn.Module, training: bool) -> InsertedBlock:
     """A block for a place, tried once on features that are zero."""
-    block = given if isinstance(given, nn.Module) else given(place.channels, place.size)
+    try:
+        block = given if isinstance(given, nn.Module) else given(place.channels, place.size)
+    except ValueError as error:
+        raise ValueError(f"At '{place.path}': {error}") from error
     if not isinstance(block, nn.Module):
         raise TypeError(f"Expected a module, or a function that makes one, at '{place.path}' (got {block!r})")
     expected = getattr(block, "channels", place.channels)

@@ -51,16 +51,18 @@ def find_places(
         ('FCHW', 128, (4, 6))
     """
     _check(model, paths, num_frames, layouts or {})
-    args = _guess_input(model, num_frames) if input is None else input
-    args = args if isinstance(args, tuple) else (args,)
-    video = _video(model, args, num_frames)
-    given = _dry_run(model, paths, args, guessed=input is None)
+    if input is None:
+        guess = _guess_input(model, num_frames)
+        video, given = _video(model, (guess,), num_frames), _run_on_guess(model, paths, guess)
+    else:
+        args = input if isinstance(input, tuple) else (input,)
+        video, given = _video(model, args, num_frames), outputs_at(model, paths, args)
     prefix = getattr(model, "num_prefix_tokens", 0)  # timm's word
     prefix = prefix if isinstance(prefix, int) else 0
     places = {}
     for path in paths:
         try:
-            features, grid = _features(given[path])
+            features, grid = features_of(given[path])
             layout = (layouts or {}).get(path) or guess_layout(
                 tuple(features.shape), video, model.get_submodule(path), prefix=prefix, grid=grid
             )
@@ -148,8 +150,12 @@ def _in_evaluation(model: nn.Module) -> Iterator[None]:
             part.training = mode
 
 
-def _dry_run(model: nn.Module, paths: Sequence[str], args: tuple[object, ...], *, guessed: bool) -> dict[str, object]:
-    """What the modules at some paths give."""
+def outputs_at(model: nn.Module, paths: Sequence[str], args: tuple[object, ...]) -> dict[str, object]:
+    """Run a model in evaluation mode, without gradients, and keep what the modules at some paths give.
+
+    Raises:
+        ValueError: the model does not call one of the modules, or does so several times.
+    """
     given: dict[str, list[object]] = {path: [] for path in paths}
 
     def keep(path: str) -> Any:
@@ -159,13 +165,6 @@ def _dry_run(model: nn.Module, paths: Sequence[str], args: tuple[object, ...], *
     try:
         with _in_evaluation(model):
             model(*args)
-    except Exception as error:
-        if not guessed:
-            raise
-        shape = next(list(arg.shape) for arg in args if isinstance(arg, Tensor))
-        raise ValueError(
-            f"Expected an 'input' that the model takes (got none, and a guess of shape {shape} fails: {error})"
-        ) from error
     finally:
         for handle in handles:
             handle.remove()
@@ -178,10 +177,20 @@ def _dry_run(model: nn.Module, paths: Sequence[str], args: tuple[object, ...], *
     return {path: outputs[0] for path, outputs in given.items()}
 
 
-def _features(output: object) -> tuple[Tensor, tuple[int, ...]]:
+def features_of(output: object) -> tuple[Tensor, tuple[int, ...]]:
     """The features among the outputs of a module, and the grid of tokens where it tells it (as MViT)."""
     features, *rest = output if isinstance(output, tuple) and output else (output,)
     if not isinstance(features, Tensor) or features.dim() == 0:
         raise ValueError(f"Expected a module that gives a tensor (got {type(features).__name__})")
     grid = rest[0] if len(rest) == 1 and isinstance(rest[0], tuple) else ()
     return features, tuple(grid)
+
+
+def _run_on_guess(model: nn.Module, paths: Sequence[str], guess: Tensor) -> dict[str, object]:
+    try:
+        return outputs_at(model, paths, (guess,))
+    except (RuntimeError, AssertionError, TypeError, IndexError) as error:  # what modules raise on a wrong shape
+        raise ValueError(
+            f"Expected an 'input' that the model takes (got none, and a guess of shape {list(guess.shape)} "
+            f"fails: {error})"
+        ) from error

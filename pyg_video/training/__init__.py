@@ -4,10 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .cached_features import CachedFeatures, ShuffledClipBatches
     from .callbacks import AtomicCheckpointIO, BestCheckpoint, ExportBest, best_checkpoint, last_checkpoint
     from .data import ClipBatches, ClipData, FreshClipBatches, MultiSyncMNISTData, SyncMNISTData
     from .evaluation import Evaluation, Score, evaluate
     from .evaluation_report import write_evaluation
+    from .extractors import load_extractor
     from .loading import load_trained
     from .module import Prediction, VideoClassification
     from .scored_clips import ScoredClips, configured_clips, recorded_clips
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AtomicCheckpointIO",
     "BestCheckpoint",
+    "CachedFeatures",
     "ClipBatches",
     "ClipData",
     "Evaluation",
@@ -24,18 +27,30 @@ __all__ = [
     "Prediction",
     "Score",
     "ScoredClips",
+    "ShuffledClipBatches",
     "SyncMNISTData",
     "VideoClassification",
     "best_checkpoint",
     "configured_clips",
     "evaluate",
     "last_checkpoint",
+    "load_extractor",
     "load_trained",
     "recorded_clips",
     "write_evaluation",
 ]
 
-_HOMES = ("scored_clips", "loading", "evaluation", "evaluation_report", "callbacks", "data", "module")
+_HOMES = (
+    "scored_clips",
+    "loading",
+    "extractors",
+    "evaluation",
+    "evaluation_report",
+    "callbacks",
+    "data",
+    "cached_features",
+    "module",
+)
 """Modules that have them; those that need no Lightning first."""
 
 

@@ -295,6 +295,18 @@ def test_frames_that_are_no_whole_clips_are_refused():
         model(torch.zeros(3, 3, 4, 4))
 
 
+def test_a_replica_of_data_parallel_is_refused():
+    model = small(nn.ReLU())
+    insert_blocks(model, {"2": block}, num_frames=2, input=torch.zeros(2, 3, 4, 4))
+    with pytest.raises(RuntimeError, match="use DistributedDataParallel"):
+        model[2]._replicate_for_data_parallel()(torch.zeros(2, 6, 4, 4))
+
+
+def test_a_map_too_small_for_a_block_is_told_of_with_its_path():
+    with pytest.raises(ValueError, match="At 'layer4': Expected a map of at least 3 x 3 pixels"):
+        insert_blocks(tv.resnet18(), {"layer4": dyreg_block}, num_frames=2, input=torch.zeros(2, 3, 32, 32))
+
+
 def test_features_that_can_be_read_in_two_ways_need_a_word():
     model, x = small(nn.Sequential(nn.Conv2d(6, 4, 1), nn.Identity())), torch.zeros(2, 3, 4, 4)
     with pytest.raises(ValueError, match="which may be FCHW or FHWC.; give the place in 'layouts'"):

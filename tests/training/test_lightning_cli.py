@@ -8,6 +8,7 @@ from pyg_video.checkpoints import load_model
 from pyg_video.training.cli import main
 
 CONFIGS = sorted((Path(__file__).parents[2] / "examples" / "configs").glob("*.yaml"))
+CONFIGS = [path for path in CONFIGS if path.stem != "frozen_features"]  # test_cached_features.py runs it
 SMALL = next(path for path in CONFIGS if path.stem == "small_dyreg")
 TINY = [
     *("--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"),
@@ -160,4 +161,6 @@ def test_the_command_line_wins_over_the_checkpoint(command, tmp_path):
 def test_a_misspelt_data_class_lists_those_that_exist(command):
     code, error = command("fit", "--data=SyncMNSTData", "--model.model=cnn_sync_mnist")
     assert code == 2
-    assert "Expected 'data' to be one of SyncMNISTData, MultiSyncMNISTData (got 'SyncMNSTData')" in error
+    assert (
+        "Expected 'data' to be one of SyncMNISTData, MultiSyncMNISTData, CachedFeatures (got 'SyncMNSTData')" in error
+    )

@@ -1,0 +1,59 @@
+import pytest
+import torch
+from torch import nn
+from torchvision.models import resnet18
+from torchvision.models.video import r3d_18
+
+from pyg_video.backbones import i3d_resnet
+from pyg_video.models.places import find_places, outputs_at
+
+
+def test_a_dry_run_changes_neither_statistics_nor_modes():
+    model = resnet18().train()
+    model.layer1.eval()
+    mean = model.bn1.running_mean.clone()
+    find_places(model, ["layer1"], num_frames=1, input=torch.randn(1, 3, 32, 32))
+    assert torch.equal(model.bn1.running_mean, mean)
+    assert (model.training, model.layer1.training) == (True, False)
+    assert not model.layer1._forward_hooks
+
+
+def test_the_guess_for_volumes_and_for_clips():
+    place = find_places(r3d_18(), ["layer4"], num_frames=2)["layer4"]
+    assert (place.layout.axes, place.channels, place.size) == ("BCTHW", 512, (14, 14))
+    place = find_places(i3d_resnet(18, num_stages=1), ["stages.layer1"], num_frames=2)["stages.layer1"]
+    assert (place.layout.axes, place.channels, place.size) == ("BTCHW", 64, (56, 56))
+
+
+def test_the_video_is_found_among_several_arguments():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 1)
+
+        def forward(self, scale, frames):
+            return self.conv(frames) * scale
+
+    place = find_places(Net(), ["conv"], num_frames=2, input=(torch.ones(1), torch.zeros(2, 3, 4, 8)))["conv"]
+    assert (place.channels, place.size) == (4, (4, 8))
+
+
+@pytest.mark.parametrize(
+    ("shape", "num_frames", "message"),
+    [
+        ((3, 8, 8), 1, "Expected an 'input' with a tensor of frames"),
+        ((1, 3, 4, 16, 16), 2, "Expected an 'input' with 'num_frames' = 2 frames .*as BCTHW"),
+    ],
+)
+def test_an_input_of_another_kind_is_refused(shape, num_frames, message):
+    with pytest.raises(ValueError, match=message):
+        find_places(r3d_18(), ["layer1"], num_frames=num_frames, input=torch.zeros(shape))
+
+
+def test_outputs_are_those_of_the_modules():
+    model, x = nn.Sequential(nn.Linear(2, 3), nn.ReLU()), torch.randn(4, 2)
+    given = outputs_at(model, ["0", "1"], (x,))
+    assert torch.equal(given["0"], model[0](x))
+    assert torch.equal(given["1"], model(x))
+    with pytest.raises(ValueError, match="calls once .got '0.0', called 2 times"):
+        outputs_at(nn.Sequential(nn.Sequential(relu := nn.ReLU(), relu)), ["0.0"], (x,))
