@@ -1,9 +1,11 @@
-"""Shared by all tests: seeds, one thread, a place for the files that PyG writes for every convolution, large files.
+"""Shared by all tests: seeds, one thread, a place for the files that PyG writes, tiny videos, large files.
 
 Files that are too large for the repository lie elsewhere; tests that need one are skipped where it is missing.
 """
 
+import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -24,6 +26,95 @@ def _temporary_folder(tmp_path_factory):
 def _seed_and_thread():
     torch.manual_seed(0)
     torch.set_num_threads(1)  # small tensors: a second thread only waits
+
+
+def frame(number, height, width):
+    """A grey level that tells the frame's number, with a white square that moves to the right."""
+    image = torch.full((height, width, 3), 20 + 5 * number, dtype=torch.uint8)
+    image[height // 4 : height // 2, 2 * number : 2 * number + width // 8] = 255
+    return image.numpy()
+
+
+def write_video(path, num_frames=12, *, codec="libvpx", rate=12, height=48, width=64, frame=frame):
+    """Encode a video; give its path."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.width, stream.height, stream.pix_fmt, stream.gop_size = width, height, "yuv420p", 8
+        stream.options = {"deadline": "realtime", "cpu-used": "8"} if "vpx" in codec else {}
+        for number in range(num_frames):
+            picture = av.VideoFrame.from_ndarray(frame(number, height, width), format="rgb24")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    return path
+
+
+def class_names():
+    """174 classes; those that differ in left and right stand where they do in the published list."""
+    names = [f"Doing something of kind {k:03d}" for k in range(174)]
+    for place, name in ((86, "Pulling something from {} to {}"), (93, "Pushing something from {} to {}")):
+        names[place], names[place + 1] = name.format("left", "right"), name.format("right", "left")
+    names[166], names[167] = (f"Turning the camera {side} while filming something" for side in ("left", "right"))
+    return names
+
+
+@pytest.fixture(scope="session")
+def make_video():
+    return write_video
+
+
+@pytest.fixture(scope="session")
+def _something_v2(tmp_path_factory):
+    """Ten videos of Something-Something v2 in the layout of the download: 6 to train, 3 to validate, 1 to test."""
+    root = tmp_path_factory.mktemp("v2")
+    (root / "20bn-something-something-v2").mkdir()
+    names = class_names()
+    (root / "something-something-v2-labels.json").write_text(json.dumps({n: str(k) for k, n in enumerate(names)}))
+    rows = []
+    for place, label in enumerate((93, 94, 86, 0, 1, 166, 93, 2, 3, 4)):
+        rows.append(
+            {
+                "id": str(100 + place),
+                "label": names[label].lower().replace("something", "cup"),
+                "template": names[label].replace("something", "[something]"),
+                "placeholders": ["cup"],
+            }
+        )
+        write_video(root / "20bn-something-something-v2" / f"{100 + place}.webm")
+    for name, part in (("train", rows[:6]), ("validation", rows[6:9]), ("test", [{"id": rows[9]["id"]}])):
+        (root / f"something-something-v2-{name}.json").write_text(json.dumps(part))
+    return root
+
+
+@pytest.fixture(scope="session")
+def _something_v1(tmp_path_factory):
+    """Ten videos of Something-Something v1 in the layout of the download."""
+    from PIL import Image
+
+    root = tmp_path_factory.mktemp("v1")
+    names = class_names()
+    (root / "something-something-v1-labels.csv").write_text("\n".join(reversed(names)) + "\n")
+    rows = []
+    for place, label in enumerate((93, 94, 86, 0, 1, 166, 93, 2, 3, 4)):
+        folder = root / "20bn-something-something-v1" / str(100 + place)
+        folder.mkdir(parents=True)
+        for number in range(12):
+            Image.fromarray(frame(number, 48, 64)).save(folder / f"{number + 1:05d}.jpg", quality=95)
+        rows.append(f"{100 + place};{names[label]}\n")
+    for name, part in (("train", rows[:6]), ("validation", rows[6:9]), ("test", ["109\n"])):
+        (root / f"something-something-v1-{name}.csv").write_text("".join(part))
+    return root
+
+
+@pytest.fixture
+def something_v2(_something_v2, tmp_path):
+    return shutil.copytree(_something_v2, tmp_path / "v2")
+
+
+@pytest.fixture
+def something_v1(_something_v1, tmp_path):
+    return shutil.copytree(_something_v1, tmp_path / "v1")
 
 
 def _shared(*needed: str) -> Path:

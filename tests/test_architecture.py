@@ -12,8 +12,18 @@ import pyg_video
 PACKAGE = Path(pyg_video.__file__).parent
 ORDER = ["functional", "data", "layers", "graph_builders", "backbones", "models", "checkpoints", "training"]
 SIDE = {"datasets", "transforms", "metrics", "visualization"}  # import functional and data at most
-OPTIONAL = {"av", "matplotlib", "torch_scatter", "torchcodec", "timm", "sphinx"}
-LAZY = {"pytorch_lightning", "jsonargparse", "torchmetrics", "tensorboard", "torchvision", "PIL", "networkx"}
+OPTIONAL = {"skimage", "sklearn", "matplotlib", "torch_scatter", "torchcodec", "timm", "sphinx"}
+LAZY = {
+    "pytorch_lightning",
+    "jsonargparse",
+    "torchmetrics",
+    "tensorboard",
+    "torchvision",
+    "PIL",
+    "networkx",
+    "av",
+    "tqdm",
+}
 
 
 def imports(path):
@@ -54,6 +64,18 @@ def test_importing_the_package_is_silent_and_light():
 def test_the_bare_import_loads_no_heavy_dependency():
     code = f"import sys, pyg_video\nprint(sorted({OPTIONAL | LAZY | {'torch', 'torch_geometric'}} & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", code, "--not-an-option"], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+def test_data_sets_and_transforms_load_no_decoder_before_they_decode():
+    heavy = OPTIONAL | LAZY | {"torch_geometric"}
+    code = (
+        "import sys, torch\n"
+        "before = set(sys.modules)\n"
+        "import pyg_video.datasets, pyg_video.transforms\n"
+        f"print(sorted({heavy} & (set(sys.modules) - before)))"
+    )
+    ran = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
 
 

@@ -20,12 +20,14 @@ from .graph_on_features import graph_on_features
 from .heads import GraphHead, PoolHead
 from .insert import insert_block
 from .insert_blocks import BlockInsertion, insert_blocks, remove_blocks
-from .regions import find_graphs
+from .node_builders import graph_sync_mnist
+from .regions import BlockRegions, capture_graphs, capture_maps, find_builders, find_graphs, model_regions
 from .registry import create_model, list_models, model_options, register_model
 from .rstg import rstg_sync_mnist
 
 __all__ = [
     "BlockInsertion",
+    "BlockRegions",
     "Cost",
     "FrozenFeatures",
     "GraphHead",
@@ -37,6 +39,8 @@ __all__ = [
     "PoolHead",
     "VideoClassifier",
     "c2d_resnet50",
+    "capture_graphs",
+    "capture_maps",
     "cnn_sync_mnist",
     "conv_lstm_sync_mnist",
     "create_model",
@@ -45,8 +49,10 @@ __all__ = [
     "dyreg_gnn_sync_mnist",
     "dyreg_processor",
     "dyreg_tsm_resnet50",
+    "find_builders",
     "find_graphs",
     "graph_on_features",
+    "graph_sync_mnist",
     "i3d_resnet50",
     "i3d_sync_mnist",
     "insert_block",
@@ -54,6 +60,7 @@ __all__ = [
     "list_models",
     "model_cost",
     "model_options",
+    "model_regions",
     "non_local_resnet50",
     "non_local_sync_mnist",
     "register_model",

@@ -211,6 +211,10 @@ def _inserted(place: Place, given: BlockFactory | nn.Module, training: bool) -> 
         raise ValueError(f"At '{place.path}': {error}") from error
     if not isinstance(block, nn.Module):
         raise TypeError(f"Expected a module, or a function that makes one, at '{place.path}' (got {block!r})")
+    if getattr(block, "takes_boxes", False):
+        raise ValueError(
+            f"Expected a block without boxes at '{place.path}' (got one that needs them); use VideoClassifier"
+        )
     expected = getattr(block, "channels", place.channels)
     if expected != place.channels:
         raise ValueError(f"Expected a block of {place.channels} channels at '{place.path}' (got {expected})")

@@ -4,15 +4,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .cached_features import CachedFeatures, ShuffledClipBatches
+    from .batches import EpochBatches, WholeBatches
+    from .cached_features import CachedFeatures
     from .callbacks import AtomicCheckpointIO, BestCheckpoint, ExportBest, best_checkpoint, last_checkpoint
     from .data import ClipBatches, ClipData, FreshClipBatches, MultiSyncMNISTData, SyncMNISTData
+    from .distillation import OffsetDistillation
     from .evaluation import Evaluation, Score, evaluate
     from .evaluation_report import write_evaluation
     from .extractors import load_extractor
     from .loading import load_trained
     from .module import Prediction, VideoClassification
+    from .region_agreement import RegionAgreement
     from .scored_clips import ScoredClips, configured_clips, recorded_clips
+    from .something_something import SomethingSomethingData
+    from .video_data import VideoData
 
 __all__ = [
     "AtomicCheckpointIO",
@@ -20,16 +25,21 @@ __all__ = [
     "CachedFeatures",
     "ClipBatches",
     "ClipData",
+    "EpochBatches",
     "Evaluation",
     "ExportBest",
     "FreshClipBatches",
     "MultiSyncMNISTData",
+    "OffsetDistillation",
     "Prediction",
+    "RegionAgreement",
     "Score",
     "ScoredClips",
-    "ShuffledClipBatches",
+    "SomethingSomethingData",
     "SyncMNISTData",
     "VideoClassification",
+    "VideoData",
+    "WholeBatches",
     "best_checkpoint",
     "configured_clips",
     "evaluate",
@@ -41,15 +51,8 @@ __all__ = [
 ]
 
 _HOMES = (
-    "scored_clips",
-    "loading",
-    "extractors",
-    "evaluation",
-    "evaluation_report",
-    "callbacks",
-    "data",
-    "cached_features",
-    "module",
+    *("scored_clips", "loading", "extractors", "evaluation", "evaluation_report", "batches", "callbacks", "data"),
+    *("cached_features", "module", "something_something", "video_data", "distillation", "region_agreement"),
 )
 """Modules that have them; those that need no Lightning first."""
 

@@ -5,52 +5,32 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 
 from .. import __version__
-from ..datasets import SyncClip
+from ..datasets import DigitClips, SyncClip
 from ..functional import check_option
 from ..models import Option
 from ..models.frozen_features import FrozenFeatures
 from ..visualization.files import write_whole
 from . import data as modules
-from .data import ClipBatches, ClipData
+from .batches import EpochBatches, WholeBatches
+from .data import ClipData
 from .evaluation import choose_device
 from .extractors import load_extractor, weights_in_words
 from .feature_files import FeatureClips, FeatureFiles, write_features
+from .video_data import VideoData
 
 _DATA = ("SyncMNISTData", "MultiSyncMNISTData")
 _NOT_OF_THE_CLIPS = ("download", "batch_size", "num_workers")
 
 
-class ShuffledClipBatches(ClipBatches):
-    """Batches of the same clips in every epoch, in an order that depends on the epoch alone.
-
-    Example:
-        >>> batches = ShuffledClipBatches(size=4, batch_size=2)
-        >>> sorted(sum(batches, []))
-        [0, 1, 2, 3]
-    """
-
-    epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Lightning calls this before every epoch."""
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[list[int]]:
-        order = torch.randperm(self.size, generator=torch.Generator().manual_seed(self.epoch)).tolist()
-        for numbers in super().__iter__():
-            yield [order[number] for number in numbers]
-
-
-class CachedFeatures(ClipData):
+class CachedFeatures(VideoData):
     """Feature maps of a frozen model in place of frames; computed before the first epoch, then read from disk.
 
     The files are in a folder of their own for each model, weights, place, size and data, with ``about.json`` to tell
@@ -98,14 +78,10 @@ class CachedFeatures(ClipData):
         for name in options:
             check_option("data_options", name, tuple(known))
         clips: ClipData = kind(**options)
-        super().__init__(
-            clips.train,
-            clips.val,
-            clips.test,
-            batch_size=batch_size,
-            train_size=clips.train_size,
-            num_workers=num_workers,
-        )
+        super().__init__()
+        self.clips: dict[str, DigitClips] = {"train": clips.train, "val": clips.val, "test": clips.test}
+        self.sizes = {"train": clips.train_size, "val": len(clips.val), "test": len(clips.test)}
+        self.train_size, self.batch_size, self.num_workers = clips.train_size, batch_size, num_workers
         self.extractor, self.layer, self.weights = extractor, layer, weights
         self.extractor_options = dict(extractor_options or {})
         self.image_size, self.map_size = image_size, map_size
@@ -125,17 +101,24 @@ class CachedFeatures(ClipData):
         self.folder = Path(folder) / key
 
     @property
+    def num_classes(self) -> int:
+        return self.clips["train"].num_classes
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        return tuple(self.clips["train"].label_names)
+
+    @property
     def frame(self) -> int:
         """Side of the maps, which are the frames here."""
         return self.map_size
 
     def prepare_data(self) -> None:
         """Compute what is not there yet; Lightning calls this in one process before anything else."""
-        clips = {"train": self.train, "val": self.val, "test": self.test}
-        missing = [split for split in clips if not FeatureFiles.of(self.folder, split).complete()]
+        missing = [split for split in self.clips if not FeatureFiles.of(self.folder, split).complete()]
         if not missing:
             return
-        T = self.val.batch([0]).video.size(1)
+        T = self.clips["val"].batch([0]).video.size(1)
         model = load_extractor(self.extractor, self.weights, self.extractor_options)
         features = FrozenFeatures(model, self.layer, num_frames=T, image_size=self.image_size, map_size=self.map_size)
         text = json.dumps(self.about, indent=2).encode()
@@ -143,23 +126,28 @@ class CachedFeatures(ClipData):
         for split in missing:
             write_features(
                 features,
-                clips[split],
+                self.clips[split],
                 FeatureFiles.of(self.folder, split),
-                size=self.train_size if split == "train" else len(clips[split]),
+                size=self.sizes[split],
                 batch_size=self.extraction_batch_size,
                 device=choose_device(self.device),
             )
 
     def train_dataloader(self) -> DataLoader[SyncClip]:
-        return self._features("train", ShuffledClipBatches(self.train_size, self.batch_size, **self._share))
+        return self._features("train", EpochBatches(self.train_size, self.batch_size, **self._share))
 
     def val_dataloader(self) -> DataLoader[SyncClip]:
-        return self._features("val", ClipBatches(len(self.val), self.batch_size, **self._share))
+        return self._features("val", WholeBatches(self.sizes["val"], self.batch_size, **self._share))
 
     def test_dataloader(self) -> DataLoader[SyncClip]:
-        return self._features("test", ClipBatches(len(self.test), self.batch_size, **self._share))
+        return self._features("test", WholeBatches(self.sizes["test"], self.batch_size, **self._share))
 
-    def _features(self, split: str, batches: ClipBatches) -> DataLoader[SyncClip]:
+    def predict_dataloader(self) -> DataLoader[SyncClip]:
+        return self.test_dataloader()
+
+    def _features(
+        self, split: str, batches: Sampler[list[int]] | Sampler[list[tuple[int, int]]]
+    ) -> DataLoader[SyncClip]:
         return DataLoader(
             FeatureClips(FeatureFiles.of(self.folder, split)),
             batch_size=None,  # the sampler's items are batches already

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ..checkpoints import save_model
 from ..checkpoints.files import Json
-from .data import ClipData
 from .loading import restored
+from .video_data import VideoData
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -68,7 +68,7 @@ class ExportBest(Callback):
         if trainer.is_global_zero and saved_by and saved_by[0].best_model_path:
             best = saved_by[0]
             data: object = getattr(trainer, "datamodule", None)
-            clips = data.train_size if isinstance(data, ClipData) else None
+            clips = data.train_size if isinstance(data, VideoData) else None
             export(
                 Path(best.best_model_path),
                 metric=str(best.monitor),

@@ -8,12 +8,16 @@ from importlib import import_module
 
 from .. import __version__
 
-_HOME = dict.fromkeys(("evaluate", "cost"), "pyg_video.training.commands")  # the other commands are Lightning's
+_HOME = {  # the other commands are Lightning's
+    "evaluate": "pyg_video.training.commands",
+    "cost": "pyg_video.training.commands",
+    "prepare": "pyg_video.training.prepare",
+}
 
 _USAGE = """\
-usage: pyg-video {fit,validate,test,predict,evaluate,cost} [options]
+usage: pyg-video {fit,validate,test,predict,evaluate,cost,prepare} [options]
 
-Train and evaluate the models of pyg_video on synchronous digits.
+Train and evaluate the models of pyg_video on synchronous digits and on Something-Something.
 
   fit       train; writes logs, checkpoints and the best weights as safetensors under trainer.default_root_dir
   validate  score a checkpoint on the validation clips
@@ -21,6 +25,7 @@ Train and evaluate the models of pyg_video on synchronous digits.
   predict   write a table of predictions for the test clips
   evaluate  score a checkpoint on recorded trajectories or test clips: accuracy, classes, confusions, protocol
   cost      parameters, multiply-adds and latency of a model
+  prepare   check a download of Something-Something: pyg-video prepare --root DIR --version v2
 
 Every option of the first four is in a YAML file, on the command line, or both; the command line wins:
 
@@ -59,13 +64,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     warnings.filterwarnings("ignore", "`torch.jit.script", FutureWarning)
     home = import_module(_HOME.get(arguments[0], "pyg_video.training.lightning_cli"))
     try:
-        home.run(None if argv is None else arguments)
+        code = home.run(None if argv is None else arguments)
     except home.USER_ERRORS as error:
         if os.environ.get("PYG_VIDEO_TRACEBACK"):
             raise
         print(f"pyg-video: error: {home.in_one_line(error)}", file=sys.stderr)
         return 2
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 if __name__ == "__main__":

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from functools import partial
 
 import torch
-from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ..datasets import DigitClips, MultiSyncMNIST, SyncClip, SyncMNIST
+from .video_data import VideoData
 
 _VAL_SEED = -1  # no seed of a training set
 _TEST_SEED = 0
@@ -78,12 +78,11 @@ class _WholeBatches(Dataset[SyncClip]):
         return self.clips.batch(numbers)
 
 
-class ClipData(LightningDataModule):
+class ClipData(VideoData):
     """Clips that are made on the fly: training never sees one twice.
 
     Validation clips have the digit images of training on trajectories of their own; test clips have other images, too.
-    Both are the same in every run, whatever the seed. The loaders share the clips among processes by themselves: give
-    the Trainer ``use_distributed_sampler=False``.
+    Both are the same in every run, whatever the seed.
 
     Args:
         train: endless clips.
@@ -136,12 +135,6 @@ class ClipData(LightningDataModule):
 
     def predict_dataloader(self) -> DataLoader[SyncClip]:
         return self.test_dataloader()
-
-    @property
-    def _share(self) -> dict[str, int]:
-        if self.trainer is None:
-            return {}
-        return {"rank": self.trainer.global_rank, "world_size": self.trainer.world_size}
 
     def _loader(self, clips: DigitClips, batches: ClipBatches) -> DataLoader[SyncClip]:
         return DataLoader(

@@ -57,8 +57,9 @@ class FeatureClips(Dataset[SyncClip]):
     def __len__(self) -> int:
         return len(self.maps)
 
-    def __getitem__(self, numbers: list[int]) -> SyncClip:
-        """Many clips at once, their ``video`` the features :math:`(B, T, C, H, W)`."""
+    def __getitem__(self, keys: list[int] | list[tuple[int, int]]) -> SyncClip:
+        """Many clips at once, by number or (epoch, number); their ``video`` is the features :math:`(B, T, C, H, W)`."""
+        numbers = [key[-1] if isinstance(key, tuple) else key for key in keys]
         video = torch.from_numpy(np.asarray(self.maps[numbers])).float()
         return SyncClip(video, *(self.targets[name][numbers] for name in _TARGETS))
 

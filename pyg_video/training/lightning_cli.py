@@ -18,20 +18,22 @@ from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
 from .cached_features import CachedFeatures
 from .callbacks import AtomicCheckpointIO, BestCheckpoint, ExportBest, last_checkpoint
-from .data import ClipData
+from .data import MultiSyncMNISTData, SyncMNISTData
 from .module import Prediction, VideoClassification
+from .something_something import SomethingSomethingData
+from .video_data import VideoData
 
 USER_ERRORS = (ArgumentError, ValueError, OSError, MisconfigurationException)
 """What a wrong option, file or value raises."""
 
 _STRICT = {"exit_on_error": False, "allow_abbrev": False}
-_DATA = ("SyncMNISTData", "MultiSyncMNISTData", CachedFeatures.__name__)
+_DATA = tuple(data.__name__ for data in (SyncMNISTData, MultiSyncMNISTData, SomethingSomethingData, CachedFeatures))
 _KEYS = ("state_dict", "hyper_parameters", "pytorch-lightning_version")
 _COMMANDS = ("fit", "validate", "test", "predict")
 
 
 class VideoCLI(LightningCLI):
-    """``pyg-video``: :class:`VideoClassification` on any :class:`ClipData`."""
+    """``pyg-video``: :class:`VideoClassification` on any :class:`VideoData`."""
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
@@ -92,7 +94,7 @@ def run(args: Sequence[str] | None = None) -> VideoCLI:
     _hush()
     return VideoCLI(
         VideoClassification,
-        ClipData,
+        VideoData,
         subclass_mode_data=True,
         seed_everything_default=0,
         trainer_defaults={
@@ -136,6 +138,8 @@ def in_one_line(error: BaseException) -> str:
     message = re.sub(
         r"Does not validate against any.*? Errors: - (.*?) - Expected a <class 'NoneType'>.*", r"\1", message
     )
+    # A worker's error is its whole traceback, which ends with the class and the message.
+    message = re.sub(r"Caught (\w+) in DataLoader worker.*\1: ", "", message)
     if not isinstance(error, ArgumentError):
         return message
     wrong_class = re.match(r'Parser key "data": - Expected a path but (\S+) either', message)

@@ -17,7 +17,7 @@ from torchvision.models import resnet50
 from pyg_video.checkpoints import load_model, load_published_dyreg, load_published_dyreg_block, save_model
 from pyg_video.models import find_graphs
 
-_PARITY = Path(__file__).parents[1] / "parity"
+_PARITY = Path(__file__).parents[1] / "parity" / "golden"
 SHAPES = json.loads((_PARITY / "dyreg_tsm_resnet50_state_dict_shapes.json").read_text())
 PLACES = {"layer2.2": (128, 128, 28), "layer3.4": (256, 256, 14), "layer4.1": (512, 256, 7)}  # channels, nodes', map
 

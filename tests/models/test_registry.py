@@ -8,7 +8,7 @@ TINY = {"num_classes": 4, "frame": 12, "channels": (4, 4), "strides": (2, 1)}
 
 
 def test_the_named_models_of_the_package():
-    assert {"cnn_sync_mnist", "dyreg_gnn_sync_mnist", "rstg_sync_mnist"} <= set(list_models())
+    assert {"cnn_sync_mnist", "dyreg_gnn_sync_mnist", "graph_sync_mnist", "rstg_sync_mnist"} <= set(list_models())
 
 
 @pytest.mark.parametrize("name", ["cnn_sync_mnist", "dyreg_gnn_sync_mnist", "rstg_sync_mnist"])
@@ -28,6 +28,10 @@ def test_the_recipe_makes_the_same_model_again(name):
 def test_lists_count_as_tuples():
     model = create_model("cnn_sync_mnist", channels=[4, 4], strides=[2, 1])
     assert model.recipe.options["channels"] == (4, 4)
+
+
+def test_an_empty_default_takes_any_items():
+    assert create_model("dyreg_gnn_sync_mnist", **TINY, stages=[0, 1]).recipe.options["stages"] == (0, 1)
 
 
 def test_unknown_names_are_answered_with_the_known_ones():

@@ -16,7 +16,7 @@ from pyg_video.checkpoints import load_published_dyreg_block
 
 FORWARD, BACKWARD = 5e-5, 2e-4
 NAMES = ["published", "lite"]  # the main model; projection, pooled generator, grid anchors, two-layer messages
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent / "golden"
 
 
 def ours(weights, config, x, probe):

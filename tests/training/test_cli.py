@@ -10,7 +10,7 @@ from pyg_video.training.cli import main
 @pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), (["-h"], 0), ([], 2)])
 def test_usage(arguments, code, capsys):
     assert main(arguments) == code
-    assert capsys.readouterr().out.startswith("usage: pyg-video {fit,validate,test,predict,evaluate,cost}")
+    assert capsys.readouterr().out.startswith("usage: pyg-video {fit,validate,test,predict,evaluate,cost,prepare}")
 
 
 def test_version(capsys):

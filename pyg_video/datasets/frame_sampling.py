@@ -1,0 +1,84 @@
+"""Which frames of a video make a clip."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+
+
+def segment_indices(num_frames: int, length: int, num_clips: int = 1, *, generator: Generator | None = None) -> Tensor:
+    r"""One frame out of each of :math:`T` equal segments of the video, as TSM samples (sparse sampling).
+
+    With a generator, a random frame of each segment of :math:`\lfloor n / T \rfloor` frames (the published code's
+    segments, which leave out the end of the video); without one
+
+    .. math:: \lfloor (k + \phi_s) \, n / T \rfloor, \quad \phi_s = (1/2 + s / S) \bmod 1
+
+    for frame :math:`k` of clip :math:`s` of :math:`S`: the middles of the segments, then, for two clips, their starts.
+    Of videos with fewer than :math:`T` frames, some frames come more than once (the published code repeats the first).
+
+    Args:
+        num_frames: Frames of the video, :math:`n`.
+        length: Frames of a clip, :math:`T`.
+        num_clips: Clips of the video, :math:`S`.
+        generator: Random numbers, for training.
+
+    Shapes:
+        - **output:** :math:`[S, T]`, int64
+
+    Example:
+        >>> segment_indices(12, 4, num_clips=2)
+        tensor([[ 1,  4,  7, 10],
+                [ 0,  3,  6,  9]])
+    """
+    _check(num_frames, length, num_clips)
+    start = torch.arange(length)
+    segment = num_frames // length
+    if generator is None or not segment:
+        phase = (0.5 + torch.arange(num_clips, dtype=torch.float64) / num_clips) % 1
+        return ((start + phase[:, None]) * num_frames / length).floor().long()
+    return start * segment + torch.randint(segment, (num_clips, length), generator=generator)
+
+
+def dense_indices(
+    num_frames: int, length: int, num_clips: int = 1, *, window: int = 64, generator: Generator | None = None
+) -> Tensor:
+    r"""Frames at a steady pace out of a window of the video, as I3D samples (dense sampling).
+
+    The pace is ``window // length``. With a generator the window lies anywhere; without one, :math:`S` windows are
+    spread evenly from the start to the end of the video, and one alone lies in the middle. A video shorter than the
+    window starts over.
+
+    Args:
+        num_frames: Frames of the video.
+        length: Frames of a clip, :math:`T`.
+        num_clips: Clips of the video, :math:`S`.
+        window: Length of the window, in frames of the video.
+        generator: Random numbers, for training.
+
+    Shapes:
+        - **output:** :math:`[S, T]`, int64
+
+    Example:
+        >>> dense_indices(100, 4, num_clips=3)
+        tensor([[ 0, 16, 32, 48],
+                [18, 34, 50, 66],
+                [36, 52, 68, 84]])
+    """
+    _check(num_frames, length, num_clips)
+    room = max(0, num_frames - window)
+    if generator is not None:
+        start = torch.randint(room + 1, (num_clips,), generator=generator)
+    elif num_clips == 1:
+        start = torch.tensor([room // 2])
+    else:
+        start = torch.arange(num_clips) * room // (num_clips - 1)
+    return (start[:, None] + torch.arange(length) * max(1, window // length)) % num_frames
+
+
+def _check(num_frames: int, length: int, num_clips: int) -> None:
+    if min(num_frames, length, num_clips) < 1:
+        raise ValueError(
+            "Expected at least one frame in the video, one frame a clip and one clip "
+            f"(got {num_frames}, {length} and {num_clips})"
+        )

@@ -1,0 +1,166 @@
+"""The Something-Else annotations: boxes of hands and objects in videos of Something-Something v2."""
+
+from __future__ import annotations
+
+import json
+import os
+from array import array
+from collections import Counter
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+FRAME_RATE = 12.0  # of the annotations
+_FILES = tuple(f"bounding_box_smthsmth_part{part}.json" for part in range(1, 5))
+
+
+class Track(NamedTuple):
+    """The boxes of one object or hand.
+
+    Attributes:
+        category: ``"hand"``, or the number of the placeholder that the object stands for, as ``"0000"``.
+        frame: Numbers of the frames with a box, from 0, at 12 frames a second.
+        box: Left, top, right and bottom edge in pixels of the video.
+
+    Shapes:
+        - **frame:** :math:`[M]`, int32
+        - **box:** :math:`[M, 4]`, float32
+    """
+
+    category: str
+    frame: Tensor
+    box: Tensor
+
+
+class SomethingElse:
+    """Boxes by video; objects come before hands, each in a place of its own for the whole video.
+
+    From the paper `"Something-Else: Compositional Action Recognition with Spatial-Temporal Interaction Networks"
+    <https://arxiv.org/abs/1912.09930>`_ (CVPR 2020).
+
+    Args:
+        folder: Holds the four published files, ``bounding_box_smthsmth_part1.json`` to ``..._part4.json``. They are
+            read together, one video at a time: they have some gigabytes.
+        ids: The videos to keep; None for all.
+        max_objects: Objects and hands to keep of each video, :math:`N`.
+
+    Raises:
+        FileNotFoundError: One of the files is missing.
+        ValueError: A file is damaged.
+    """
+
+    def __init__(
+        self, folder: str | os.PathLike[str], ids: Collection[str] | None = None, *, max_objects: int = 8
+    ) -> None:
+        paths = [Path(folder) / name for name in _FILES]
+        if missing := [path.name for path in paths if not path.is_file()]:
+            raise FileNotFoundError(
+                f"Expected all four files of Something-Else in 'boxes' (got '{os.fspath(folder)}' without "
+                f"{', '.join(missing)}); fetch them from the links of github.com/joaanna/something_else"
+            )
+        if max_objects < 1:
+            raise ValueError(f"Expected 'max_objects' of at least 1 (got {max_objects})")
+        self.max_objects = max_objects
+        keep = None if ids is None else set(ids)
+        # All boxes in two arrays: a million small tensors would need some gigabytes.
+        frame, box = array("i"), array("f")
+        self._where: dict[str, list[tuple[str, int, int]]] = {}
+        for path in paths:
+            for name, frames in _videos(path):
+                if keep is None or name in keep:
+                    self._where[name] = _append(_grouped(path, name, frames), max_objects, frame, box)
+        self._frame = torch.from_numpy(np.array(frame))
+        self._box = torch.from_numpy(np.array(box)).view(-1, 4)
+
+    @property
+    def ids(self) -> list[str]:
+        """The videos with annotations."""
+        return list(self._where)
+
+    def tracks(self, video: str) -> list[Track]:
+        """The boxes of a video by object, none if it has no annotations."""
+        return [
+            Track(category, self._frame[start:end], self._box[start:end])
+            for category, start, end in self._where.get(video, [])
+        ]
+
+    def boxes(self, video: str, frame: Tensor, frame_rate: float, height: int, width: int) -> Tensor:
+        """The boxes of some frames of a video, as fractions of the frame; NaN where there is none.
+
+        Args:
+            video: The video's id; one without annotations has no boxes.
+            frame: Numbers of the frames.
+            frame_rate: Of the video; the annotations have 12 frames a second.
+            height: Height of the video in pixels.
+            width: Width of the video in pixels.
+
+        Shapes:
+            - **frame:** :math:`[*]`, int64
+            - **output:** :math:`[*, N, 4]`, float32 ``cxcywh`` in [0, 1]
+        """
+        box = torch.full((*frame.shape, self.max_objects, 4), torch.nan)
+        annotated = (frame.double() * (FRAME_RATE / (frame_rate or FRAME_RATE))).round().long()
+        for place, track in enumerate(self.tracks(video)):
+            at = torch.searchsorted(track.frame, annotated).clamp(max=len(track.frame) - 1)
+            edges = track.box[at] / torch.tensor([width, height, width, height])
+            low, high = edges.clamp(0, 1).split(2, dim=-1)
+            found = (track.frame[at] == annotated)[..., None] & (high > low).all(-1, keepdim=True)
+            centred = torch.cat([(low + high) / 2, high - low], dim=-1)
+            box[..., place, :] = centred.where(found, torch.nan)
+        return box
+
+
+_Groups = dict[tuple[bool, str, int], list[tuple[int, list[float]]]]
+
+
+def _grouped(path: Path, name: str, frames: list[dict[str, Any]]) -> _Groups:
+    """All boxes of a video by object; of several hands in a frame, the second makes a second track."""
+    groups: _Groups = {}
+    try:
+        for frame in frames:
+            number = int(frame["name"].rpartition("/")[2].partition(".")[0]) - 1
+            seen: Counter[str] = Counter()
+            for label in frame["labels"]:
+                category = str(label.get("standard_category", label["category"]))
+                edges = [float(label["box2d"][key]) for key in ("x1", "y1", "x2", "y2")]
+                groups.setdefault((category == "hand", category, seen[category]), []).append((number, edges))
+                seen[category] += 1
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"Expected annotations of video {name} in '{path}' (got {error!r}); fetch it again") from error
+    return groups
+
+
+def _append(groups: _Groups, most: int, frame: array[int], box: array[float]) -> list[tuple[str, int, int]]:
+    """Put the boxes of the first objects at the end of the arrays; tells what lies from where to where."""
+    where = []
+    for key in sorted(groups)[:most]:
+        start = len(frame)
+        for number, edges in sorted(groups[key]):
+            frame.append(number)
+            box.extend(edges)
+        where.append((key[1], start, len(frame)))
+    return where
+
+
+def _videos(path: Path) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """The entries of a large JSON object, parsed one by one: all at once would need ten times the file's size."""
+    text = path.read_text(encoding="utf-8")
+    decoder = json.JSONDecoder()
+    position = text.find("{") + 1
+    try:
+        while text[(position := _skip(text, position, " \t\r\n,"))] != "}":
+            name, position = decoder.raw_decode(text, position)
+            frames, position = decoder.raw_decode(text, _skip(text, position, " \t\r\n:"))
+            yield name, frames
+    except (json.JSONDecodeError, IndexError) as error:
+        raise ValueError(f"Expected a whole JSON file in '{path}' (got {error}); fetch it again") from error
+
+
+def _skip(text: str, position: int, signs: str) -> int:
+    while position < len(text) and text[position] in signs:
+        position += 1
+    return position

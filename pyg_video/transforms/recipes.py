@@ -1,0 +1,64 @@
+"""The transforms of the papers, put together."""
+
+from collections.abc import Callable, Sequence
+
+from torch import Generator
+
+from .clip import AnyClip
+from .crops import CentreCrop, MultiScaleCrop, ShortSide, ThreeCrops
+from .flip import HorizontalFlip
+from .normalize import Normalize
+
+
+class Compose:
+    """Steps one after the other, all drawing from one generator.
+
+    Args:
+        steps: each is given the clip and the generator.
+    """
+
+    def __init__(self, *steps: Callable[..., object]) -> None:
+        self.steps = steps
+
+    def __call__(self, clip: AnyClip, generator: Generator | None = None) -> AnyClip:
+        for step in self.steps:
+            clip = step(clip, generator)  # type: ignore[assignment]
+        return clip
+
+    def __repr__(self) -> str:
+        return f"Compose({', '.join(map(repr, self.steps))})"
+
+
+def train_recipe(
+    size: int = 224, *, short_side: int | None = None, mirrored: Sequence[int] | None = None, flip: float = 0.5
+) -> Compose:
+    """TSM's training: short side 256, multi-scale crop of 224, flip with its label, normalisation.
+
+    Args:
+        size: side of the crop.
+        short_side: of the frames before cropping; None for 8/7 of the crop, as 256 is of 224.
+        mirrored: for each label, that of the flipped clip.
+        flip: probability of a flip; the published runs on Something-Something have 0.
+
+    Example:
+        >>> train_recipe()
+        Compose(ShortSide(256), MultiScaleCrop(224, scales=(1, 0.875, 0.75, 0.66)), HorizontalFlip(p=0.5), \
+Normalize(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)))
+    """
+    return Compose(
+        ShortSide(short_side or _before_crop(size)), MultiScaleCrop(size), HorizontalFlip(mirrored, flip), Normalize()
+    )
+
+
+def centre_recipe(size: int = 224, *, short_side: int | None = None) -> Compose:
+    """One view: short side 256, centre crop of 224, normalisation."""
+    return Compose(ShortSide(short_side or _before_crop(size)), CentreCrop(size), Normalize())
+
+
+def three_crop_recipe(size: int = 256) -> Compose:
+    """Three views of every clip: short side 256, three crops of 256, normalisation; the papers' test has two clips."""
+    return Compose(ShortSide(size), ThreeCrops(size), Normalize())
+
+
+def _before_crop(size: int) -> int:
+    return round(size * 256 / 224)
