@@ -126,7 +126,7 @@ class InsertedBlock(nn.Module):
 
     def forward(self, features: Tensor, grid: tuple[int, ...] = ()) -> Tensor:
         """The block on features that lie as at this place; ``grid`` is that of the tokens, if they tell it."""
-        layout = self.layout._replace(grid=grid) if grid else self.layout
+        layout = self.layout._replace(grid=grid) if grid and self.layout.grid else self.layout
         clips = to_clips(features, layout, self.num_frames)
         y = self.block(clips)
         if not isinstance(y, Tensor) or y.shape != clips.shape:

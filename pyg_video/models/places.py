@@ -182,8 +182,8 @@ def features_of(output: object) -> tuple[Tensor, tuple[int, ...]]:
     features, *rest = output if isinstance(output, tuple) and output else (output,)
     if not isinstance(features, Tensor) or features.dim() == 0:
         raise ValueError(f"Expected a module that gives a tensor (got {type(features).__name__})")
-    grid = rest[0] if len(rest) == 1 and isinstance(rest[0], tuple) else ()
-    return features, tuple(grid)
+    told = len(rest) == 1 and isinstance(rest[0], tuple) and all(isinstance(side, int) for side in rest[0])
+    return features, tuple(rest[0]) if told else ()
 
 
 def _run_on_guess(model: nn.Module, paths: Sequence[str], guess: Tensor) -> dict[str, object]:

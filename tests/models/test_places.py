@@ -5,7 +5,7 @@ from torchvision.models import resnet18
 from torchvision.models.video import r3d_18
 
 from pyg_video.backbones import i3d_resnet
-from pyg_video.models.places import find_places, outputs_at
+from pyg_video.models.places import features_of, find_places, outputs_at
 
 
 def test_a_dry_run_changes_neither_statistics_nor_modes():
@@ -48,6 +48,14 @@ def test_the_video_is_found_among_several_arguments():
 def test_an_input_of_another_kind_is_refused(shape, num_frames, message):
     with pytest.raises(ValueError, match=message):
         find_places(r3d_18(), ["layer1"], num_frames=num_frames, input=torch.zeros(shape))
+
+
+def test_features_come_first_and_may_bring_their_grid():
+    x = torch.zeros(2, 9, 3)
+    assert features_of((x, (1, 3, 3))) == (x, (1, 3, 3))
+    assert features_of((x, None)) == features_of((x, (x, x))) == features_of(x) == (x, ())
+    with pytest.raises(ValueError, match="Expected a module that gives a tensor .got dict"):
+        features_of({"x": x})
 
 
 def test_outputs_are_those_of_the_modules():
