@@ -22,15 +22,18 @@ def small_mvit(weights):
         return mvit.mvit_v2_s(weights=weights)
 
 
+def small_vit(weights):
+    return tv.VisionTransformer(48, 16, num_layers=2, num_heads=2, hidden_dim=32, mlp_dim=32)
+
+
 FAMILIES = {  # model, its input, path, and the channels and map there
     "resnet": (tv.resnet18, {}, (4, 3, 32, 64), "layer3.0.conv2", 256, (2, 4)),
     "convnext": (tv.convnext_tiny, {}, (4, 3, 32, 64), "features.3.0", 192, (4, 8)),
     "convnext linear": (tv.convnext_tiny, {}, (4, 3, 32, 64), "features.3.0.block.5", 192, (4, 8)),
     "swin": (tv.swin_t, {}, (4, 3, 32, 64), "features.3.0", 192, (4, 8)),
     "vit": (tv.vit_b_16, {"image_size": 48}, (4, 3, 48, 48), "encoder.layers.encoder_layer_3", 768, (3, 3)),
-    "vit attention": (
-        tv.vit_b_16, {"image_size": 48}, (4, 3, 48, 48), "encoder.layers.encoder_layer_3.self_attention", 768, (3, 3)
-    ),
+    "small vit": (small_vit, {}, (4, 3, 48, 48), "encoder.layers.encoder_layer_0", 32, (3, 3)),
+    "vit attention": (small_vit, {}, (4, 3, 48, 48), "encoder.layers.encoder_layer_0.self_attention", 32, (3, 3)),
     "r2plus1d": (tv.video.r2plus1d_18, {}, (2, 3, 4, 16, 32), "layer2.0", 128, (4, 8)),
     "mvit": (
         small_mvit, {}, (1, 3, 4, 64, 64), "blocks.3", 384, (4, 4)
@@ -120,7 +123,7 @@ def test_every_family_takes_a_block_and_is_itself_again_without(name):
 @pytest.mark.parametrize(
     ("name", "mark"),
     [
-        ("vit", lambda y: y[3, 1 + 3 * 2 + 1, 0]),
+        ("small vit", lambda y: y[3, 1 + 3 * 2 + 1, 0]),
         ("swin", lambda y: y[3, 2, 1, 0]),
         ("convnext", lambda y: y[3, 0, 2, 1]),
     ],
@@ -146,7 +149,7 @@ def test_volumes_reach_the_block_as_clips(name, mark):
 
 
 def test_a_class_token_goes_past_the_block():
-    model, x, path, *_ = family("vit")
+    model, x, path, *_ = family("small vit")
     before = given_at(path, model, x)
     insert_blocks(model, {path: Marked()}, num_frames=2, input=x)
     assert torch.equal(given_at(path, model, x)[:, 0], before[:, 0])

@@ -4,7 +4,7 @@ from torch import nn
 from torchvision.models import resnet18
 from torchvision.models.video import r3d_18
 
-from pyg_video.backbones import i3d_resnet
+from pyg_video.backbones import Stage, StagedBackbone
 from pyg_video.models.places import features_of, find_places, outputs_at
 
 
@@ -19,10 +19,11 @@ def test_a_dry_run_changes_neither_statistics_nor_modes():
 
 
 def test_the_guess_for_volumes_and_for_clips():
-    place = find_places(r3d_18(), ["layer4"], num_frames=2)["layer4"]
-    assert (place.layout.axes, place.channels, place.size) == ("BCTHW", 512, (14, 14))
-    place = find_places(i3d_resnet(18, num_stages=1), ["stages.layer1"], num_frames=2)["stages.layer1"]
-    assert (place.layout.axes, place.channels, place.size) == ("BTCHW", 64, (56, 56))
+    place = find_places(nn.Sequential(nn.Conv3d(3, 5, (1, 32, 32), stride=(1, 32, 32))), ["0"], num_frames=2)["0"]
+    assert (place.layout.axes, place.num_frames, place.channels, place.size) == ("BCTHW", 2, 5, (7, 7))
+    stages = {"stem": nn.Conv2d(1, 5, 32, stride=32)}
+    place = find_places(StagedBackbone(1, stages, [Stage("stem", 5, 32)]), ["stages.stem"], num_frames=2)["stages.stem"]
+    assert (place.layout.axes, place.num_frames, place.channels, place.size) == ("FCHW", 2, 5, (7, 7))
 
 
 def test_the_video_is_found_among_several_arguments():
