@@ -103,7 +103,12 @@ class RegionAgreement(Callback):
             box = box.flatten(0, 1)
         for name, metrics in self._metrics.get(stage, {}).items():
             graph = self._graphs[name]
-            metrics.to(graph.need("box").device).update(graph.grid(graph.need("box")), box)
+            regions = graph.grid(graph.need("box"))
+            there = graph.grid(graph.need("mask")) if "mask" in graph else None
+            objects = box.to(regions.device)
+            # An object without a box in a frame has NaN there.
+            mask = objects.isfinite().all(dim=-1)
+            metrics.to(regions.device).update(regions, objects, mask, region_mask=there)
 
     def _log(self, stage: str, pl_module: LightningModule) -> None:
         several = len(self._metrics.get(stage, {})) > 1
