@@ -97,11 +97,13 @@ class RegionAgreement(Callback):
     def _end(self, stage: str, batch: Clips) -> None:
         self._batch.close()
         box = getattr(batch, "box", None)
-        if stage in self.stages and (box is None or not box.shape[-2]):
+        if stage not in self.stages:
+            return
+        if box is None or not box.shape[-2]:
             raise ValueError(f"Expected clips with a 'box' for every object (got {type(batch).__name__} without it)")
-        if box is not None and box.ndim == 5:  # views of one video
+        if box.ndim == 5:  # views of one video
             box = box.flatten(0, 1)
-        for name, metrics in self._metrics.get(stage, {}).items():
+        for name, metrics in self._metrics[stage].items():
             graph = self._graphs[name]
             regions = graph.grid(graph.need("box"))
             there = graph.grid(graph.need("mask")) if "mask" in graph else None
