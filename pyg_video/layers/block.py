@@ -51,6 +51,7 @@ class GraphBlock(nn.Module):
         True
     """
 
+    takes_lengths = True
     takes_clips = True  # where a backbone's parts see folded frames otherwise
 
     def __init__(
