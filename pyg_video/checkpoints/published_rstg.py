@@ -82,26 +82,33 @@ def load_published_rstg(
     """
     cleaned = _cleaned(weights)
     inside = _graph_variables(cleaned, place)
-    width = inside.shape("send_messages_mlp/send_conv2/kernel")[-1]
+    final_time = lstm_of(inside, "time_update_extern/cudnn_lstm")
+    width = final_time.channels
     in_channels = inside.shape("project_i3d/kernel")[0] if "project_i3d/kernel" in inside else width
     edges = None if frame is None else _whole_pixel_edges(scales, frame)
     builder = GridGraph(in_channels, tuple(scales), edge_index=edges)
-    table = _position(cleaned)
 
     parts: list[nn.Module] = [OnNodes(linear_of(inside, "project_i3d"))] if "project_i3d/kernel" in inside else []
-    if table is not None:
-        parts.append(TablePosition(table))
-    parts.append(AllPairs())
     norm = norm_before_graph_of(inside, width)
-    space = space_of(inside, width, builder.nodes_per_scale, 0 if table is None else table.size(1))
-    time, final_time = (lstm_of(inside, scope, width) for scope in ("cudnn_lstm", "time_update_extern/cudnn_lstm"))
-    times = nn.ModuleList(time if k < _TIME_STAGES else nn.Identity() for k in range(num_stages))
-    every = num_stages <= _TIME_STAGES
-    parts.append(RSTG(space, time if every else times, final_time, num_stages=num_stages, norm=norm))
+    if num_stages == 0:  # then the code makes no variables of the stages
+        parts.append(RSTG(nn.Identity(), nn.Identity(), final_time, num_stages=0, norm=norm))
+    else:
+        table = _position(cleaned)
+        parts += [AllPairs()] if table is None else [TablePosition(table), AllPairs()]
+        space = space_of(inside, width, builder.nodes_per_scale, 0 if table is None else table.size(1))
+        parts.append(RSTG(space, _times(inside, num_stages, width), final_time, num_stages=num_stages, norm=norm))
     if "project_back_to_i3d/kernel" in inside:
         parts.append(OnNodes(linear_of(inside, "project_back_to_i3d")))
     inside.check_used()
     return PublishedRSTG(builder.eval(), nn.Sequential(*parts).eval(), _residual_norms(cleaned))
+
+
+def _times(inside: Variables, num_stages: int, width: int) -> nn.Module:
+    """The time stage that all iterations share; the later ones have none."""
+    time = lstm_of(inside, "cudnn_lstm", width)
+    if num_stages <= _TIME_STAGES:
+        return time
+    return nn.ModuleList(time if k < _TIME_STAGES else nn.Identity() for k in range(num_stages))
 
 
 def load_published_rstg_network(

@@ -98,6 +98,11 @@ class GraphBlock(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor | None = None, **given: Tensor) -> Tensor:
         if lengths is not None:
+            if not self.norm_of_frames and not isinstance(self.norm, nn.BatchNorm3d):
+                raise ValueError(
+                    f"Expected clips without padding, since {self.norm} would count it (got 'lengths'); leave 'norm' "
+                    "at its default, which looks at one frame at a time"
+                )
             given["lengths"] = lengths
         return self._add(x, self.processor(self.builder(self._project(x), **given)))
 
