@@ -9,11 +9,6 @@ from .checks import looks_free
 _TOUCH = 1e-6  # fractions of the frame below which two borders count as the same line
 
 
-def _edges(adjacency: Tensor) -> Tensor:
-    receiver, sender = adjacency.nonzero(as_tuple=True)
-    return torch.stack([sender, receiver])
-
-
 def _check_finite(name: str, value: Tensor) -> None:
     if looks_free(value) and not bool(value.isfinite().all()):
         raise ValueError(f"Expected '{name}' without NaN and infinity (got {value.tolist()})")
@@ -30,8 +25,12 @@ def complete_edges(num_nodes: int, *, self_loops: bool = True, device: torch.dev
         tensor([[1, 0],
                 [0, 1]])
     """
-    adjacency = torch.ones(num_nodes, num_nodes, dtype=torch.bool, device=device)
-    return _edges(adjacency if self_loops else adjacency.fill_diagonal_(False))
+    # By counting, not by nonzero(), for which a GPU would have to be waited for.
+    receiver = torch.arange(num_nodes, device=device)[:, None]
+    sender = torch.arange(num_nodes if self_loops else max(num_nodes - 1, 0), device=device)[None]
+    if not self_loops:
+        sender = sender + (sender >= receiver)  # the node itself is skipped
+    return torch.stack(torch.broadcast_tensors(sender, receiver)).flatten(1)
 
 
 def overlap_edges(box: Tensor) -> Tensor:

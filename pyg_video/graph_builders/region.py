@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data import Regions
-from ..functional import check_option, grid_boxes, normalize_kernel, tent_kernel
+from ..functional import check_arrangement, check_option, grid_boxes, normalize_kernel, tent_kernel
 from ..layers import FrameNorm, TemporalRNN
 from ..layers.readout import clip_vector
 from ..layers.time import State
@@ -78,10 +78,13 @@ class RegionGraph(GraphBuilder):
         check_option("adapt", adapt, ("frame", "clip", "dataset"))
         check_option("region_size", region_size, ("learned", "fixed"))
         _check_generator(generator, adapt)
-        num_nodes = arrangement[0] * arrangement[1]
+        if region_channels < 1:
+            raise ValueError(f"Expected 'region_channels' of at least 1 (got {region_channels})")
+        rows, cols = check_arrangement(arrangement)
+        num_nodes = rows * cols
         super().__init__(channels, num_nodes, edge_index=edge_index, connect=connect)
         self.size = (size[0], size[1])
-        self.arrangement = tuple(arrangement)
+        self.arrangement = (rows, cols)
         self.adapt = adapt
         self.learn_size = region_size == "learned"
         if adapt == "dataset":

@@ -38,7 +38,10 @@ class HourGlass(nn.Module):
         super().__init__()
         smallest = min(size)
         if smallest < 3:
-            raise ValueError(f"Expected a map of at least 3 x 3 pixels (got {size[0]} x {size[1]})")
+            raise ValueError(
+                f"Expected a map of at least 3 x 3 pixels (got {size[0]} x {size[1]}); use larger frames, an earlier "
+                "stage, or generator='pool'"
+            )
         first = 2 if smallest > 10 else 1
         stride, padding = (2, 0) if smallest > 20 else (1, 1)
         self.reduce = nn.Conv2d(channels, 32, 1)

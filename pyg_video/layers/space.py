@@ -38,7 +38,7 @@ class SpaceConv(MessagePassing):
         heads: heads of ``"multi_head"``; each weighs its own linear reading of the messages.
         plain_gather: leave out the bias and the ReLU of the gathered message, as DyReg-GNN's released code does where
             it takes the mean.
-        update_layers: 1 or 2 layers in the update MLP, a ReLU after each; 0 for the plain sum :math:`v_i + g_i`.
+        update_layers: layers in the update MLP, a ReLU after each; 0 for the plain sum :math:`v_i + g_i`.
         position_channels: size of the node positions that the messages see; 0 for none.
         update_groups: nodes of every kind in a frame, in order, such as ``GridGraph.nodes_per_scale``; each kind gets
             an update MLP of its own (RSTG's "scale-wise" update). ``None`` for one that all share.
@@ -84,7 +84,8 @@ class SpaceConv(MessagePassing):
         super().__init__(aggr="sum", node_dim=-2)
         check_option("combine", combine, ("concat", "sum"))
         check_option("send_layers", send_layers, (1, 2))
-        check_option("update_layers", update_layers, (0, 1, 2))
+        if update_layers < 0:
+            raise ValueError(f"Expected 'update_layers' of at least 0 (got {update_layers})")
         if plain_gather and gather_norm is not None:
             raise ValueError("Expected no 'gather_norm' with plain_gather=True, which leaves it out (got one)")
         self.channels = channels

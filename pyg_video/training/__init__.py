@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .batches import EpochBatches, WholeBatches
+    from .cached_features import CachedFeatures
     from .callbacks import AtomicCheckpointIO, BestCheckpoint, ExportBest, best_checkpoint, last_checkpoint
     from .data import ClipBatches, ClipData, FreshClipBatches, MultiSyncMNISTData, SyncMNISTData
     from .distillation import OffsetDistillation
     from .evaluation import Evaluation, Score, evaluate
     from .evaluation_report import write_evaluation
+    from .extractors import load_extractor
     from .loading import load_trained
     from .module import Prediction, VideoClassification
     from .region_agreement import RegionAgreement
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AtomicCheckpointIO",
     "BestCheckpoint",
+    "CachedFeatures",
     "ClipBatches",
     "ClipData",
     "EpochBatches",
@@ -41,14 +44,15 @@ __all__ = [
     "configured_clips",
     "evaluate",
     "last_checkpoint",
+    "load_extractor",
     "load_trained",
     "recorded_clips",
     "write_evaluation",
 ]
 
 _HOMES = (
-    *("scored_clips", "loading", "evaluation", "evaluation_report", "batches", "callbacks", "data", "module"),
-    *("something_something", "video_data", "distillation", "region_agreement"),
+    *("scored_clips", "loading", "extractors", "evaluation", "evaluation_report", "batches", "callbacks", "data"),
+    *("cached_features", "module", "something_something", "video_data", "distillation", "region_agreement"),
 )
 """Modules that have them; those that need no Lightning first."""
 

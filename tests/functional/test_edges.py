@@ -13,6 +13,7 @@ def pairs(edge_index):
 def test_complete_edges_are_all_pairs(self_loops):
     want = {(i, j) for i in range(4) for j in range(4) if self_loops or i != j}
     assert pairs(complete_edges(4, self_loops=self_loops)) == want
+    assert complete_edges(1, self_loops=self_loops).tolist() == ([[0], [0]] if self_loops else [[], []])
 
 
 def test_cells_that_touch_at_a_corner_are_no_neighbours():

@@ -121,7 +121,7 @@ def test_a_node_without_neighbours_hears_the_bias_only():
     [
         ({"combine": "product"}, "Expected 'combine' to be one of 'concat', 'sum' .got 'product'"),
         ({"send_layers": 3}, "Expected 'send_layers' to be one of 1, 2"),
-        ({"update_layers": -1}, "Expected 'update_layers' to be one of 0, 1, 2"),
+        ({"update_layers": -1}, "Expected 'update_layers' of at least 0"),
         ({"attention": "cosine"}, "Expected 'attention' to be one of 'dot', 'multi_head', 'additive', 'mean'"),
     ],
 )
