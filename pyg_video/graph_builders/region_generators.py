@@ -103,7 +103,7 @@ class PooledGenerator(nn.Module):
         \hat m_i = W \sum_p s_{ip} \, (X_p + P e_p) + b, \qquad s_{\cdot p} = \mathrm{softmax}_i(a_i \cdot X_p)
 
     The softmax runs over the regions at each pixel [code], so that every pixel speaks mostly to one of them; :math:`e`
-    is :func:`sinusoidal_positions`. A small fraction of the parameters of :class:`FullyConnectedGenerator`. Maps of
+    is ``sinusoidal_positions``. A small fraction of the parameters of :class:`FullyConnectedGenerator`. Maps of
     another size are average-pooled to ``size`` first, as in the released code.
 
     Args:
