@@ -1,6 +1,6 @@
 """Pure functions on tensors: kernels, boxes, edges."""
 
-from .boxes import box_edges, grid_boxes
+from .boxes import box_edges, grid_boxes, pairwise_iou
 from .checks import check_lengths, check_option, looks_free
 from .edges import complete_edges, knn_edges, overlap_edges, repeat_edges
 from .kernels import box_kernel, normalize_kernel, pool, remap, tent_kernel
@@ -16,6 +16,7 @@ __all__ = [
     "looks_free",
     "normalize_kernel",
     "overlap_edges",
+    "pairwise_iou",
     "pool",
     "remap",
     "repeat_edges",

@@ -15,6 +15,28 @@ def box_edges(box: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return x - w / 2, y - h / 2, x + w / 2, y + h / 2
 
 
+def pairwise_iou(box: Tensor, other: Tensor) -> Tensor:
+    """Intersection over union of every box with every other; 0 where both are empty.
+
+    Shapes:
+        - **box:** :math:`(*, N, 4)`
+        - **other:** :math:`(*, M, 4)`
+        - **output:** :math:`(*, N, M)`
+
+    Example:
+        >>> left, whole = torch.tensor([[0.25, 0.5, 0.5, 1.0]]), torch.tensor([[0.5, 0.5, 1.0, 1.0]])
+        >>> pairwise_iou(left, whole)
+        tensor([[0.5000]])
+    """
+    x0, y0, x1, y1 = (edge[..., :, None] for edge in box_edges(box))
+    u0, v0, u1, v1 = (edge[..., None, :] for edge in box_edges(other))
+    w = (torch.minimum(x1, u1) - torch.maximum(x0, u0)).clamp(min=0)
+    h = (torch.minimum(y1, v1) - torch.maximum(y0, v0)).clamp(min=0)
+    inside = w * h
+    union = (x1 - x0) * (y1 - y0) + (u1 - u0) * (v1 - v0) - inside
+    return inside / union.clamp(min=torch.finfo(union.dtype).tiny)
+
+
 def grid_boxes(rows: int, cols: int, *, dtype: torch.dtype | None = None, device: torch.device | None = None) -> Tensor:
     """The cells of a regular grid over the frame, row by row.
 

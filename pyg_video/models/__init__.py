@@ -16,11 +16,12 @@ from .dyreg_block import dyreg_block
 from .dyreg_resnet import dyreg_gnn_multi_sync_mnist, dyreg_tsm_resnet50
 from .heads import GraphHead, PoolHead
 from .insert import insert_block
-from .regions import find_graphs
+from .regions import BlockRegions, capture_graphs, capture_maps, find_builders, find_graphs, model_regions
 from .registry import create_model, list_models, model_options, register_model
 from .rstg import rstg_sync_mnist
 
 __all__ = [
+    "BlockRegions",
     "Cost",
     "GraphHead",
     "Latency",
@@ -30,6 +31,8 @@ __all__ = [
     "PoolHead",
     "VideoClassifier",
     "c2d_resnet50",
+    "capture_graphs",
+    "capture_maps",
     "cnn_sync_mnist",
     "conv_lstm_sync_mnist",
     "create_model",
@@ -38,6 +41,7 @@ __all__ = [
     "dyreg_gnn_sync_mnist",
     "dyreg_processor",
     "dyreg_tsm_resnet50",
+    "find_builders",
     "find_graphs",
     "i3d_resnet50",
     "i3d_sync_mnist",
@@ -45,6 +49,7 @@ __all__ = [
     "list_models",
     "model_cost",
     "model_options",
+    "model_regions",
     "non_local_resnet50",
     "non_local_sync_mnist",
     "register_model",

@@ -1,4 +1,4 @@
-"""DyReg-GNN on synchronous digits: one block on dynamic regions inside a convolutional net."""
+"""DyReg-GNN on synchronous digits: blocks on dynamic regions inside a convolutional net."""
 
 from torch import nn
 
@@ -28,6 +28,7 @@ def dyreg_gnn_sync_mnist(
     region_size: str = "learned",
     readout: str = "mean",
     residual_scale: float = 0.0,
+    stages: tuple[int, ...] = (),
 ) -> VideoClassifier:
     """Dynamic Regions Graph Neural Network (Duta et al., NeurIPS 2021) on a plain convolutional net.
 
@@ -48,27 +49,46 @@ def dyreg_gnn_sync_mnist(
         region_size: ``"learned"`` or ``"fixed"``.
         readout: features of the ``"last"`` frame, or their ``"mean"`` over frames.
         residual_scale: first value of the scale of the block's norm, see :class:`~pyg_video.layers.GraphBlock`.
+        stages: stages that a block each follows, in place of ``stage``: several blocks in one network.
     """
     _check(len(channels), arrangement, output, stage)
+    _check_stages(len(channels), output, stage, stages)
     backbone = digit_backbone(frame, channels, strides)
-    place = backbone.info[stage]
-    C, size = place.channels, (-(-frame // place.stride),) * 2
-    builder = RegionGraph(
-        C,
-        size=size,
-        arrangement=(arrangement[0], arrangement[1]),
-        adapt=adapt,
-        region_size=region_size,
-        anchors=anchors,
-        region_channels=region_channels,
-        gain=gain,
-    )
-    processor = nn.Sequential(KernelEmbedding(C, size), dyreg_processor(C, num_stages))
+
+    def graph(at: int) -> tuple[nn.Module, nn.Module]:
+        place = backbone.info[at]
+        C, size = place.channels, (-(-frame // place.stride),) * 2
+        builder = RegionGraph(
+            C,
+            size=size,
+            arrangement=(arrangement[0], arrangement[1]),
+            adapt=adapt,
+            region_size=region_size,
+            anchors=anchors,
+            region_channels=region_channels,
+            gain=gain,
+        )
+        return builder, nn.Sequential(KernelEmbedding(C, size), dyreg_processor(C, num_stages))
+
     if output == "vector":
-        head = GraphHead(builder, processor, channels=C, num_classes=num_classes, readout=ToVector(readout))
-        return VideoClassifier(backbone, head)
-    block = GraphBlock(builder, processor, channels=C, residual_scale=residual_scale)
-    return VideoClassifier(backbone, PoolHead(channels[-1], num_classes, readout=readout), blocks={place.name: block})
+        vector = GraphHead(*graph(stage), channels=channels[-1], num_classes=num_classes, readout=ToVector(readout))
+        return VideoClassifier(backbone, vector)
+    blocks = {
+        backbone.info[at].name: GraphBlock(*graph(at), channels=channels[at], residual_scale=residual_scale)
+        for at in stages or (stage,)
+    }
+    return VideoClassifier(backbone, PoolHead(channels[-1], num_classes, readout=readout), blocks=blocks)
+
+
+def _check_stages(num_stages: int, output: str, stage: int, stages: tuple[int, ...]) -> None:
+    if not all(type(at) is int and -num_stages <= at < num_stages for at in stages):
+        raise ValueError(f"Expected 'stages' among the backbone's {num_stages}, counted from 0 (got {stages})")
+    if len({at % num_stages for at in stages}) < len(stages):
+        raise ValueError(f"Expected 'stages' to name each stage once (got {stages})")
+    if stages and (output == "vector" or stage != -1):
+        raise ValueError(
+            f"Expected 'stages' without 'stage' and with output='map' (got {stages}, stage={stage}, output={output!r})"
+        )
 
 
 def _check(num_stages: int, arrangement: tuple[int, ...], output: str, stage: int) -> None:

@@ -104,7 +104,8 @@ def _checked(name: str, key: str, value: Option, defaults: Mapping[str, Option])
 def _like(default: Option, value: object) -> Option:
     """``value`` as an option of the type of ``default``: a list as a tuple, a whole number as a fraction."""
     if isinstance(default, tuple) and isinstance(value, (list, tuple)):
-        return tuple(_like(default[0], item) for item in value)
+        # An empty default says nothing of its items: the model checks them.
+        return tuple(_like(default[0] if default else item, item) for item in value)
     if isinstance(default, float) and type(value) is int:
         return float(value)
     if type(value) is not type(default):  # not isinstance: True is no number here

@@ -7,10 +7,12 @@ if TYPE_CHECKING:
     from .batches import EpochBatches, WholeBatches
     from .callbacks import AtomicCheckpointIO, BestCheckpoint, ExportBest, best_checkpoint, last_checkpoint
     from .data import ClipBatches, ClipData, FreshClipBatches, MultiSyncMNISTData, SyncMNISTData
+    from .distillation import OffsetDistillation
     from .evaluation import Evaluation, Score, evaluate
     from .evaluation_report import write_evaluation
     from .loading import load_trained
     from .module import Prediction, VideoClassification
+    from .region_agreement import RegionAgreement
     from .scored_clips import ScoredClips, configured_clips, recorded_clips
     from .something_something import SomethingSomethingData
     from .video_data import VideoData
@@ -25,7 +27,9 @@ __all__ = [
     "ExportBest",
     "FreshClipBatches",
     "MultiSyncMNISTData",
+    "OffsetDistillation",
     "Prediction",
+    "RegionAgreement",
     "Score",
     "ScoredClips",
     "SomethingSomethingData",
@@ -43,8 +47,8 @@ __all__ = [
 ]
 
 _HOMES = (
-    *("scored_clips", "loading", "evaluation", "evaluation_report", "batches"),
-    *("callbacks", "data", "module", "something_something", "video_data"),
+    *("scored_clips", "loading", "evaluation", "evaluation_report", "batches", "callbacks", "data", "module"),
+    *("something_something", "video_data", "distillation", "region_agreement"),
 )
 """Modules that have them; those that need no Lightning first."""
 

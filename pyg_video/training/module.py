@@ -1,7 +1,7 @@
 """Clip classification as a Lightning module."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -51,6 +51,10 @@ class VideoClassification(LightningModule):
         weight_decay: of AdamW.
         warmup_steps: steps in which the learning rate rises to ``lr``.
 
+    Attributes:
+        extra_losses: functions of the batch, called after the model saw it; a training step adds what they give to
+            the loss. Callbacks put them there.
+
     Shapes:
         - **video:** :math:`(B, T, C, H, W)`
         - **output:** :math:`(B, num\\_classes)`
@@ -82,6 +86,7 @@ class VideoClassification(LightningModule):
         self.save_hyperparameters()
         self.lr, self.weight_decay, self.warmup_steps = lr, weight_decay, warmup_steps
         self.label_names = tuple(label_names)
+        self.extra_losses: list[Callable[[SyncClip], Tensor]] = []
         self.net = create_model(model, **_merged(model, num_classes, frame_size, model_options or {}))
         metrics = MetricCollection({"acc": MulticlassAccuracy(num_classes, average="micro")})
         if num_classes > 5:
@@ -96,7 +101,7 @@ class VideoClassification(LightningModule):
     def training_step(self, batch: Clips, batch_idx: int) -> Tensor:  # noqa: ARG002
         loss = self._score(batch, self.train_metrics)
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch.label))
-        return loss
+        return loss + sum(extra(batch) for extra in self.extra_losses)
 
     def validation_step(self, batch: Clips, batch_idx: int) -> None:  # noqa: ARG002
         loss = self._score(batch, self.val_metrics)

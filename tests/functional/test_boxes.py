@@ -1,6 +1,7 @@
+import pytest
 import torch
 
-from pyg_video.functional import box_edges, grid_boxes
+from pyg_video.functional import box_edges, grid_boxes, pairwise_iou
 
 
 def test_edges_of_a_box():
@@ -14,3 +15,16 @@ def test_grid_cells_are_row_major_and_tile_the_frame():
     assert box[1, 0] > box[0, 0]
     assert box[1, 1] == box[0, 1]
     torch.testing.assert_close((box[:, 2] * box[:, 3]).sum(), torch.tensor(1.0))
+
+
+def test_intersection_over_union_is_torchvisions():
+    torchvision = pytest.importorskip("torchvision")
+    generator = torch.Generator().manual_seed(0)
+    ours, others = torch.rand(2, 5, 4, generator=generator), torch.rand(2, 3, 4, generator=generator)
+    corners = [torch.stack(box_edges(box), dim=-1) for box in (ours, others)]
+    want = torch.stack([torchvision.ops.box_iou(a, b) for a, b in zip(*corners, strict=True)])
+    torch.testing.assert_close(pairwise_iou(ours, others), want)
+
+
+def test_empty_boxes_overlap_nothing():
+    assert pairwise_iou(torch.zeros(1, 4), torch.zeros(1, 4)).item() == 0

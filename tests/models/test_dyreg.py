@@ -14,6 +14,35 @@ def test_the_block_follows_the_chosen_stage(stage, name, width, size):
     assert (block.channels, block.builder.size) == (width, size)
 
 
+def test_a_block_may_follow_each_of_several_stages():
+    model = dyreg_gnn_sync_mnist(**TINY, stages=(1, 0)).eval()
+    widths = {name: (block.channels, block.builder.size) for name, block in model.blocks.items()}
+    assert widths == {"stage2": (6, (7, 7)), "stage1": (4, (7, 7))}
+    assert model(torch.rand(1, 2, 1, 14, 14)).shape == (1, 4)
+
+
+def test_one_of_several_stages_is_the_stage():
+    one, other = dyreg_gnn_sync_mnist(**TINY, stage=0), dyreg_gnn_sync_mnist(**TINY, stages=(0,))
+    other.load_state_dict(one.state_dict())
+    video = torch.rand(1, 2, 1, 14, 14)
+    torch.testing.assert_close(other.eval()(video), one.eval()(video))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"stages": (2,)},
+        {"stages": (1, -1)},
+        {"stages": ("1",)},
+        {"stages": (0,), "stage": 0},
+        {"stages": (1,), "output": "vector"},
+    ],
+)
+def test_impossible_stages_are_refused(options):
+    with pytest.raises(ValueError, match="Expected 'stages'"):
+        dyreg_gnn_sync_mnist(**TINY, **options)
+
+
 @pytest.mark.parametrize("frame", [13, 14, 15])
 def test_the_blocks_map_size_is_the_backbones(frame):
     model = dyreg_gnn_sync_mnist(**{**TINY, "frame": frame, "strides": (2, 2)})

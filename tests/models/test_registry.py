@@ -30,6 +30,10 @@ def test_lists_count_as_tuples():
     assert model.recipe.options["channels"] == (4, 4)
 
 
+def test_an_empty_default_takes_any_items():
+    assert create_model("dyreg_gnn_sync_mnist", **TINY, stages=[0, 1]).recipe.options["stages"] == (0, 1)
+
+
 def test_unknown_names_are_answered_with_the_known_ones():
     with pytest.raises(
         ValueError, match=r"one of c2d_resnet50, cnn_sync_mnist, .*got 'rstg_sync_mnst'; did you mean 'rstg_sync_mnist'"

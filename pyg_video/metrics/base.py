@@ -1,0 +1,138 @@
+"""What all measures of regions against objects have in common."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from ..functional import check_lengths
+
+
+class Scene(NamedTuple):
+    """Regions and objects of some clips, in ``cxcywh``, and which of them are there.
+
+    Shapes:
+        - **box:** :math:`(B, T, N, 4)`
+        - **objects:** :math:`(B, T, M, 4)`
+        - **has_region:** :math:`(B, T, N)`, bool
+        - **has_object:** :math:`(B, T, M)`, bool
+    """
+
+    box: Tensor
+    objects: Tensor
+    has_region: Tensor
+    has_object: Tensor
+
+    @property
+    def distance(self) -> Tensor:
+        """From every object's centre to every region's, infinite to missing regions: :math:`(B, T, M, N)`."""
+        step = self.objects[..., :, None, :2] - self.box[..., None, :, :2]
+        return step.norm(dim=-1).masked_fill(~self.has_region[..., None, :], torch.inf)
+
+
+class Terms(NamedTuple):
+    """What a measure adds up, of any common shape: the sum of ``part`` over the sum of ``whole``, where ``there``."""
+
+    part: Tensor
+    whole: Tensor
+    there: Tensor
+
+    @classmethod
+    def mean(cls, value: Tensor, there: Tensor) -> "Terms":
+        """The terms of a plain mean."""
+        return cls(value, torch.ones_like(value), there)
+
+
+class RegionMetric(Metric):
+    """A mean, or a ratio of sums, over everything that was seen; subclasses say of what, in :meth:`measure`.
+
+    Both sums are kept in float64 and added up over processes, so that the result is that of all clips at once, in
+    whatever batches they came. It is NaN where nothing was measured. No result depends on the order of regions or of
+    objects.
+
+    Args:
+        region_scale: factor on the regions' widths and heights. The box of a
+            :class:`~pyg_video.graph_builders.RegionGraph` ends where its tent does; at 0.5 it is where the tent has
+            fallen to half its height.
+        **kwargs: of :class:`torchmetrics.Metric`.
+
+    Shapes (of ``update``):
+        - **box:** regions, :math:`(B, T, N, 4)`, ``cxcywh`` in [0, 1]
+        - **objects:** true boxes, :math:`(B, T, M, 4)`
+        - **mask:** bool, the objects that are there, :math:`(B, T, M)`; what the others' boxes hold has no effect
+        - **region_mask:** bool, the regions that are there, :math:`(B, T, N)`
+        - **lengths:** frames of every clip that count, :math:`(B)`
+    """
+
+    is_differentiable = False
+    full_state_update = False
+    part: Tensor
+    whole: Tensor
+
+    def __init__(self, *, region_scale: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if region_scale <= 0:
+            raise ValueError(f"Expected 'region_scale' above 0 (got {region_scale})")
+        self.region_scale = region_scale
+        self.add_state("part", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("whole", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+
+    def measure(self, scene: Scene) -> Terms:
+        """What to add up for some clips."""
+        raise NotImplementedError(f"{type(self).__name__} needs a method measure(scene) -> Terms")
+
+    def update(
+        self,
+        box: Tensor,
+        objects: Tensor,
+        mask: Tensor | None = None,
+        *,
+        region_mask: Tensor | None = None,
+        lengths: Tensor | None = None,
+    ) -> None:
+        """Take in the regions and objects of some clips."""
+        _check_boxes(box, objects)
+        has_region = _presence("region_mask", region_mask, box, None)
+        has_object = _presence("mask", mask, objects, lengths)
+        scale = box.new_tensor([1.0, 1.0, self.region_scale, self.region_scale], dtype=torch.float64)
+        box = box.detach().double().masked_fill(~has_region[..., None], 0.0) * scale
+        objects = objects.detach().double().masked_fill(~has_object[..., None], 0.0)
+        terms = self.measure(Scene(box, objects, has_region, has_object))
+        self.part += terms.part.masked_fill(~terms.there, 0.0).sum()
+        self.whole += terms.whole.masked_fill(~terms.there, 0.0).sum()
+
+    def compute(self) -> Tensor:
+        """The result as of now."""
+        return (self.part / self.whole).float()
+
+
+def _check_boxes(box: Tensor, objects: Tensor) -> None:
+    for name, value in (("box", box), ("objects", objects)):
+        if value.dim() != 4 or value.size(-1) != 4 or value.size(-2) == 0:
+            raise ValueError(
+                f"Expected '{name}' of shape [B, T, number of them, 4] (got {list(value.shape)}); of a graph, give "
+                "graph.grid(graph.box)"
+            )
+    if box.shape[:2] != objects.shape[:2]:
+        raise ValueError(
+            f"Expected regions and objects of the same clips and frames (got {list(box.shape[:2])} and "
+            f"{list(objects.shape[:2])})"
+        )
+
+
+def _presence(name: str, mask: Tensor | None, box: Tensor, lengths: Tensor | None) -> Tensor:
+    """Which boxes are there, :math:`(B, T, number)`."""
+    B, T, _, _ = box.shape
+    if mask is None:
+        there = torch.ones(box.shape[:3], dtype=torch.bool, device=box.device)
+    elif mask.dtype != torch.bool or mask.shape != box.shape[:3]:
+        raise ValueError(
+            f"Expected '{name}' of type bool and shape {list(box.shape[:3])} (got {mask.dtype} and {list(mask.shape)})"
+        )
+    else:
+        there = mask
+    if lengths is not None:
+        check_lengths(lengths, B, T)
+        there = there & (torch.arange(T, device=box.device) < lengths.to(box.device)[:, None])[..., None]
+    return there

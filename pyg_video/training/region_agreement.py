@@ -1,0 +1,132 @@
+"""Regions against true boxes, while a run validates and tests."""
+
+from contextlib import ExitStack
+from typing import Any, cast
+
+from pytorch_lightning import Callback, LightningModule, Trainer
+from torchmetrics import MetricCollection
+
+from ..data import VideoGraph
+from ..datasets import SyncClip
+from ..functional import check_option
+from ..metrics import BestBoxIoU, RegionCoverage, RegionObjectDistance, TemporalConsistency
+from ..models import capture_graphs, find_builders
+from .module import VideoClassification
+
+_STAGES = ("val", "test")
+
+
+class RegionAgreement(Callback):
+    """Log how well the regions of a model agree with the objects in the clips.
+
+    For the validation and the test: ``val/region_distance`` (:class:`~pyg_video.metrics.RegionObjectDistance`),
+    ``..._coverage`` (:class:`~pyg_video.metrics.RegionCoverage`), ``..._iou``
+    (:class:`~pyg_video.metrics.BestBoxIoU`), ``..._identity`` and ``..._motion``
+    (:class:`~pyg_video.metrics.TemporalConsistency`). With several blocks the name of each follows,
+    ``val/region_distance/blocks.stage2.builder``. The graphs are those of the run itself: nothing is computed twice.
+
+    In a configuration::
+
+        trainer:
+          callbacks:
+            - class_path: pyg_video.training.RegionAgreement
+
+    Args:
+        stages: ``"val"``, ``"test"`` or both.
+        region_scale: factor on the regions' widths and heights. The tents of a
+            :class:`~pyg_video.graph_builders.RegionGraph` have fallen to half their height at 0.5.
+
+    Raises:
+        ValueError: the model has no builder, or the clips have no boxes.
+    """
+
+    def __init__(self, stages: tuple[str, ...] = _STAGES, region_scale: float = 0.5) -> None:
+        super().__init__()
+        for stage in stages:
+            check_option("stages", stage, _STAGES)
+        self.stages = tuple(stages)
+        self.region_scale = region_scale
+        self._metrics: dict[str, dict[str, MetricCollection]] = {}  # of every stage and builder
+        self._graphs: dict[str, VideoGraph] = {}  # of the batch under way
+        self._batch = ExitStack()
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
+        builders = find_builders(cast(VideoClassification, pl_module).net)
+        scale = self.region_scale
+        self._metrics = {s: {name: agreement(region_scale=scale) for name in builders} for s in self.stages}
+
+    def on_validation_batch_start(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:  # noqa: ARG002
+        self._start("val", pl_module)
+
+    def on_test_batch_start(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:  # noqa: ARG002
+        self._start("test", pl_module)
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,  # noqa: ARG002
+        pl_module: LightningModule,  # noqa: ARG002
+        outputs: Any,  # noqa: ARG002
+        batch: SyncClip,
+        *args: Any,  # noqa: ARG002
+    ) -> None:
+        self._end("val", batch)
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,  # noqa: ARG002
+        pl_module: LightningModule,  # noqa: ARG002
+        outputs: Any,  # noqa: ARG002
+        batch: SyncClip,
+        *args: Any,  # noqa: ARG002
+    ) -> None:
+        self._end("test", batch)
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        self._log("val", pl_module)
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        self._log("test", pl_module)
+
+    def on_exception(self, *args: Any) -> None:  # noqa: ARG002
+        self._batch.close()
+
+    def _start(self, stage: str, pl_module: LightningModule) -> None:
+        if stage in self.stages:
+            self._graphs = self._batch.enter_context(capture_graphs(cast(VideoClassification, pl_module).net))
+
+    def _end(self, stage: str, batch: SyncClip) -> None:
+        self._batch.close()
+        box = getattr(batch, "box", None)
+        if stage in self.stages and box is None:
+            raise ValueError(f"Expected clips with a 'box' for every object (got {type(batch).__name__} without it)")
+        for name, metrics in self._metrics.get(stage, {}).items():
+            graph = self._graphs[name]
+            metrics.to(graph.need("box").device).update(graph.grid(graph.need("box")), box)
+
+    def _log(self, stage: str, pl_module: LightningModule) -> None:
+        several = len(self._metrics.get(stage, {})) > 1
+        for name, metrics in self._metrics.get(stage, {}).items():
+            for key, value in metrics.compute().items():
+                full = f"{stage}/region_{key}/{name}" if several else f"{stage}/region_{key}"
+                pl_module.log(full, value, sync_dist=True)  # the same in all processes already
+            metrics.reset()
+
+
+def agreement(*, region_scale: float = 1.0) -> MetricCollection:
+    """All measures of regions against objects, by their short names.
+
+    Example:
+        >>> import torch
+        >>> metrics, box = agreement(), torch.rand(1, 4, 3, 4)
+        >>> {name: round(float(value), 3) for name, value in metrics(box, box).items()}
+        {'coverage': 1.0, 'distance': 0.0, 'identity': 1.0, 'iou': 1.0, 'motion': 1.0}
+    """
+    metrics = {
+        "distance": RegionObjectDistance(),
+        "coverage": RegionCoverage(region_scale=region_scale),
+        "iou": BestBoxIoU(region_scale=region_scale),
+        "identity": TemporalConsistency(),
+        "motion": TemporalConsistency("motion"),
+    }
+    # Without groups: they take metrics for the same whose sums are equal after the first batch.
+    return MetricCollection(dict(metrics), compute_groups=False)

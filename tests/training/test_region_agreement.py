@@ -1,0 +1,70 @@
+import pytest
+import torch
+
+from pyg_video.metrics import RegionObjectDistance
+from pyg_video.models import find_graphs
+from pyg_video.training import RegionAgreement, VideoClassification
+from pyg_video.training.region_agreement import agreement
+
+NAMES = {"coverage", "distance", "identity", "iou", "motion"}
+
+
+def regions_of(task, clips):
+    (graph,) = find_graphs(task.net.eval(), clips.video).values()
+    return graph.grid(graph.box)
+
+
+def test_the_test_logs_the_agreement_of_all_clips(tiny_task, tiny_data, tiny_trainer):
+    task, data = tiny_task(), tiny_data()
+    torch.nn.init.ones_(task.net.blocks["stage2"].builder.gain)
+    (results,) = tiny_trainer(RegionAgreement()).test(task, data, verbose=False)
+    assert {f"test/region_{name}" for name in NAMES} <= results.keys()
+    clips, metrics = data.test.batch(range(6)), agreement(region_scale=0.5)
+    want = metrics(regions_of(task, clips), clips.box)
+    for name in NAMES:
+        assert results[f"test/region_{name}"] == pytest.approx(float(want[name]), abs=1e-6)  # of batches of other sizes
+
+
+def test_each_validation_starts_anew(tiny_task, tiny_data, tiny_trainer):
+    task, data = tiny_task(), tiny_data()
+    trainer = tiny_trainer(RegionAgreement(("val",)), max_epochs=2)
+    trainer.fit(task, data)
+    clips, metric = data.val.batch(range(8)), RegionObjectDistance()
+    want = metric(regions_of(task, clips), clips.box)
+    torch.testing.assert_close(trainer.callback_metrics["val/region_distance"], want)
+    assert not any(module._forward_hooks for module in task.net.modules())
+
+
+def test_several_blocks_are_told_apart(tiny_data, tiny_trainer):
+    options = {"channels": (4, 4), "strides": (2, 2), "region_channels": 4, "num_stages": 1, "stages": (0, 1)}
+    task = VideoClassification("dyreg_gnn_sync_mnist", 6, 16, model_options=options)
+    (results,) = tiny_trainer(RegionAgreement(("test",))).test(task, tiny_data(), verbose=False)
+    assert {f"test/region_iou/blocks.stage{k}.builder" for k in (1, 2)} <= results.keys()
+
+
+def test_equal_sums_do_not_make_metrics_the_same():
+    metrics = agreement()
+    still, moving = torch.rand(1, 2, 3, 4), torch.rand(1, 2, 3, 4)
+    metrics.update(still, still)  # coverage, iou, identity: the same sums
+    metrics.update(still, moving)
+    values = metrics.compute()
+    assert len({float(values[name]) for name in ("coverage", "iou", "identity")}) == 3
+
+
+def test_a_model_without_regions_is_refused(tiny_data, tiny_trainer):
+    task = VideoClassification("cnn_sync_mnist", 6, 16)
+    with pytest.raises(ValueError, match="Expected 'model' with a GraphBuilder in it"):
+        tiny_trainer(RegionAgreement()).test(task, tiny_data(), verbose=False)
+
+
+def test_an_error_in_a_batch_leaves_no_hook(tiny_task, tiny_data, tiny_trainer, monkeypatch):
+    task = tiny_task()
+    monkeypatch.setattr(task, "test_step", lambda *args: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        tiny_trainer(RegionAgreement()).test(task, tiny_data(), verbose=False)
+    assert not any(module._forward_hooks for module in task.net.modules())
+
+
+def test_unknown_stages_are_refused():
+    with pytest.raises(ValueError, match="Expected 'stages' to be one of 'val', 'test'"):
+        RegionAgreement(("train",))
