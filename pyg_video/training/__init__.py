@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .batches import EpochBatches, WholeBatches
-    from .callbacks import AtomicCheckpointIO, BestCheckpoint, ExportBest, best_checkpoint, last_checkpoint
+    from .callbacks import (
+        AtomicCheckpointIO,
+        BestCheckpoint,
+        ExportBest,
+        FreezeBatchNorm,
+        best_checkpoint,
+        last_checkpoint,
+    )
     from .data import ClipBatches, ClipData, FreshClipBatches, MultiSyncMNISTData, SyncMNISTData
     from .distillation import OffsetDistillation
     from .evaluation import Evaluation, Score, evaluate
@@ -25,6 +32,7 @@ __all__ = [
     "EpochBatches",
     "Evaluation",
     "ExportBest",
+    "FreezeBatchNorm",
     "FreshClipBatches",
     "MultiSyncMNISTData",
     "OffsetDistillation",

@@ -51,6 +51,18 @@ def best_checkpoint(monitor: str = "val/acc", mode: str = "max") -> BestCheckpoi
     return BestCheckpoint(monitor=monitor, mode=mode, filename="best", enable_version_counter=False)
 
 
+class FreezeBatchNorm(Callback):
+    """Batch norms use the statistics that they came with, also in training: for few clips a step, as RSTG trained.
+
+    Their scales and shifts are learned on.
+    """
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        for module in pl_module.modules():
+            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                module.eval()
+
+
 def last_checkpoint() -> ModelCheckpoint:
     """Keeps ``last.ckpt``, to resume from, after every epoch.
 
