@@ -16,10 +16,12 @@ class Regions(NamedTuple):
         - **box:** :math:`(B, T, N, 4)`, ``cxcywh`` as fractions of the frame
         - **kernel:** :math:`(B, T, N, H, W)`, non-negative; the weights with which a node's result goes back to the
           pixels. Pixels are pooled with the same weights, divided by their sum over the map.
+        - **mask:** :math:`(B, T, N)`, bool, which nodes are there; by default all are
     """
 
     box: Tensor
     kernel: Tensor
+    mask: Tensor | None = None
 
 
 class VideoGraph(Data):
@@ -37,6 +39,8 @@ class VideoGraph(Data):
         box: node regions, ``cxcywh`` as fractions of the frame.
         batch: clip of every node.
         lengths: frames of every clip that count, where clips were padded to the same ``T``.
+        mask: which nodes are there, where a frame can have fewer than ``N``. The others have no edges and an empty
+            kernel; norms, recurrences and readouts leave them out.
         **kwargs: further attributes, as in PyG.
 
     Shapes:
@@ -46,6 +50,7 @@ class VideoGraph(Data):
         - **box:** :math:`(V, 4)`
         - **batch:** :math:`(V)`
         - **lengths:** :math:`(B)`
+        - **mask:** :math:`(V)`, bool
 
     Example:
         >>> graph = VideoGraph(torch.zeros(12, 8), torch.empty(2, 0, dtype=torch.long), layout=(2, 3))
@@ -63,11 +68,12 @@ class VideoGraph(Data):
         box: Tensor | None = None,
         batch: Tensor | None = None,
         lengths: Tensor | None = None,
+        mask: Tensor | None = None,
         **kwargs: object,
     ) -> None:
         super().__init__()
         given = {"x": x, "edge_index": edge_index, "layout": layout, "kernel": kernel, "box": box}
-        given |= {"batch": batch, "lengths": lengths}
+        given |= {"batch": batch, "lengths": lengths, "mask": mask}
         # Not `self.x = ...`: that goes through PyG's property machinery, which torch.compile cannot trace.
         for key, value in (given | kwargs).items():
             if value is not None:

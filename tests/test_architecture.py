@@ -12,7 +12,7 @@ import pyg_video
 PACKAGE = Path(pyg_video.__file__).parent
 ORDER = ["functional", "data", "layers", "graph_builders", "backbones", "models", "checkpoints", "training"]
 SIDE = {"datasets", "transforms", "metrics", "visualization"}  # import functional and data at most
-OPTIONAL = {"matplotlib", "torch_scatter", "torchcodec", "timm", "sphinx"}
+OPTIONAL = {"skimage", "sklearn", "matplotlib", "torch_scatter", "torchcodec", "timm", "sphinx"}
 LAZY = {
     "pytorch_lightning",
     "jsonargparse",

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from pyg_video.graph_builders import GridGraph, RegionGraph
+from pyg_video.graph_builders import REGION_BUILDERS, BoxGraph, list_builders, resolve_builder
 from pyg_video.layers import (
     RSTG,
     FrameNorm,
@@ -15,14 +15,38 @@ from pyg_video.layers import (
     TemporalRNN,
     ToMap,
     ToVector,
+    scan,
 )
 
 C, SIZE = 8, (7, 6)
-BUILDERS = ["grid", "region"]
+BUILDERS = [*list_builders(), "dyreg+overlap", "dyreg+knn", "dyreg+attention"]
+
+CAUSAL = [name for name in BUILDERS if name != "constant_time"]  # which looks at the whole clip
+# The number of edges depends on the values (boxes that are missing, edges that come and go), or a library that is not
+# torch makes the nodes: these compile with breaks in the graph.
+BROKEN_GRAPHS = {"box", "superpixel", "cluster", "dyreg+overlap", "dyreg+attention"}
+# Pixels are assigned, or points chosen, for good: rounding to bfloat16 may decide otherwise.
+HARD_CHOICES = {"superpixel", "cluster", "saliency", "dyreg+overlap", "dyreg+knn"}
+
+
+class GivenBoxes(BoxGraph):
+    """Boxes that the test need not hand on: drawn once, a third of them missing."""
+
+    def regions(self, x):
+        generator = torch.Generator().manual_seed(5)
+        box = torch.rand(16, self.num_nodes, 4, generator=generator, dtype=torch.float64) / 2 + 0.2
+        box[torch.rand(16, self.num_nodes, generator=generator) < 1 / 3] = torch.nan
+        return super().regions(x, box[: x.size(1)].expand(len(x), -1, -1, -1))
 
 
 def build(name):
-    return GridGraph(C) if name == "grid" else RegionGraph(C, size=SIZE, region_channels=8, gain=1.0)
+    name, _, connect = name.partition("+")
+    if name == "box":
+        return GivenBoxes(C, 4)
+    options = {"region_channels": 8, "gain": 1.0} if name in REGION_BUILDERS else {}
+    if connect:
+        options["connect"] = connect
+    return resolve_builder(name, C, size=SIZE, arrangement=(2, 2) if name != "dyreg" else (3, 3), **options)
 
 
 def process():
@@ -48,7 +72,7 @@ def test_two_clips_in_a_batch_equal_the_clips_alone(name, readout, x):
     torch.testing.assert_close(net(x), torch.cat([net(clip[None]) for clip in x]))
 
 
-@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("name", CAUSAL)
 def test_future_frames_do_not_leak_into_the_map(name, x):
     net = model(name, ToMap).double()
     later = x.double().clone()
@@ -74,19 +98,35 @@ def test_renumbered_nodes_give_renumbered_results(name, x):
     N = builder.num_nodes
     order = torch.randperm(N)
     place = (torch.arange(graph.num_nodes).view(-1, N)[:, order]).flatten()
-    other = graph.with_attr(
-        x=graph.x[place], kernel=graph.kernel[place], box=graph.box[place], edge_index=place.argsort()[graph.edge_index]
-    )
+    nodes = {key: graph[key][place] for key in ("x", "kernel", "box", "mask") if key in graph}
+    other = graph.with_attr(**nodes, edge_index=place.argsort()[graph.edge_index])
     torch.testing.assert_close(ToMap()(processor(other)), ToMap()(processor(graph)))
 
 
-@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("name", ["grid", "dyreg"])
 @pytest.mark.parametrize("readout", [ToMap, ToVector])
 def test_the_whole_model_compiles_into_one_graph(name, readout, x):
     net = model(name, readout)
     torch._dynamo.reset()
     compiled = torch.compile(net, fullgraph=True, backend="eager")
     torch.testing.assert_close(compiled(x), net(x), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", [name for name in BUILDERS if name not in {*BROKEN_GRAPHS, *REGION_BUILDERS[:-1]}])
+def test_every_builder_compiles_into_one_graph(name, x):
+    net = nn.Sequential(build(name), ToMap())
+    torch._dynamo.reset()
+    compiled = torch.compile(net, fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(x), net(x), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # dynamo's own, at a break
+@pytest.mark.parametrize("name", sorted(BROKEN_GRAPHS))
+def test_the_other_builders_compile_with_breaks(name, x):
+    processor = RSTG(SpaceConv(C), TemporalRNN(C), nn.Identity(), num_stages=1) if name == "box" else nn.Identity()
+    net = nn.Sequential(build(name), processor, ToMap())
+    torch._dynamo.reset()
+    torch.testing.assert_close(torch.compile(net, backend="eager")(x), net(x), atol=1e-5, rtol=1e-4)
 
 
 def test_gaussian_positions_compile_too(x):
@@ -103,7 +143,7 @@ def test_bfloat16_autocast_stays_close_to_float32(name, x):
     with torch.autocast("cpu", dtype=torch.bfloat16):
         y = block(x)
         y.float().square().mean().backward()
-    assert (y.float() - block(x)).norm() < 0.05 * block(x).norm()
+    assert name in HARD_CHOICES or (y.float() - block(x)).norm() < 0.05 * block(x).norm()
     assert all(p.grad.isfinite().all() for p in block.parameters() if p.grad is not None)
 
 
@@ -113,7 +153,8 @@ def test_pure_bfloat16_runs(name, readout, x):
     y = model(name, readout).bfloat16()(x.bfloat16())
     assert y.dtype == torch.bfloat16
     want = model(name, readout)(x)
-    assert (y.float() - want).norm() < 0.1 * want.norm()
+    assert y.isfinite().all()
+    assert name in HARD_CHOICES or (y.float() - want).norm() < 0.1 * want.norm()
 
 
 @pytest.mark.parametrize("name", BUILDERS)
@@ -121,6 +162,19 @@ def test_gradients_of_the_whole_model_are_right(name):
     net = model(name, ToMap).double()
     x = torch.randn(1, 2, C, *SIZE, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(net, x, fast_mode=True)
+
+
+@pytest.mark.parametrize("name", [name for name in CAUSAL if name != "box"])  # which its own tests scan
+def test_chunks_give_the_map_of_the_clip_at_once(name, x):
+    net = model(name, ToMap).double()
+    first, state = scan(net, x[:, :1].double())
+    second, _ = scan(net, x[:, 1:].double(), state)
+    torch.testing.assert_close(torch.cat([first, second], dim=1), net(x.double()))
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_the_same_weights_and_clip_give_the_same_bits(name, x):
+    assert torch.equal(model(name, ToMap)(x), model(name, ToMap)(x))
 
 
 @pytest.mark.parametrize("name", BUILDERS)

@@ -3,7 +3,7 @@
 from .boxes import box_edges, grid_boxes, pairwise_iou
 from .checks import check_lengths, check_option, looks_free
 from .edges import complete_edges, knn_edges, overlap_edges, repeat_edges
-from .kernels import box_kernel, normalize_kernel, pool, remap, tent_kernel
+from .kernels import box_kernel, kernel_boxes, normalize_kernel, pool, remap, tent_kernel
 
 __all__ = [
     "box_edges",
@@ -12,6 +12,7 @@ __all__ = [
     "check_option",
     "complete_edges",
     "grid_boxes",
+    "kernel_boxes",
     "knn_edges",
     "looks_free",
     "normalize_kernel",

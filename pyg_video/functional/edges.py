@@ -40,8 +40,8 @@ def overlap_edges(box: Tensor) -> Tensor:
     Boxes that touch at a corner only are no neighbours; there are no self loops.
 
     Shapes:
-        - **box:** :math:`(N, 4)`
-        - **output:** :math:`(2, E)`
+        - **box:** :math:`(*, N, 4)`
+        - **output:** :math:`(2, E)`, block-diagonal over the leading dimensions
 
     Example:
         >>> from pyg_video.functional import grid_boxes
@@ -49,11 +49,14 @@ def overlap_edges(box: Tensor) -> Tensor:
         8
     """
     _check_finite("box", box)
-    left, top, right, bottom = box_edges(box)
-    dx = torch.minimum(right[:, None], right) - torch.maximum(left[:, None], left)
-    dy = torch.minimum(bottom[:, None], bottom) - torch.maximum(top[:, None], top)
+    N = box.size(-2)
+    left, top, right, bottom = box_edges(box.reshape(-1, N, 4))
+    dx = torch.minimum(right[:, :, None], right[:, None]) - torch.maximum(left[:, :, None], left[:, None])
+    dy = torch.minimum(bottom[:, :, None], bottom[:, None]) - torch.maximum(top[:, :, None], top[:, None])
     touch = (dx > -_TOUCH) & (dy > -_TOUCH) & ((dx > _TOUCH) | (dy > _TOUCH))
-    return _edges(touch.fill_diagonal_(False))
+    touch = touch & ~torch.eye(N, dtype=torch.bool, device=box.device)
+    frame, receiver, sender = touch.nonzero(as_tuple=True)
+    return torch.stack([frame * N + sender, frame * N + receiver])
 
 
 def knn_edges(pos: Tensor, k: int) -> Tensor:

@@ -85,6 +85,34 @@ def normalize_kernel(kernel: Tensor) -> Tensor:
     return kernel / total.clamp(min=torch.finfo(kernel.dtype).tiny)
 
 
+def kernel_boxes(kernel: Tensor) -> Tensor:
+    r"""The box that says where a kernel of any shape lies: as wide as a uniform kernel of the same spread.
+
+    The centre is the kernel's mean; width and height are :math:`2 \sqrt{3}` standard deviations, a pixel's own extent
+    included. The kernel of a box of whole pixels gives back the box; a kernel in two far corners, a box beyond the
+    frame. An empty kernel gives one pixel at the origin.
+
+    Shapes:
+        - **kernel:** :math:`(*, H, W)`, non-negative
+        - **output:** :math:`(*, 4)`
+
+    Example:
+        >>> kernel_boxes(box_kernel(torch.tensor([0.5, 0.25, 0.5, 0.5]), (4, 4)))
+        tensor([0.5000, 0.2500, 0.5000, 0.5000])
+    """
+    kernel = normalize_kernel(kernel.to(torch.promote_types(kernel.dtype, torch.float32)))
+
+    def span(profile: Tensor) -> tuple[Tensor, Tensor]:
+        n = profile.size(-1)
+        q = _pixel_edges(n, profile) + 0.5
+        mean = (profile * q).sum(-1)
+        variance = (profile * (q - mean[..., None]).square()).sum(-1) + 1 / 12
+        return mean / n, (12 * variance).sqrt() / n
+
+    (x, w), (y, h) = span(kernel.sum(-2)), span(kernel.sum(-1))
+    return torch.stack([x, y, w, h], dim=-1)
+
+
 def pool(x: Tensor, kernel: Tensor) -> Tensor:
     r"""Collect pixels into nodes, :math:`v_n = \sum_p A_{np} X_p` (DyReg-GNN, eq. 7).
 

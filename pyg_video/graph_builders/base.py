@@ -1,23 +1,35 @@
 """What every way to make nodes has in common: pool the regions, connect them, lay out the graph."""
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
+from torch_geometric.nn.inits import reset
 
 from ..data import Regions, VideoGraph
 from ..functional import check_lengths, complete_edges, looks_free, normalize_kernel, pool, repeat_edges
 from ..layers import State
+from .connect import Edges, resolve_connect
 
 
 class GraphBuilder(nn.Module):
     """Feature maps to a :class:`~pyg_video.data.VideoGraph`: select, reduce, connect.
 
     A new strategy is a subclass with one method, ``regions(x) -> Regions``. Pixels are pooled with the regions'
-    kernels, divided by their sum over the map; every frame gets the same edges unless :meth:`connect` says otherwise.
+    kernels, divided by their sum over the map; every frame gets the same edges unless ``connect`` or a method
+    :meth:`connect` says otherwise. Nodes out of the regions' ``mask`` are empty and have no edges.
 
     Args:
         channels: channels of the feature map.
         num_nodes: nodes a frame.
         edge_index: edges of one frame; by default all pairs, each node with itself included.
+        connect: instead of ``edge_index``, a rule that looks at the regions and nodes of every frame:
+            ``"complete"``, ``"overlap"``, ``"knn"``, ``"attention"``, or a module
+            ``(regions, nodes) ->`` :class:`~pyg_video.graph_builders.Edges`, such as
+            :class:`~pyg_video.graph_builders.NearestEdges`.
+
+    Attributes:
+        takes_boxes: whether :meth:`forward` wants ``box``, as :class:`~pyg_video.graph_builders.BoxGraph` does.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
@@ -36,15 +48,30 @@ class GraphBuilder(nn.Module):
     """
 
     frame_edges: Tensor
+    takes_boxes = False
 
-    def __init__(self, channels: int, num_nodes: int, *, edge_index: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        channels: int,
+        num_nodes: int,
+        *,
+        edge_index: Tensor | None = None,
+        connect: str | nn.Module | None = None,
+    ) -> None:
         super().__init__()
         if channels < 1 or num_nodes < 1:
             raise ValueError(f"Expected at least one channel and one node (got {channels} and {num_nodes})")
+        if edge_index is not None and connect is not None:
+            raise ValueError("Expected one of 'edge_index' and 'connect' (got both); leave one out")
         self.channels = channels
         self.num_nodes = num_nodes
         edges = complete_edges(num_nodes) if edge_index is None else edge_index
         self.register_buffer("frame_edges", _checked_edges(edges, num_nodes), persistent=False)
+        self.rule = resolve_connect(connect, channels, num_nodes) if isinstance(connect, str) else connect
+
+    def reset_parameters(self) -> None:
+        for part in self.children():
+            reset(part)
 
     def regions(self, x: Tensor) -> Regions:
         """Where the nodes of the clips ``x``, :math:`(B, T, C, H, W)`, are."""
@@ -59,6 +86,10 @@ class GraphBuilder(nn.Module):
         """:meth:`regions`, for builders that keep a state over time."""
         return self.regions(x), None
 
+    def reduce(self, x: Tensor, kernel: Tensor) -> Tensor:
+        """Pixels of every region to its node, :math:`(B, T, N, C)`: their mean by the kernel's weights."""
+        return pool(x, normalize_kernel(kernel))
+
     def connect(self, regions: Regions) -> Tensor:
         """Edges of all frames together, :math:`(2, E)`, nodes numbered by clip, frame and place in the frame.
 
@@ -67,27 +98,43 @@ class GraphBuilder(nn.Module):
         B, T, N, _ = regions.box.shape
         return repeat_edges(self.frame_edges, N, B * T)
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> VideoGraph:
-        return self.scan(x, lengths=lengths)[0]
+    def forward(self, x: Tensor, lengths: Tensor | None = None, **given: Tensor) -> VideoGraph:
+        return self.scan(x, lengths=lengths, **given)[0]
 
-    def scan(self, x: Tensor, state: State = None, lengths: Tensor | None = None) -> tuple[VideoGraph, State]:
-        """Go on from the state that an earlier call gave; gives the state after the last frame as well."""
+    def scan(
+        self, x: Tensor, state: State = None, lengths: Tensor | None = None, **given: Tensor
+    ) -> tuple[VideoGraph, State]:
+        """Go on from the state that an earlier call gave; gives the state after the last frame as well.
+
+        Args:
+            x: the next frames.
+            state: what the call for the frames before gave.
+            lengths: frames of every clip that count.
+            **given: handed to :meth:`regions`.
+        """
         self._check(x, lengths)
-        regions, state = self.scan_regions(x, state, lengths)
+        regions, state = (self.regions(x, **given), None) if given else self.scan_regions(x, state, lengths)
         regions = Regions(*regions)
         self._check_regions(x, regions)
         B, T, N, _ = regions.box.shape
-        nodes = pool(x, normalize_kernel(regions.kernel))  # [B, T, N, C]
+        nodes = self.reduce(x, regions.kernel)  # [B, T, N, C]
+        edges = self._edges(regions, nodes)
         graph = VideoGraph(
             nodes.flatten(0, 2),
-            self.connect(regions),
+            edges.edge_index,
             layout=(T, N),
             kernel=regions.kernel.flatten(0, 2),
             box=regions.box.flatten(0, 2),
             batch=torch.arange(B, device=x.device).repeat_interleave(T * N),
             lengths=lengths,
+            mask=None if regions.mask is None else regions.mask.flatten(),
+            **({} if edges.edge_weight is None else {"edge_weight": edges.edge_weight}),
         )
         return graph, state
+
+    def _edges(self, regions: Regions, nodes: Tensor) -> Edges:
+        edges = Edges(self.connect(regions)) if self.rule is None else cast(Edges, self.rule(regions, nodes))
+        return edges if regions.mask is None else edges.between(regions.mask.flatten())
 
     def _check(self, x: Tensor, lengths: Tensor | None) -> None:
         if x.dim() != 5 or x.size(2) != self.channels:
@@ -102,11 +149,16 @@ class GraphBuilder(nn.Module):
     def _check_regions(self, x: Tensor, regions: Regions) -> None:
         B, T, _, H, W = x.shape
         N = self.num_nodes
-        box, kernel = regions
+        box, kernel, mask = regions
         if box.shape != (B, T, N, 4) or kernel.shape != (B, T, N, H, W):
             raise ValueError(
                 f"Expected {type(self).__name__}.regions to give box {[B, T, N, 4]} and kernel {[B, T, N, H, W]} "
                 f"(got {list(box.shape)} and {list(kernel.shape)})"
+            )
+        if mask is not None and (mask.shape != (B, T, N) or mask.dtype != torch.bool):
+            raise ValueError(
+                f"Expected {type(self).__name__}.regions to give a mask of booleans {[B, T, N]} "
+                f"(got {list(mask.shape)} of {mask.dtype})"
             )
         if looks_free(box) and not bool(box.isfinite().all()):
             raise ValueError(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..data import Regions
 from ..functional import box_kernel, grid_boxes, overlap_edges
@@ -20,6 +20,7 @@ class GridGraph(GraphBuilder):
         channels: channels of the feature map.
         scales: rows and columns of each grid; an int for a square one.
         edge_index: edges of one frame; by default regions that overlap or share a border.
+        connect: a rule instead of ``edge_index``, see :class:`GraphBuilder`.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
@@ -37,13 +38,14 @@ class GridGraph(GraphBuilder):
         scales: Sequence[int | tuple[int, int]] = (3, 2, 1),
         *,
         edge_index: Tensor | None = None,
+        connect: str | nn.Module | None = None,
     ) -> None:
         grids = [(scale, scale) if isinstance(scale, int) else scale for scale in scales]
         if not grids or any(rows < 1 or cols < 1 for rows, cols in grids):
             raise ValueError(f"Expected 'scales' with grids of at least 1 x 1 (got {list(scales)})")
         boxes = torch.cat([grid_boxes(rows, cols, dtype=torch.float64) for rows, cols in grids])
-        edges = overlap_edges(boxes) if edge_index is None else edge_index
-        super().__init__(channels, boxes.size(0), edge_index=edges)
+        edges = overlap_edges(boxes) if edge_index is None and connect is None else edge_index
+        super().__init__(channels, boxes.size(0), edge_index=edges, connect=connect)
         self.grids = grids
 
     @property

@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.nn.inits import reset
 
 from ..data import Regions
 from ..functional import check_option, grid_boxes, normalize_kernel, tent_kernel
@@ -46,6 +45,7 @@ class RegionGraph(GraphBuilder):
         cell: recurrence over time, ``"gru"`` or ``"lstm"``.
         gain: first value of :math:`\gamma`.
         edge_index: edges of one frame; by default all pairs, each node with itself included.
+        connect: a rule instead of ``edge_index``, see :class:`GraphBuilder`.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
@@ -73,12 +73,13 @@ class RegionGraph(GraphBuilder):
         cell: str = "gru",
         gain: float = 0.0,
         edge_index: Tensor | None = None,
+        connect: str | nn.Module | None = None,
     ) -> None:
         check_option("adapt", adapt, ("frame", "clip", "dataset"))
         check_option("region_size", region_size, ("learned", "fixed"))
         _check_generator(generator, adapt)
         num_nodes = arrangement[0] * arrangement[1]
-        super().__init__(channels, num_nodes, edge_index=edge_index)
+        super().__init__(channels, num_nodes, edge_index=edge_index, connect=connect)
         self.size = (size[0], size[1])
         self.arrangement = tuple(arrangement)
         self.adapt = adapt
@@ -99,8 +100,7 @@ class RegionGraph(GraphBuilder):
         self.register_buffer("anchor_logits", _anchor_logits(arrangement, anchors), persistent=False)
 
     def reset_parameters(self) -> None:
-        for part in self.children():
-            reset(part)
+        super().reset_parameters()
         nn.init.constant_(self.gain, self.initial_gain)
 
     def regions(self, x: Tensor) -> Regions:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
 
 from ..data import VideoGraph
+from ..functional import check_option
 from .readout import ToMap
 from .scan import scan, start
 
@@ -15,9 +16,12 @@ class GraphBlock(nn.Module):
 
     .. math:: Y = X + \mathrm{norm}(\mathrm{lift}(\mathrm{graph}(X)))
 
+    or, with ``combine="serial"``, what the graph gives alone, :math:`Y = \mathrm{norm}(\dots)`.
+
     By default the norm is a layer normalisation over :math:`(C, H, W)` of every frame, affine per channel. Its scale
     starts at zero [code]: at initialisation the block is the identity, so it can go into a trained backbone, but what
-    is inside it gets no gradient in the first step and little in the next. Start at 1 to train from scratch.
+    is inside it gets no gradient in the first step and little in the next. Start at 1 to train from scratch; a serial
+    block, which has nothing else to pass on, does.
 
     Args:
         builder: feature map to graph, working on ``node_channels``.
@@ -25,13 +29,15 @@ class GraphBlock(nn.Module):
         channels: channels of the feature map.
         node_channels: channels of the graph. If given, a 1 x 1 convolution and a norm lead to it, and a 1 x 1
             convolution leads back.
-        residual_scale: first value of the norm's scale.
+        combine: ``"residual"``, or ``"serial"`` to put the result in the place of the input.
+        residual_scale: first value of the norm's scale; by default 0, or 1 for a serial block.
         norm: another norm, of :math:`(B, C, T, H, W)` as torch has them: ``nn.GroupNorm(1, channels)`` looks at whole
             clips (RSTG's released code), ``nn.BatchNorm3d(channels)`` at the batch.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
         - **lengths:** frames of every clip that count, :math:`(B)`
+        - **given:** what else the builder takes, such as ``box`` :math:`(B, T, N, 4)`
         - **output:** :math:`(B, T, C, H, W)`
 
     Example:
@@ -54,10 +60,12 @@ class GraphBlock(nn.Module):
         *,
         channels: int,
         node_channels: int | None = None,
-        residual_scale: float = 0.0,
+        combine: str = "residual",
+        residual_scale: float | None = None,
         norm: nn.GroupNorm | nn.BatchNorm3d | None = None,
     ) -> None:
         super().__init__()
+        check_option("combine", combine, ("residual", "serial"))
         width = node_channels or channels
         expected = getattr(builder, "channels", width)
         if expected != width:
@@ -73,20 +81,26 @@ class GraphBlock(nn.Module):
         self.lift = ToMap()
         self.norm = norm or nn.GroupNorm(1, channels)  # one group: statistics over (C, H, W)
         self.norm_of_frames = norm is None
-        self.residual_scale = residual_scale
-        nn.init.constant_(self.norm.weight, residual_scale)
+        self.serial = combine == "serial"
+        self.residual_scale = float(self.serial) if residual_scale is None else residual_scale
+        nn.init.constant_(self.norm.weight, self.residual_scale)
 
     def reset_parameters(self) -> None:
         for part in self.children():
             reset(part)
         nn.init.constant_(self.norm.weight, self.residual_scale)
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        nodes_map = self._project(x)
-        graph = self.builder(nodes_map) if lengths is None else self.builder(nodes_map, lengths)
-        return self._add(x, self.processor(graph))
+    @property
+    def takes_boxes(self) -> bool:
+        """Whether the builder wants ``box``."""
+        return bool(getattr(self.builder, "takes_boxes", False))
 
-    def scan(self, x: Tensor, state: Sequence[object] | None = None) -> tuple[Tensor, list[object]]:
+    def forward(self, x: Tensor, lengths: Tensor | None = None, **given: Tensor) -> Tensor:
+        if lengths is not None:
+            given["lengths"] = lengths
+        return self._add(x, self.processor(self.builder(self._project(x), **given)))
+
+    def scan(self, x: Tensor, state: Sequence[object] | None = None, **given: Tensor) -> tuple[Tensor, list[object]]:
         """Go on from the state that an earlier call gave; gives the state after the last frame as well."""
         if state is not None and not self.norm_of_frames and not isinstance(self.norm, nn.BatchNorm3d):
             raise ValueError(
@@ -94,7 +108,7 @@ class GraphBlock(nn.Module):
                 "leave 'norm' at its default to run on a stream"
             )
         states = start(state, 2)
-        graph, states[0] = scan(self.builder, self._project(x), states[0])
+        graph, states[0] = scan(self.builder, self._project(x), states[0], **given)
         graph, states[1] = scan(self.processor, graph, states[1])
         return self._add(x, graph), states
 
@@ -106,5 +120,7 @@ class GraphBlock(nn.Module):
     def _add(self, x: Tensor, graph: VideoGraph) -> Tensor:
         y = self.project_back(self.lift(graph).flatten(0, 1))
         if self.norm_of_frames:
-            return x + self.norm(y).unflatten(0, x.shape[:2])
-        return x + self.norm(y.unflatten(0, x.shape[:2]).transpose(1, 2)).transpose(1, 2)
+            y = self.norm(y).unflatten(0, x.shape[:2])
+        else:
+            y = self.norm(y.unflatten(0, x.shape[:2]).transpose(1, 2)).transpose(1, 2)
+        return y if self.serial else x + y

@@ -63,4 +63,7 @@ class AllPairs(nn.Module):
         adjacency = torch.zeros(F * N * N, dtype=graph.x.dtype, device=place.device)
         adjacency = adjacency.index_fill(0, place, 1.0)
         edges: Tensor = repeat_edges(complete_edges(N, device=place.device), N, F)
+        if "mask" in graph:
+            kept = graph.need("mask")[edges].all(dim=0)
+            edges, adjacency = edges[:, kept], adjacency[kept]
         return graph.with_attr(edge_index=edges, adjacency=adjacency)

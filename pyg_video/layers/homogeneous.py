@@ -95,14 +95,15 @@ def _check_edges(context: Mapping[str, object]) -> None:
 
 
 def _beyond(graph: VideoGraph) -> Tensor:
-    """Which nodes are in padded frames, :math:`(V)`."""
+    """Which nodes are in padded frames, or not there, :math:`(V)`."""
     B, T, N = graph.frames.shape[:3]
-    lengths = graph._store.get("lengths")
+    lengths, mask = graph._store.get("lengths"), graph._store.get("mask")
+    missing = torch.zeros(B * T * N, dtype=torch.bool, device=graph.x.device) if mask is None else ~mask
     if lengths is None:
-        return torch.zeros(B * T * N, dtype=torch.bool, device=graph.x.device)
+        return missing
     check_lengths(lengths, B, T)
     frames = torch.arange(T, device=graph.x.device) >= lengths.to(graph.x.device)[:, None]  # [B, T]
-    return frames.flatten().repeat_interleave(N)
+    return missing | frames.flatten().repeat_interleave(N)
 
 
 def _time_edges(num_clips: int, num_frames: int, num_nodes: int, device: torch.device) -> Tensor:

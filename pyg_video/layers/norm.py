@@ -1,5 +1,7 @@
 """Normalisation of the nodes and messages of graphs."""
 
+from typing import TypeAlias
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -55,7 +57,7 @@ class FrameNorm(nn.Module):
             mean = scatter(x.mean(-1), index, dim_size=num_frames, reduce="mean")
             y = x - mean[index, None]
             var = scatter(y.square().mean(-1), index, dim_size=num_frames, reduce="mean")
-            y = y * (var + self.eps).rsqrt()[index, None]
+            y = (y * (var + self.eps).rsqrt()[index, None]).to(self.weight.dtype)
         return y * self.weight + self.bias
 
     def extra_repr(self) -> str:
@@ -75,6 +77,7 @@ class ClipNorm(nn.Module):
     Shapes:
         - **x:** :math:`(B, T, N, C)`
         - **lengths:** frames of every clip that count, :math:`(B)`
+        - **mask:** nodes that count, :math:`(B, T, N)`, bool
         - **output:** like ``x``
     """
 
@@ -90,13 +93,15 @@ class ClipNorm(nn.Module):
         nn.init.ones_(self.weight)
         nn.init.zeros_(self.bias)
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        if lengths is None:
+    def forward(self, x: Tensor, lengths: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        if lengths is None and mask is None:
             return F.layer_norm(x, x.shape[1:], eps=self.eps) * self.weight + self.bias
-        _, T, N, C = x.shape
-        inside = torch.arange(T, device=x.device) < lengths.to(x.device)[:, None]
-        inside = inside[:, :, None, None].to(x.dtype)
-        count = inside.sum(dim=(1, 2, 3), keepdim=True) * (N * C)
+        B, T, N, C = x.shape
+        inside = x.new_ones(B, T, N, 1) if mask is None else mask[..., None].to(x.dtype)
+        if lengths is not None:
+            counts = torch.arange(T, device=x.device) < lengths.to(x.device)[:, None]
+            inside = inside * counts[:, :, None, None].to(x.dtype)
+        count = inside.sum(dim=(1, 2, 3), keepdim=True).clamp(min=1) * C
         y = x - (x * inside).sum(dim=(1, 2, 3), keepdim=True) / count
         var = (y.square() * inside).sum(dim=(1, 2, 3), keepdim=True) / count
         return y * (var + self.eps).rsqrt() * self.weight + self.bias
@@ -166,6 +171,39 @@ class BatchNorm(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.channels}, eps={self.eps}, momentum={self.momentum}"
+
+
+GraphNorm: TypeAlias = FrameNorm | BatchNorm
+"""Norms that a space stage takes."""
+
+
+def norm_rows(
+    norm: GraphNorm | None,
+    x: Tensor,
+    frame: Tensor | None,
+    num_frames: int | None,
+    num_steps: int | None = None,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """Nodes or messages through a norm; rows out of ``mask`` come out as zeros and change nothing for the others.
+
+    Args:
+        norm: ``None`` for none.
+        x: the rows.
+        frame: frame of every row, counted over all clips.
+        num_frames: frames of all clips together.
+        num_steps: frames a clip.
+        mask: rows that are there; by default all.
+    """
+    if norm is None:
+        return x
+    if mask is not None:
+        y = norm_rows(norm, x[mask], None if frame is None else frame[mask], num_frames, num_steps)
+        return y.new_zeros(x.shape).index_put((mask,), y)
+    if isinstance(norm, FrameNorm):
+        return norm(x, frame, num_frames)
+    # Frames are numbered clip by clip, so the place of a frame in its clip is the remainder.
+    return norm(x, None if frame is None or num_steps is None else frame % num_steps, num_steps)
 
 
 def _equal_frames(index: Tensor, num_frames: int) -> bool:

@@ -28,7 +28,7 @@ class ToMap(nn.Module):
 class ToVector(nn.Module):
     r"""One vector a clip: the sum over nodes, of the last frame (RSTG, the paper) or of the mean over frames [code].
 
-    Frames beyond a clip's ``lengths``, where the graph has them, do not count.
+    Frames beyond a clip's ``lengths`` and nodes out of the graph's ``mask``, where it has them, do not count.
 
     Args:
         time: ``"last"`` or ``"mean"``.
@@ -44,14 +44,20 @@ class ToVector(nn.Module):
         self.time = time
 
     def forward(self, graph: VideoGraph) -> Tensor:
-        return clip_vector(graph.frames.sum(dim=2), self.time, graph._store.get("lengths"))
+        return clip_vector(_sum_of_nodes(graph), self.time, graph._store.get("lengths"))
 
     def scan(self, graph: VideoGraph, state: Running = None) -> tuple[Tensor, Running]:
         """The vector as of the frames so far, given what the call for the frames before gave."""
-        return running_vector(graph.frames.sum(dim=2), self.time, state, graph._store.get("lengths"))
+        return running_vector(_sum_of_nodes(graph), self.time, state, graph._store.get("lengths"))
 
     def extra_repr(self) -> str:
         return f"time='{self.time}'"
+
+
+def _sum_of_nodes(graph: VideoGraph) -> Tensor:
+    mask = graph._store.get("mask")
+    nodes = graph.frames if mask is None else graph.frames.masked_fill(~graph.grid(mask)[..., None], 0.0)
+    return nodes.sum(dim=2)  # [B, T, C]
 
 
 def clip_vector(x: Tensor, time: str, lengths: Tensor | None = None) -> Tensor:

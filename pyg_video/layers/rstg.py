@@ -1,7 +1,7 @@
 """The recurrent space-time graph."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -9,11 +9,11 @@ from torch_geometric.nn.inits import reset
 
 from ..data import VideoGraph
 from ..functional import looks_free
-from .norm import ClipNorm
+from .norm import BatchNorm, ClipNorm, FrameNorm, norm_rows
 from .scan import scan, start
 from .time import State
 
-_CONTEXT = ("batch", "batch_size", "num_steps", "position", "adjacency", "edge_attr", "edge_weight")
+_CONTEXT = ("batch", "batch_size", "num_steps", "position", "adjacency", "edge_attr", "edge_weight", "mask")
 _NOT_TO_IGNORE = {"position": "GaussianPosition", "adjacency": "AllPairs"}
 
 
@@ -33,8 +33,8 @@ class RSTG(nn.Module):
     Args:
         space: message passing within frames, ``(x, edge_index) -> x``: :class:`SpaceConv` or any PyG convolution that
             keeps the channels. ``batch`` (the frame of every node), ``batch_size``, ``num_steps`` (frames a clip) and
-            the graph's ``position``, ``adjacency``, ``edge_attr`` and ``edge_weight`` are passed on if its ``forward``
-            names them. A :class:`~torch.nn.ModuleList` gives each iteration its own.
+            the graph's ``position``, ``adjacency``, ``edge_attr``, ``edge_weight`` and ``mask`` are passed on if its
+            ``forward`` names them. A :class:`~torch.nn.ModuleList` gives each iteration its own.
         time: nodes over time, :class:`TemporalRNN` or ``nn.Identity()``; a list as above.
         final_time: the last time stage.
         num_stages: number of iterations :math:`K`.
@@ -86,24 +86,32 @@ class RSTG(nn.Module):
         """Go on from the state that an earlier call gave; gives the state after the last frame as well."""
         self._check(graph)
         states = start(state, self.num_stages + 1)
-        lengths = graph._store.get("lengths")
-        x = self._normed(graph.frames, state, lengths)  # [B, T, N, C]
+        over_time = {}
+        if "lengths" in graph._store:
+            over_time["lengths"] = graph.need("lengths")
+        if "mask" in graph._store:
+            over_time["mask"] = graph.grid(graph.need("mask"))
+        x = self._normed(graph, state, over_time)  # [B, T, N, C]
         for k in range(self.num_stages):
-            x, states[k] = _over_time(_stage(self.time, k), x, states[k], lengths)
+            x, states[k] = scan(_stage(self.time, k), x, states[k], **over_time)
             space = _stage(self.space, k)
             nodes = space(x.flatten(0, 2), graph.edge_index, **_context(space, graph))
             x = nodes.unflatten(0, x.shape[:3])
-        x, states[-1] = _over_time(self.final_time, x, states[-1], lengths)
+        x, states[-1] = scan(self.final_time, x, states[-1], **over_time)
         return graph.with_x(x.flatten(0, 2)), states
 
-    def _normed(self, x: Tensor, state: Sequence[State] | None, lengths: Tensor | None) -> Tensor:
-        if not isinstance(self.norm, ClipNorm):
-            return self.norm(x)
-        if state is not None:
-            raise ValueError(
-                "Expected a whole clip, since ClipNorm looks at all frames (got a 'state' to go on from); use FrameNorm"
-            )
-        return self.norm(x, lengths)
+    def _normed(self, graph: VideoGraph, state: Sequence[State] | None, present: Mapping[str, Tensor]) -> Tensor:
+        if isinstance(self.norm, ClipNorm):
+            if state is not None:
+                raise ValueError(
+                    "Expected a whole clip, since ClipNorm looks at all frames (got a 'state' to go on from); "
+                    "use FrameNorm"
+                )
+            return self.norm(graph.frames, **present)
+        if "mask" in present and isinstance(self.norm, (FrameNorm, BatchNorm)):
+            mask = present["mask"].flatten()
+            return graph.grid(norm_rows(self.norm, graph.x, graph.frame_index, graph.num_frames, mask=mask))
+        return self.norm(graph.frames)
 
     def _check(self, graph: VideoGraph) -> None:
         if not isinstance(graph, VideoGraph):
@@ -122,10 +130,6 @@ class RSTG(nn.Module):
 
 def _stage(part: nn.Module, k: int) -> nn.Module:
     return part[k] if isinstance(part, nn.ModuleList) else part
-
-
-def _over_time(module: nn.Module, x: Tensor, state: State, lengths: Tensor | None) -> tuple[Tensor, State]:
-    return scan(module, x, state) if lengths is None else scan(module, x, state, lengths=lengths)
 
 
 def _context(space: nn.Module, graph: VideoGraph) -> dict[str, Tensor | int]:

@@ -1,7 +1,7 @@
 """The space stage: one round of messages within every frame."""
 
 from collections.abc import Sequence
-from typing import Optional, TypeAlias
+from typing import Optional
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +11,7 @@ from torch_geometric.utils import softmax
 
 from ..functional import check_option
 from .attention import Attention, resolve_attention
-from .norm import BatchNorm, FrameNorm
-
-GraphNorm: TypeAlias = FrameNorm | BatchNorm
+from .norm import FrameNorm, GraphNorm, norm_rows
 
 
 class SpaceConv(MessagePassing):
@@ -51,6 +49,8 @@ class SpaceConv(MessagePassing):
         - **adjacency:** how much of an edge is there, :math:`(E)` in [0, 1]; multiplies the logits, see
           :class:`AllPairs`
         - **batch:** frame of every node, :math:`(V)`; the norms need it when ``x`` is flat
+        - **mask:** nodes that are there, :math:`(V)`, bool, with a flat ``x``; the norms leave the others out
+        - **edge_weight:** factor of every edge's :math:`\alpha`, :math:`(E)`
         - **output:** like ``x``; with ``return_attention_weights=True`` also ``(edge_index, alpha)`` with ``alpha``
           of shape :math:`(*, E, heads)`
 
@@ -129,6 +129,8 @@ class SpaceConv(MessagePassing):
         batch: Tensor | None = None,
         batch_size: int | None = None,
         num_steps: int | None = None,
+        mask: Tensor | None = None,
+        edge_weight: Tensor | None = None,
         return_attention_weights: bool | None = None,
     ) -> Tensor | tuple[Tensor, tuple[Tensor, Tensor]]:
         self._check(x, position, batch)
@@ -137,6 +139,8 @@ class SpaceConv(MessagePassing):
         received = sent - self.send.bias if self.receive is None else self.receive(ends)
         query, key = self.attention.project(x)
         alpha = self.edge_updater(edge_index, query=query, key=key, adjacency=adjacency)
+        if edge_weight is not None:
+            alpha = alpha * edge_weight.to(alpha.dtype)[:, None]
 
         frame = None if batch is None else batch[edge_index[1]]
         gathered = self.propagate(
@@ -149,10 +153,11 @@ class SpaceConv(MessagePassing):
             num_steps=num_steps,
         )
         if self.bias is not None:
-            gathered = _normed(self.gather_norm, gathered + self.bias, batch, batch_size, num_steps).relu()
+            gathered = gathered + self.bias
+            gathered = norm_rows(self.gather_norm, gathered, batch, batch_size, num_steps, mask).relu()
 
         y = self.update_mlp(x + gathered if self.update_by_sum else torch.cat([x, gathered], dim=-1))
-        y = _normed(self.update_norm, y, batch, batch_size, num_steps)
+        y = norm_rows(self.update_norm, y, batch, batch_size, num_steps, mask)
         return (y, (edge_index, alpha)) if return_attention_weights else y
 
     def edge_update(
@@ -173,7 +178,7 @@ class SpaceConv(MessagePassing):
         num_frames: Optional[int],
         num_steps: Optional[int],
     ) -> Tensor:
-        m = _normed(self.message_norm, self.send_mlp(sent_j + received_i), frame, num_frames, num_steps)
+        m = norm_rows(self.message_norm, self.send_mlp(sent_j + received_i), frame, num_frames, num_steps)
         m = self.value(m).unflatten(-1, (self.attention.heads, -1))
         return (alpha[..., None] * m).flatten(-2)  # [*, E, C]
 
@@ -228,17 +233,6 @@ class GroupwiseMLP(nn.Module):
             )
         parts = x.unflatten(-2, (-1, num_nodes)).split(self.groups, dim=-2)
         return torch.cat([mlp(part) for mlp, part in zip(self.kinds, parts, strict=True)], dim=-2).flatten(-3, -2)
-
-
-def _normed(
-    norm: GraphNorm | None, x: Tensor, frame: Tensor | None, num_frames: int | None, num_steps: int | None
-) -> Tensor:
-    if norm is None:
-        return x
-    if isinstance(norm, FrameNorm):
-        return norm(x, frame, num_frames)
-    # Frames are numbered clip by clip, so the place of a frame in its clip is the remainder.
-    return norm(x, None if frame is None or num_steps is None else frame % num_steps, num_steps)
 
 
 def _layers(in_channels: int, channels: int, num_layers: int) -> list[nn.Module]:

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ..functional import check_option
 
@@ -61,7 +61,9 @@ class TemporalRNN(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.scan(x)[0]
 
-    def scan(self, x: Tensor, state: State = None, lengths: Tensor | None = None) -> tuple[Tensor, State]:
+    def scan(
+        self, x: Tensor, state: State = None, lengths: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, State]:
         """Run over the frames of ``x``, starting from ``state``, and give the state after the last frame as well.
 
         Args:
@@ -69,17 +71,20 @@ class TemporalRNN(nn.Module):
             state: what an earlier call gave; ``None`` at the start of a clip.
             lengths: frames of every clip that count. Later ones come out as zeros and leave the state alone. Cannot be
                 compiled into one graph: the packing depends on the values.
+            mask: nodes that are there, :math:`(B, T, N)`. In the other frames a node comes out as zeros and keeps its
+                state, as if its sequence had these frames left out. Cannot be compiled into one graph, either.
         """
         if x.dim() != 4 or x.size(-1) != self.channels:
             raise ValueError(f"Expected 'x' of shape [B, T, N, {self.channels}] (got {list(x.shape)})")
         B, T, N, _ = x.shape
         sequence = x.transpose(0, 1).reshape(T, B * N, -1)
         hidden = self._hidden(state, x)
-        if lengths is None:
+        if mask is not None:
+            y, hidden = self._masked_rnn(sequence, hidden, _present(mask, lengths))
+        elif lengths is None:
             y, *hidden = self._rnn(sequence, hidden)
         else:
-            packed = pack_padded_sequence(sequence, lengths.cpu().repeat_interleave(N), enforce_sorted=False)
-            y, hidden = self._packed_rnn(packed, hidden, T)
+            y, hidden = self._packed_rnn(sequence, hidden, lengths.repeat_interleave(N))
         grids = [h.view(B, N, -1) for h in hidden]
         return y.view(T, B, N, -1).transpose(0, 1), grids[0] if self.cell == "gru" else (grids[0], grids[1])
 
@@ -116,15 +121,35 @@ class TemporalRNN(nn.Module):
             return torch.gru(sequence, hidden[0], self._weights, True, 1, 0.0, self.training, False, False)
         return torch.lstm(sequence, hidden, self._weights, True, 1, 0.0, self.training, False, False)
 
-    def _packed_rnn(self, packed: PackedSequence, hidden: list[Tensor], T: int) -> tuple[Tensor, list[Tensor]]:
+    def _masked_rnn(self, sequence: Tensor, hidden: list[Tensor], mask: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Pull the present frames of every node to the front, run over them, put the results where they belong."""
+        order = (~mask).sort(dim=0, stable=True).indices[..., None]  # [T, B*N, 1]
+        count = mask.sum(dim=0)
+        front = sequence.gather(0, order.expand_as(sequence))
+        # A sequence has one frame at least; the result of one that has none is thrown away.
+        y, last = self._packed_rnn(front, hidden, count.clamp(min=1))
+        y = torch.zeros_like(y).scatter(0, order.expand_as(y), y).masked_fill(~mask[..., None], 0.0)
+        return y, [torch.where(count[:, None] > 0, new, old) for new, old in zip(last, hidden, strict=True)]
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _packed_rnn(self, sequence: Tensor, hidden: list[Tensor], lengths: Tensor) -> tuple[Tensor, list[Tensor]]:
+        packed = pack_padded_sequence(sequence, lengths.cpu(), enforce_sorted=False)
         data, batch_sizes = packed.data, packed.batch_sizes
         hidden = [h[:, packed.sorted_indices] for h in hidden]
         if self.cell == "gru":
             y, *hidden = torch.gru(data, batch_sizes, hidden[0], self._weights, True, 1, 0.0, self.training, False)
         else:
             y, *hidden = torch.lstm(data, batch_sizes, hidden, self._weights, True, 1, 0.0, self.training, False)
-        padded, _ = pad_packed_sequence(packed._replace(data=y), total_length=T)
+        padded, _ = pad_packed_sequence(packed._replace(data=y), total_length=len(sequence))
         return padded, [h[:, packed.unsorted_indices] for h in hidden]
 
     def extra_repr(self) -> str:
         return f"{self.channels}, {self.hidden_channels}, cell='{self.cell}'"
+
+
+def _present(mask: Tensor, lengths: Tensor | None) -> Tensor:
+    """Frames in which each of the :math:`B N` nodes is there, :math:`(T, B N)`."""
+    T = mask.size(1)
+    if lengths is not None:
+        mask = mask & (torch.arange(T, device=mask.device) < lengths.to(mask.device)[:, None])[..., None]
+    return mask.transpose(0, 1).flatten(1)

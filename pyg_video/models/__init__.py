@@ -17,6 +17,7 @@ from .dyreg_other_resnets import dyreg_i3d_resnet50, dyreg_tsm_resnet18
 from .dyreg_resnet import dyreg_gnn_multi_sync_mnist, dyreg_tsm_resnet50
 from .heads import GraphHead, PoolHead, SumHead
 from .insert import insert_block
+from .node_builders import graph_sync_mnist
 from .regions import BlockRegions, capture_graphs, capture_maps, find_builders, find_graphs, model_regions
 from .registry import create_model, list_models, model_options, register_model
 from .rstg import rstg_sync_mnist
@@ -48,6 +49,7 @@ __all__ = [
     "dyreg_tsm_resnet50",
     "find_builders",
     "find_graphs",
+    "graph_sync_mnist",
     "i3d_resnet50",
     "i3d_sync_mnist",
     "insert_block",

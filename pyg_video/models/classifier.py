@@ -38,6 +38,8 @@ class VideoClassifier(nn.Module):
     Shapes:
         - **video:** :math:`(B, T, C, H, W)`
         - **lengths:** frames of every clip that count, :math:`(B)`
+        - **given:** for models with a :class:`~pyg_video.graph_builders.BoxGraph`, ``box`` :math:`(B, T, N, 4)` and, if
+          some are missing, ``mask`` :math:`(B, T, N)`
         - **output:** :math:`(B, num\\_classes)`
     """
 
@@ -56,35 +58,46 @@ class VideoClassifier(nn.Module):
         self.blocks = nn.ModuleDict(dict(blocks or {}))
         self.head = head
 
-    def forward(self, video: Tensor, lengths: Tensor | None = None) -> Tensor:
-        self._check(video, lengths)
-        x = self.features(video, lengths)
-        lengths = _lengths_after(self.backbone.info[-1], lengths)
-        return self.head(x) if lengths is None else self.head(x, lengths)
+    @property
+    def takes_boxes(self) -> bool:
+        """Whether a part of the model wants ``box``."""
+        return any(_takes_boxes(part) for part in (*self.blocks.values(), self.head))
 
-    def features(self, video: Tensor, lengths: Tensor | None = None) -> Tensor:
+    def forward(self, video: Tensor, lengths: Tensor | None = None, **given: Tensor) -> Tensor:
+        self._check(video, lengths, given)
+        x = self.features(video, lengths, **given)
+        last = self.backbone.info[-1]
+        lengths, wanted = _lengths_after(last, lengths), _wanted(self.head, last, given)
+        return self.head(x, **wanted) if lengths is None else self.head(x, lengths, **wanted)
+
+    def features(self, video: Tensor, lengths: Tensor | None = None, **given: Tensor) -> Tensor:
         """The feature map that the head sees, :math:`(B, T', C, H, W)`."""
         x = video
         for stage in self.backbone.info:
             x = run_stage(self.backbone.stages[stage.name], x)
             if stage.name in self.blocks:
-                x = _through(self.blocks[stage.name], x, _lengths_after(stage, lengths))
+                block = self.blocks[stage.name]
+                x = _through(block, x, _lengths_after(stage, lengths), _wanted(block, stage, given))
         return x
 
-    def scan(self, video: Tensor, state: Mapping[str, Any] | None = None) -> tuple[Tensor, dict[str, Any]]:
+    def scan(
+        self, video: Tensor, state: Mapping[str, Any] | None = None, **given: Tensor
+    ) -> tuple[Tensor, dict[str, Any]]:
         """Class scores as of the frames so far, given the state that the call for the frames before gave."""
-        self._check(video, None)
+        self._check(video, None, given)
         states = dict(state or {})
         x = video
-        for name, stage in self.backbone.stages.items():
-            key = f"backbone.{name}"
-            x, states[key] = scan_stage(stage, x, states.get(key))
+        for stage in self.backbone.info:
+            name, key = stage.name, f"backbone.{stage.name}"
+            x, states[key] = scan_stage(self.backbone.stages[name], x, states.get(key))
             if name in self.blocks:
-                x, states[name] = scan(self.blocks[name], x, states.get(name))
-        scores, states["head"] = scan(self.head, x, states.get("head"))
+                block = self.blocks[name]
+                x, states[name] = scan(block, x, states.get(name), **_wanted(block, stage, given))
+        last = self.backbone.info[-1]
+        scores, states["head"] = scan(self.head, x, states.get("head"), **_wanted(self.head, last, given))
         return scores, states
 
-    def _check(self, video: Tensor, lengths: Tensor | None) -> None:
+    def _check(self, video: Tensor, lengths: Tensor | None, given: Mapping[str, Tensor]) -> None:
         C = self.backbone.in_channels
         if video.dim() != 5 or video.size(2) != C:
             raise ValueError(f"Expected 'video' of shape [B, T, {C}, H, W] (got {list(video.shape)})")
@@ -94,11 +107,23 @@ class VideoClassifier(nn.Module):
             raise TypeError(f"Expected 'video' of a floating type (got {video.dtype}); use video.float() / 255")
         if lengths is not None:
             check_lengths(lengths, video.size(0), video.size(1))
+        if given and not self.takes_boxes:
+            raise TypeError(f"Expected no {', '.join(map(repr, given))} for a model without BoxGraph; leave it out")
 
 
-def _through(block: nn.Module, clips: Tensor, lengths: Tensor | None) -> Tensor:
+def _takes_boxes(part: nn.Module) -> bool:
+    return bool(getattr(part, "takes_boxes", False))
+
+
+def _wanted(part: nn.Module, stage: Stage, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Boxes for a part that takes them; of every second frame, where the stage before it has half of them."""
+    return {name: value[:, :: stage.time_stride] for name, value in given.items()} if _takes_boxes(part) else {}
+
+
+def _through(block: nn.Module, clips: Tensor, lengths: Tensor | None, wanted: Mapping[str, Tensor]) -> Tensor:
     """Blocks that look at several frames at once look at ``lengths``, other modules between stages need not."""
-    y: Tensor = block(clips, lengths) if isinstance(block, (GraphBlock, NonLocal)) else block(clips)
+    looks = isinstance(block, (GraphBlock, NonLocal))
+    y: Tensor = block(clips, lengths, **wanted) if looks else block(clips, **wanted)
     return y
 
 

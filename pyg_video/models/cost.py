@@ -125,7 +125,8 @@ def _count_on(device: torch.device, model: nn.Module, video_shape: Sequence[int]
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         graphs, regions = _Meter(counter.get_total_flops), _Meter(counter.get_total_flops)
         _attach(twin, graphs, regions)
-        twin(_video(twin, video_shape).zero_())
+        video = _video(twin, video_shape).zero_()
+        twin(video, **_boxes(twin, video))
         total = counter.get_total_flops()
     # A multiply-add is two floating point operations; the counter counts nothing else.
     return MultiplyAdds((total - graphs.sum) // 2, regions.sum // 2, (graphs.sum - regions.sum) // 2)
@@ -187,12 +188,13 @@ def _time(model: nn.Module, video_shape: Sequence[int], runs: int, device: torch
     if device is not None:
         twin = twin.to(device)
     video = _video(twin, video_shape).zero_()
+    boxes = _boxes(twin, video)
     seconds = []
     with torch.inference_mode():
         for _ in range(_WARM_UP + runs):
             _wait(video.device)
             start = time.perf_counter()
-            twin(video)
+            twin(video, **boxes)
             _wait(video.device)
             seconds.append(time.perf_counter() - start)
     return Latency(statistics.median(seconds[_WARM_UP:]), runs, _in_words(video.device), torch.get_num_threads())
@@ -202,6 +204,14 @@ def _video(model: nn.Module, video_shape: Sequence[int]) -> Tensor:
     """A clip, its values whatever, of the type of the model's parameters and where they are."""
     parameter = next(model.parameters(), torch.empty(0))
     return parameter.new_empty(1, *video_shape)
+
+
+def _boxes(model: nn.Module, video: Tensor) -> dict[str, Tensor]:
+    """As many boxes as a model on given boxes takes, each the whole frame; nothing for another model."""
+    numbers = [part.num_nodes for part in model.modules() if isinstance(part, GraphBuilder) and part.takes_boxes]
+    if not numbers:
+        return {}
+    return {"box": video.new_tensor([0.5, 0.5, 1.0, 1.0]).expand(1, video.size(1), min(numbers), 4)}
 
 
 def _wait(device: torch.device) -> None:

@@ -73,6 +73,7 @@ class GraphHead(nn.Module):
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
         - **lengths:** :math:`(B)`
+        - **given:** what else the builder takes, such as ``box`` :math:`(B, T, N, 4)`
         - **output:** :math:`(B, num\\_classes)`
     """
 
@@ -91,14 +92,20 @@ class GraphHead(nn.Module):
         self.readout = readout or ToVector()
         self.linear = nn.Linear(channels, num_classes)
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        graph = self.processor(self.builder(x, lengths))
+    @property
+    def takes_boxes(self) -> bool:
+        """Whether the builder wants ``box``."""
+        return bool(getattr(self.builder, "takes_boxes", False))
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None, **given: Tensor) -> Tensor:
+        graph = self.processor(self.builder(x, lengths, **given))
         return self.linear(self.readout(graph))
 
-    def scan(self, x: Tensor, state: Sequence[Any] | None = None) -> tuple[Tensor, list[Any]]:
+    def scan(self, x: Tensor, state: Sequence[Any] | None = None, **given: Tensor) -> tuple[Tensor, list[Any]]:
         """Class scores as of the frames so far, given what the call for the frames before gave."""
         states = start(state, 3)
-        for i, part in enumerate((self.builder, self.processor, self.readout)):
+        x, states[0] = scan(self.builder, x, states[0], **given)
+        for i, part in enumerate((self.processor, self.readout), start=1):
             x, states[i] = scan(part, x, states[i])
         return self.linear(x), states
 

@@ -87,12 +87,13 @@ def capture_maps(model: nn.Module) -> Iterator[dict[str, tuple[Tensor, Tensor | 
 
 
 @torch.no_grad()
-def find_graphs(model: nn.Module, video: Tensor) -> dict[str, VideoGraph]:
+def find_graphs(model: nn.Module, video: Tensor, **given: Tensor) -> dict[str, VideoGraph]:
     """Run a model on clips and give the graph that each builder in it made, with its regions and kernels.
 
     Args:
         model: any module with :class:`~pyg_video.graph_builders.GraphBuilder` parts.
         video: what the model takes.
+        **given: what else it takes, such as ``box``.
 
     Shapes:
         - **video:** :math:`(B, T, C, H, W)`
@@ -107,11 +108,13 @@ def find_graphs(model: nn.Module, video: Tensor) -> dict[str, VideoGraph]:
         {'blocks.stage3.builder': (2, 8, 9, 4)}
     """
     with capture_graphs(model) as graphs:
-        model(video)
+        model(video, **given)
     return graphs
 
 
-def model_regions(model: nn.Module, video: Tensor, lengths: Tensor | None = None) -> dict[str, BlockRegions]:
+def model_regions(
+    model: nn.Module, video: Tensor, lengths: Tensor | None = None, **given: Tensor
+) -> dict[str, BlockRegions]:
     """Run a model on clips and give regions and attention of every block in it, per clip and frame.
 
     Gradients flow as in any call of the model; wrap it in :func:`torch.no_grad` where none are needed.
@@ -121,6 +124,7 @@ def model_regions(model: nn.Module, video: Tensor, lengths: Tensor | None = None
             :class:`~pyg_video.layers.SpaceConv` stages that run between a builder and the next.
         video: what the model takes.
         lengths: frames of every clip that count, where the model takes them.
+        **given: what else it takes, such as ``box``.
 
     Shapes:
         - **video:** :math:`(B, T, C, H, W)`
@@ -140,7 +144,7 @@ def model_regions(model: nn.Module, video: Tensor, lengths: Tensor | None = None
             if isinstance(module, SpaceConv):
                 stack.callback(module.register_forward_pre_hook(_ask_for_alpha, with_kwargs=True).remove)
                 stack.callback(module.register_forward_hook(_take_alpha(graphs, attention)).remove)
-        model(video) if lengths is None else model(video, lengths)
+        model(video, **given) if lengths is None else model(video, lengths, **given)
     return {
         name: BlockRegions(
             graph.grid(graph.need("box")),

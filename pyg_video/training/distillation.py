@@ -7,10 +7,10 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
-from ..datasets import SyncClip, VideoClip
 from ..models import VideoClassifier, capture_graphs, capture_maps, find_builders
 from .loading import load_trained
 from .module import VideoClassification
+from .scoring import Clips
 
 
 def region_loss(box: Tensor, target: Tensor) -> Tensor:
@@ -94,7 +94,7 @@ class OffsetDistillation(Callback):
         task = cast(VideoClassification, pl_module)
         maps = self._batch.enter_context(capture_maps(task.net))
 
-        def extra(batch: SyncClip | VideoClip) -> Tensor:
+        def extra(batch: Clips) -> Tensor:
             loss = torch.stack([self._loss(task.net, name, maps[name], batch.video) for name in self._pairs]).sum()
             # Not with task.log, which would repeat the last value in all later steps of the epoch.
             every = trainer.log_every_n_steps  # type: ignore[attr-defined]

@@ -14,6 +14,7 @@ from .. import __version__
 from ..functional import check_option
 from ..models import VideoClassifier
 from .scored_clips import ScoredClips
+from .scoring import class_scores
 
 if TYPE_CHECKING:
     from torchmetrics import MetricCollection
@@ -198,7 +199,7 @@ def _batches(clips: DigitClips, num_clips: int, batch_size: int, *, progress: bo
 
 def _answer(model: VideoClassifier, batch: SyncClip, metrics: MetricCollection) -> Answers:
     device = next(model.parameters()).device
-    scores = model(batch.video.to(device)).float()
+    scores = class_scores(model, batch._replace(video=batch.video.to(device)))
     num_classes = metrics["confusion"].num_classes
     if scores.shape != (len(batch.label), num_classes):
         raise ValueError(

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -13,11 +14,10 @@ from torch.nn import functional as F
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
-from ..datasets import SyncClip, VideoClip
+from ..checkpoints import load_model, shipped_checkpoint
 from ..functional import check_option
-from ..models import Option, create_model, model_options
-
-Clips = SyncClip | VideoClip
+from ..models import Option, VideoClassifier, create_model, model_options
+from .scoring import Clips, class_scores
 
 _OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
@@ -66,7 +66,7 @@ class VideoClassification(LightningModule):
             the loss. Callbacks put them there.
 
     Shapes:
-        - **video:** :math:`(B, T, C, H, W)`
+        - **video:** :math:`(B, T, C, H, W)`; batches also :math:`(B, S, T, C, H, W)`, views whose scores are averaged
         - **output:** :math:`(B, num\\_classes)`
 
     Example:
@@ -88,6 +88,7 @@ class VideoClassification(LightningModule):
         warmup_steps: int = 500,
         optimizer: str = "adamw",
         drops: tuple[float, ...] = (),
+        backbone_from: str | None = None,
     ) -> None:
         super().__init__()
         if lr <= 0 or weight_decay < 0 or warmup_steps < 0:
@@ -101,6 +102,7 @@ class VideoClassification(LightningModule):
         self.save_hyperparameters()
         self.optimizer, self.drops = optimizer, tuple(drops)
         self.lr, self.weight_decay, self.warmup_steps = lr, weight_decay, warmup_steps
+        self.backbone_from = backbone_from
         self.label_names = tuple(label_names)
         self.extra_losses: list[Callable[[Clips], Tensor]] = []
         self.net = create_model(model, **_merged(model, num_classes, frame_size, model_options or {}))
@@ -111,8 +113,12 @@ class VideoClassification(LightningModule):
         self.val_metrics = metrics.clone(prefix="val/")
         self.test_metrics = metrics.clone(prefix="test/")
 
-    def forward(self, video: Tensor) -> Tensor:
-        return self.net(video)
+    def setup(self, stage: str) -> None:
+        if stage == "fit" and self.backbone_from is not None:
+            _start_from(self.net, self.backbone_from)
+
+    def forward(self, video: Tensor, **given: Tensor) -> Tensor:
+        return self.net(video, **given)
 
     def training_step(self, batch: Clips, batch_idx: int) -> Tensor:  # noqa: ARG002
         loss = self._score(batch, self.train_metrics)
@@ -127,19 +133,13 @@ class VideoClassification(LightningModule):
         self._score(batch, self.test_metrics)
 
     def predict_step(self, batch: Clips, batch_idx: int) -> Prediction:  # noqa: ARG002
-        probability = self._scores(batch.video).softmax(dim=-1)
+        probability = class_scores(self.net, batch).softmax(dim=-1)
         label = probability.argmax(dim=-1)
         name = [self.label_names[k] for k in label.tolist()] if self.label_names else []
         return Prediction(probability, label, batch.label, name)
 
-    def _scores(self, video: Tensor) -> Tensor:
-        """Of videos with several views, ``[B, S, T, C, H, W]``, the mean of the views' scores."""
-        if video.ndim == 5:
-            return self(video).float()
-        return self(video.flatten(0, 1)).float().unflatten(0, video.shape[:2]).mean(dim=1)
-
     def _score(self, batch: Clips, metrics: MetricCollection) -> Tensor:
-        scores = self._scores(batch.video)
+        scores = class_scores(self.net, batch)
         metrics.update(scores.detach(), batch.label)
         self.log_dict(
             metrics,
@@ -200,3 +200,25 @@ def _merged(model: str, num_classes: int, frame_size: int | None, options: Mappi
                 "leave it out"
             )
     return {**from_data, **options}
+
+
+def _start_from(net: VideoClassifier, source: str) -> None:
+    """Give the model the backbone of another, of the same names and shapes."""
+    path = Path(source) if Path(source).is_file() else shipped_checkpoint(source)
+    weights, own = _backbone_weights(load_model(path)), _backbone_weights(net)
+    differing = sorted(name for name in own.keys() | weights.keys() if _shape(own, name) != _shape(weights, name))
+    if differing:
+        name = differing[0]
+        raise ValueError(
+            f"Expected 'backbone_from' with a backbone like the model's (got '{source}', where '{name}' has the shape "
+            f"{_shape(weights, name)} instead of {_shape(own, name)}); choose the same channels and strides"
+        )
+    net.load_state_dict(weights, strict=False)  # nothing but the backbone
+
+
+def _backbone_weights(net: VideoClassifier) -> dict[str, Tensor]:
+    return {name: value for name, value in net.state_dict().items() if name.startswith("backbone.")}
+
+
+def _shape(weights: Mapping[str, Tensor], name: str) -> list[int] | None:
+    return list(weights[name].shape) if name in weights else None

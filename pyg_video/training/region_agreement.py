@@ -7,11 +7,11 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from torchmetrics import MetricCollection
 
 from ..data import VideoGraph
-from ..datasets import SyncClip
 from ..functional import check_option
 from ..metrics import BestBoxIoU, RegionCoverage, RegionObjectDistance, TemporalConsistency
 from ..models import capture_graphs, find_builders
 from .module import VideoClassification
+from .scoring import Clips
 
 _STAGES = ("val", "test")
 
@@ -66,7 +66,7 @@ class RegionAgreement(Callback):
         trainer: Trainer,  # noqa: ARG002
         pl_module: LightningModule,  # noqa: ARG002
         outputs: Any,  # noqa: ARG002
-        batch: SyncClip,
+        batch: Clips,
         *args: Any,  # noqa: ARG002
     ) -> None:
         self._end("val", batch)
@@ -76,7 +76,7 @@ class RegionAgreement(Callback):
         trainer: Trainer,  # noqa: ARG002
         pl_module: LightningModule,  # noqa: ARG002
         outputs: Any,  # noqa: ARG002
-        batch: SyncClip,
+        batch: Clips,
         *args: Any,  # noqa: ARG002
     ) -> None:
         self._end("test", batch)
@@ -94,11 +94,13 @@ class RegionAgreement(Callback):
         if stage in self.stages:
             self._graphs = self._batch.enter_context(capture_graphs(cast(VideoClassification, pl_module).net))
 
-    def _end(self, stage: str, batch: SyncClip) -> None:
+    def _end(self, stage: str, batch: Clips) -> None:
         self._batch.close()
         box = getattr(batch, "box", None)
-        if stage in self.stages and box is None:
+        if stage in self.stages and (box is None or not box.shape[-2]):
             raise ValueError(f"Expected clips with a 'box' for every object (got {type(batch).__name__} without it)")
+        if box is not None and box.ndim == 5:  # views of one video
+            box = box.flatten(0, 1)
         for name, metrics in self._metrics.get(stage, {}).items():
             graph = self._graphs[name]
             metrics.to(graph.need("box").device).update(graph.grid(graph.need("box")), box)

@@ -63,3 +63,9 @@ def test_nan_boxes_and_positions_are_an_error():
         overlap_edges(torch.full((2, 4), torch.nan))
     with pytest.raises(ValueError, match="Expected 'pos' without NaN and infinity"):
         knn_edges(torch.full((3, 2), torch.inf), 1)
+
+
+def test_overlaps_stay_within_their_frame():
+    box = torch.rand(2, 3, 5, 4)
+    frames = [overlap_edges(frame) + 5 * f for f, frame in enumerate(box.flatten(0, 1))]
+    assert torch.equal(overlap_edges(box), torch.cat(frames, dim=1))

@@ -1,7 +1,9 @@
+import math
+
 import pytest
 import torch
 
-from pyg_video.functional import box_kernel, grid_boxes, normalize_kernel, pool, remap, tent_kernel
+from pyg_video.functional import box_kernel, grid_boxes, kernel_boxes, normalize_kernel, pool, remap, tent_kernel
 
 
 @pytest.mark.parametrize("size", [(14, 14), (7, 9), (5, 5), (16, 11)])
@@ -55,3 +57,24 @@ def test_pool_takes_input_that_is_not_contiguous():
     x = torch.randn(2, 6, 5, 3)
     kernel = torch.rand(4, 6, 5)
     torch.testing.assert_close(pool(x.permute(0, 3, 1, 2), kernel), pool(x.permute(0, 3, 1, 2).contiguous(), kernel))
+
+
+@pytest.mark.parametrize("size", [(6, 6), (12, 18)])
+def test_the_kernel_of_a_box_of_whole_pixels_gives_back_the_box(size):
+    box = grid_boxes(2, 3, dtype=torch.float64)
+    torch.testing.assert_close(kernel_boxes(box_kernel(box, size)), box)
+
+
+def test_a_kernels_box_has_its_mean_and_grows_with_its_spread():
+    kernel = torch.zeros(2, 1, 5, dtype=torch.float64)
+    kernel[0, 0, [0, 2]] = 1.0  # mean 1.5 pixels, variance 1 + 1/12
+    kernel[1, 0, 4] = 7.0  # a single pixel
+    want = [[0.3, 0.5, math.sqrt(13) / 5, 1.0], [0.9, 0.5, 0.2, 1.0]]
+    torch.testing.assert_close(kernel_boxes(kernel), torch.tensor(want, dtype=torch.float64))
+
+
+def test_kernel_boxes_have_gradients_and_stay_finite_without_a_kernel():
+    kernel = torch.rand(2, 3, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(kernel_boxes, kernel)
+    assert kernel_boxes(torch.zeros(3, 4)).isfinite().all()
+    assert kernel_boxes(torch.rand(3, 4).bfloat16()).dtype == torch.float32

@@ -28,8 +28,8 @@ def test_a_builder_that_gives_wrong_shapes_is_named():
 def test_nan_boxes_are_a_clear_error():
     class Lost(Halves):
         def regions(self, x):
-            box, kernel = super().regions(x)
-            return Regions(box.clone().index_fill_(2, torch.tensor([1]), torch.nan), kernel)
+            regions = super().regions(x)
+            return regions._replace(box=regions.box.clone().index_fill_(2, torch.tensor([1]), torch.nan))
 
     with pytest.raises(ValueError, match=r"Expected Lost.regions to give finite boxes \(got NaN or infinity\)"):
         Lost(4, num_nodes=2)(torch.randn(1, 1, 4, 6, 6))

@@ -68,3 +68,11 @@ def test_a_module_on_the_nodes_leaves_the_rest_of_the_graph(graph):
     torch.testing.assert_close(wider.x, linear(graph.x))
     assert wider.edge_index is graph.edge_index
     assert wider.kernel is graph.kernel
+
+
+def test_all_pairs_are_pairs_of_nodes_that_are_there(graph):
+    mask = torch.rand(graph.num_nodes) > 0.3
+    kept = mask[graph.edge_index].all(0)
+    pairs = AllPairs()(graph.with_attr(mask=mask, edge_index=graph.edge_index[:, kept]))
+    assert pairs.num_edges == int(graph.grid(mask).sum(2).square().sum())
+    assert int(pairs.adjacency.sum()) == int(kept.sum())

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch_geometric import nn as pyg
 
-from pyg_video.graph_builders import GridGraph
+from pyg_video.graph_builders import BoxGraph, GridGraph
 from pyg_video.layers import (
     RSTG,
     AllPairs,
@@ -187,3 +187,13 @@ def test_wrong_input_is_a_clear_error(net, graph):
         HomogeneousGraph(pyg.GCNConv(C, C)).double()(weighted)
     with pytest.raises(ValueError, match="Expected edges without attributes, .* .got adjacency.; leave AllPairs out"):
         net(AllPairs()(graph))
+
+
+def test_nodes_that_are_not_there_change_nothing(net, x):
+    box = torch.rand(B, T, 3, 4, dtype=torch.float64) / 2 + 0.2
+    lost = box.clone()
+    lost[:, :, 1] = torch.nan
+    graphs = BoxGraph(C, 3)(x, box=lost), BoxGraph(C, 2)(x, box=box[:, :, [0, 2]])
+    got, want = (net(graph) for graph in graphs)
+    torch.testing.assert_close(got.frames[:, :, [0, 2]], want.frames)
+    torch.testing.assert_close(ToVector("mean")(got), ToVector("mean")(want))

@@ -1,6 +1,7 @@
 import torch
 
 from pyg_video.layers import BatchNorm, ClipNorm, FrameNorm
+from pyg_video.layers.norm import norm_rows
 
 
 def norm():
@@ -34,6 +35,40 @@ def test_rows_may_come_in_any_order():
     layer, x = norm(), torch.randn(15, 6)
     index, order = torch.arange(3).repeat_interleave(5), torch.randperm(15)
     torch.testing.assert_close(layer(x[order], index[order], 3), layer(x, index, 3)[order])
+
+
+def test_the_output_has_the_type_of_the_parameters():
+    x, index = torch.randn(6, 6).bfloat16(), torch.tensor([0, 1, 1, 2, 2, 2])
+    assert FrameNorm(6).bfloat16()(x, index, 3).dtype == torch.bfloat16
+    assert FrameNorm(6)(x, index, 3).dtype == torch.float32
+
+
+MASK = torch.tensor([1, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1], dtype=torch.bool)  # nobody in the third frame
+
+
+def test_masked_rows_change_nothing_in_their_frame():
+    layer, x, index = norm(), torch.randn(12, 6), torch.arange(4).repeat_interleave(3)
+    x[~MASK] *= 100
+    y = norm_rows(layer, x, index, 4, mask=MASK)
+    torch.testing.assert_close(y[MASK], layer(x[MASK], index[MASK], 4))
+    assert y[~MASK].abs().max() == 0
+    torch.testing.assert_close(norm_rows(layer, x, index, 4, mask=torch.ones_like(MASK)), layer(x, index, 4))
+
+
+def test_masked_rows_do_not_count_in_a_batch_norm():
+    layer, other, x, index = BatchNorm(6), BatchNorm(6), torch.randn(12, 6), torch.arange(4).repeat_interleave(3)
+    y = norm_rows(layer, x, index, 4, 2, MASK)
+    torch.testing.assert_close(y[MASK], other(x[MASK], index[MASK] % 2, 2))
+    torch.testing.assert_close(layer.running_mean, other.running_mean)
+
+
+def test_masked_nodes_do_not_count_in_a_clip_norm():
+    layer, x = clip_norm().double(), torch.randn(1, 4, 3, 6, dtype=torch.float64)
+    mask = MASK.view(1, 4, 3)
+    y = layer(x, mask=mask)
+    torch.testing.assert_close(y[mask][None, None], layer(x[mask][None, None]))
+    both = layer(x, torch.tensor([2]), mask)
+    torch.testing.assert_close(both[:, :2], layer(x[:, :2], mask=mask[:, :2]))
 
 
 def clip_norm():

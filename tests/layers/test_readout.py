@@ -38,3 +38,12 @@ def test_nan_in_the_padding_does_not_spread():
     nodes = graph.frames.clone()
     nodes[1, 2] = torch.nan
     assert ToVector("mean")(graph.with_x(nodes.flatten(0, 2))).isfinite().all()
+
+
+@pytest.mark.parametrize("time", ["last", "mean"])
+def test_nodes_that_are_not_there_do_not_count_in_the_vector(time):
+    graph = GridGraph(4, ((1, 3),))(torch.randn(2, 3, 4, 6, 6))
+    mask = torch.rand(2, 3, 3) > 0.5
+    got = ToVector(time)(graph.with_attr(mask=mask.flatten()))
+    frames = torch.einsum("btnc,btn->btc", graph.frames, mask.float())
+    torch.testing.assert_close(got, frames[:, -1] if time == "last" else frames.mean(1))

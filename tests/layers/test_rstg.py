@@ -4,6 +4,7 @@ from torch import nn
 from torch_geometric import nn as pyg
 
 from pyg_video.data import VideoGraph
+from pyg_video.functional import complete_edges
 from pyg_video.graph_builders import GridGraph
 from pyg_video.layers import RSTG, FrameNorm, GaussianPosition, SpaceConv, TemporalRNN, ToVector
 
@@ -181,3 +182,30 @@ def test_edge_features_reach_the_convolution(graph):
 def test_edges_out_of_place_are_a_clear_error(edge, message):
     with pytest.raises(ValueError, match=message):
         rstg()(VideoGraph(torch.randn(6, C).double(), torch.tensor(edge), layout=(2, 3)))
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_masked_nodes_leave_algorithm_1_to_those_that_are_there(cell):
+    """The paper's double loop over the nodes of each frame that are there, each with the state it had last."""
+    graph = GridGraph(C, ((1, 4),), connect="complete")(torch.randn(1, 4, C, 6, 8, dtype=torch.float64))
+    mask = torch.tensor([[1, 1, 0, 1], [1, 0, 0, 1], [0, 0, 0, 0], [1, 1, 0, 1]], dtype=torch.bool)
+    sender, receiver = graph.edge_index
+    kept = mask.flatten()[sender] & mask.flatten()[receiver]
+    graph = graph.with_attr(mask=mask.flatten(), edge_index=graph.edge_index[:, kept])
+    model, K = rstg(cell), 3
+    got = model(graph).frames[0]
+    state = {}
+    for t in [0, 1, 3]:
+        nodes = mask[t].nonzero().flatten().tolist()
+        edge_index = complete_edges(len(nodes))
+        v = model.norm(graph.frames[0, t, nodes])
+        for k in range(K + 1):
+            time = model.final_time if k == K else model.time
+            rows = []
+            for i, n in enumerate(nodes):
+                row, state[n, k] = time.scan(v[i].view(1, 1, 1, C), state.get((n, k)))
+                rows.append(row.flatten())
+            v = torch.stack(rows)
+            if k < K:
+                v = model.space(v[None], edge_index)[0]
+        torch.testing.assert_close(got[t, nodes], v)

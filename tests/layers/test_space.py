@@ -142,6 +142,15 @@ def test_wrong_input_is_a_clear_error():
         SpaceConv(C, message_norm=FrameNorm(C))(torch.randn(N, C), EDGES)
 
 
+def test_edge_weights_multiply_the_attention():
+    conv, x, edges = SpaceConv(8), torch.randn(4, 8), complete_edges(4)
+    weight = torch.rand(16)
+    _, (_, alpha) = conv(x, edges, return_attention_weights=True)
+    _, (_, weighted) = conv(x, edges, edge_weight=weight, return_attention_weights=True)
+    torch.testing.assert_close(weighted, alpha * weight[:, None])
+    torch.testing.assert_close(conv(x, edges, edge_weight=torch.ones(16)), conv(x, edges))
+
+
 def test_a_plain_gather_is_the_bare_mean_of_the_messages():
     layer = conv(attention="mean", plain_gather=True, update_layers=0, norm=False)
     layer.send_mlp[-1] = torch.nn.Identity()  # messages of either sign

@@ -65,3 +65,33 @@ def test_wrong_input_is_a_clear_error(x):
         rnn(x)
     with pytest.raises(ValueError, match="Expected 'state' as an earlier scan"):
         rnn.scan(torch.randn(2, 6, 3, 5), torch.zeros(2, 4, 5))
+
+
+def parts(state):
+    return [state] if isinstance(state, torch.Tensor) else list(state)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_node_keeps_its_state_through_the_frames_it_is_missing_in(cell, x):
+    rnn, mask = TemporalRNN(4, cell=cell).double(), torch.rand(2, 6, 3) > 0.4
+    mask[0, :, 1] = False
+    lengths = torch.tensor([6, 4])
+    _, before = rnn.scan(x)
+    y, state = rnn.scan(x, before, lengths, mask)
+    mask[1, 4:] = False
+    assert y[~mask].abs().sum() == 0
+    for b, n in [(b, n) for b in range(2) for n in range(3)]:
+        seen = mask[b, :, n]
+        last = [s[b : b + 1, n : n + 1] for s in parts(before)]
+        if seen.any():
+            alone, end = rnn.scan(x[b : b + 1, seen, n : n + 1], last[0] if cell == "gru" else tuple(last))
+            torch.testing.assert_close(y[b, seen, n], alone[0, :, 0])
+            last = parts(end)
+        for mine, want in zip(parts(state), last, strict=True):
+            torch.testing.assert_close(mine[b, n], want[0, 0])
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_mask_of_all_nodes_changes_nothing(cell, x):
+    rnn = TemporalRNN(4, cell=cell).double()
+    torch.testing.assert_close(rnn.scan(x, mask=torch.ones(2, 6, 3, dtype=torch.bool)), rnn.scan(x))

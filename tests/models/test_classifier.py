@@ -3,7 +3,9 @@ import torch
 from torch import nn
 
 from pyg_video.backbones import NonLocal, SmallCNN
-from pyg_video.models import PoolHead, VideoClassifier
+from pyg_video.graph_builders import BoxGraph
+from pyg_video.layers import RSTG, SpaceConv, TemporalRNN
+from pyg_video.models import GraphHead, PoolHead, VideoClassifier, find_graphs
 
 
 class AddOne(nn.Module):
@@ -59,3 +61,31 @@ def test_colour_and_bytes_are_refused_in_words():
 def test_impossible_lengths_are_refused(lengths):
     with pytest.raises(ValueError, match="Expected 'lengths' between 1 and T = 3"):
         classifier()(torch.rand(2, 3, 1, 8, 8), torch.tensor(lengths))
+
+
+def on_boxes():
+    builder = BoxGraph(4, num_nodes=2)
+    head = GraphHead(builder, RSTG(SpaceConv(4), TemporalRNN(4), TemporalRNN(4)), channels=4, num_classes=3)
+    return VideoClassifier(SmallCNN(1, (4, 4), (2, 1)), head).eval()
+
+
+def test_boxes_reach_the_parts_that_take_them():
+    model, video = on_boxes(), torch.rand(2, 3, 1, 8, 8)
+    model.blocks["stage1"] = AddOne()
+    box = torch.rand(2, 3, 2, 4) / 2 + 0.2
+    graph = find_graphs(model, video, box=box)["head.builder"]
+    torch.testing.assert_close(graph.grid(graph.box), box)
+    assert model.takes_boxes
+    first, state = model.scan(video[:, :1], box=box[:, :1])
+    assert first.shape == (2, 3)
+    torch.testing.assert_close(model.scan(video[:, 1:], state, box=box[:, 1:])[0], model(video, box=box))
+    lengths = torch.tensor([3, 2])
+    torch.testing.assert_close(model(video, lengths, box=box)[1:], model(video[1:, :2], box=box[1:, :2]))
+
+
+def test_boxes_for_a_model_that_takes_none_are_refused_and_missing_ones_asked_for():
+    video = torch.rand(1, 3, 1, 8, 8)
+    with pytest.raises(TypeError, match="Expected no 'box' for a model without BoxGraph"):
+        classifier()(video, box=torch.rand(1, 3, 2, 4))
+    with pytest.raises(ValueError, match="Expected 'box', a box for every node"):
+        on_boxes()(video)

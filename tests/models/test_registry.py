@@ -8,7 +8,7 @@ TINY = {"num_classes": 4, "frame": 12, "channels": (4, 4), "strides": (2, 1)}
 
 
 def test_the_named_models_of_the_package():
-    assert {"cnn_sync_mnist", "dyreg_gnn_sync_mnist", "rstg_sync_mnist"} <= set(list_models())
+    assert {"cnn_sync_mnist", "dyreg_gnn_sync_mnist", "graph_sync_mnist", "rstg_sync_mnist"} <= set(list_models())
 
 
 @pytest.mark.parametrize("name", ["cnn_sync_mnist", "dyreg_gnn_sync_mnist", "rstg_sync_mnist"])

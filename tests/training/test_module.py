@@ -3,6 +3,7 @@ import torch
 from pytorch_lightning.utilities import move_data_to_device
 from torch.nn import functional as F
 
+from pyg_video.checkpoints import save_model
 from pyg_video.datasets import SyncClip
 from pyg_video.training import Prediction, VideoClassification
 from pyg_video.training.module import lr_factor
@@ -93,3 +94,34 @@ def test_models_without_a_frame_option_get_none(monkeypatch):
 
     monkeypatch.setitem(registry._ENTRIES, "anywhere", anywhere)
     assert VideoClassification("anywhere", 4, 40).net(torch.rand(1, 2, 1, 40, 40)).shape == (1, 4)
+
+
+def test_a_model_on_boxes_gets_the_exact_ones_of_the_data(tiny_data, tiny_trainer):
+    options = {"channels": (4, 4), "strides": (2, 2), "num_stages": 1, "builder": "box"}
+    task, data = VideoClassification("graph_sync_mnist", 6, 16, model_options=options).eval(), tiny_data()
+    first, _ = tiny_trainer().predict(task, data)
+    clips = data.test.batch(range(4))
+    torch.testing.assert_close(first.probability, task(clips.video, box=clips.box).softmax(-1))
+    moved = task(clips.video, box=clips.box.flip(0)).softmax(-1)
+    assert (first.probability - moved).abs().max() > 1e-4
+
+
+def test_training_may_start_with_the_backbone_of_a_checkpoint(tiny_task, tiny_data, tiny_trainer, tmp_path):
+    trained = tiny_task()
+    torch.nn.init.normal_(next(trained.net.backbone.parameters()))
+    path = save_model(trained.net, tmp_path / "trained.safetensors")
+    task = tiny_task(backbone_from=str(path))
+    task.lr = 1e-12
+    want = next(trained.net.backbone.parameters()).detach().clone()
+    assert not torch.allclose(next(task.net.backbone.parameters()), want)
+    tiny_trainer(max_epochs=1).fit(task, tiny_data())
+    torch.testing.assert_close(next(task.net.backbone.parameters()).detach(), want)
+
+
+def test_a_backbone_of_other_sizes_is_refused(tiny_task):
+    task = tiny_task(backbone_from="dyreg_gnn_small")
+    with pytest.raises(ValueError, match="Expected 'backbone_from' with a backbone like the model's"):
+        task.setup("fit")
+    task.setup("test")  # nothing starts
+    with pytest.raises(ValueError, match="Expected a shipped checkpoint, one of: cnn_small"):
+        tiny_task(backbone_from="missing").setup("fit")

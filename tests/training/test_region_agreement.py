@@ -1,6 +1,8 @@
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
+from pyg_video.datasets import VideoClip
 from pyg_video.metrics import RegionObjectDistance
 from pyg_video.models import find_graphs
 from pyg_video.training import RegionAgreement, VideoClassification
@@ -49,6 +51,18 @@ def test_equal_sums_do_not_make_metrics_the_same():
     metrics.update(still, moving)
     values = metrics.compute()
     assert len({float(values[name]) for name in ("coverage", "iou", "identity")}) == 3
+
+
+def test_views_of_a_video_count_as_clips(tiny_task, tiny_data, tiny_trainer):
+    task, clips = tiny_task(), tiny_data().test.batch(range(4))
+    video, box = clips.video.unflatten(0, (2, 2)), clips.box.unflatten(0, (2, 2))
+    views = VideoClip(video, clips.label[::2], torch.arange(2), box)
+    (results,) = tiny_trainer(RegionAgreement()).test(task, DataLoader([views], batch_size=None), verbose=False)
+    want = RegionObjectDistance()(regions_of(task, clips), clips.box)
+    assert results["test/region_distance"] == pytest.approx(float(want), abs=1e-6)
+    without = DataLoader([views._replace(box=box[..., :0, :])], batch_size=None)
+    with pytest.raises(ValueError, match="Expected clips with a 'box' for every object"):
+        tiny_trainer(RegionAgreement()).test(task, without, verbose=False)
 
 
 def test_a_model_without_regions_is_refused(tiny_data, tiny_trainer):

@@ -10,9 +10,11 @@ from pytorch_lightning import Callback
 
 import pyg_video
 from pyg_video.backbones import SmallCNN
+from pyg_video.datasets import VideoClip
 from pyg_video.models import PoolHead, VideoClassifier, register_model
 from pyg_video.training import SomethingSomethingData, VideoClassification
 from pyg_video.training.cli import main
+from pyg_video.training.scoring import class_scores
 
 SMALL = {"num_frames": 3, "frame": 28, "test_frame": 32, "batch_size": 4, "num_workers": 0}
 
@@ -109,7 +111,8 @@ def test_scores_of_views_are_averaged():
     module = task().eval()
     video = torch.rand(2, 6, 3, 3, 32, 32)
     expected = torch.stack([module(view) for view in video.unbind(1)]).mean(0)
-    assert torch.allclose(module._scores(video), expected, atol=1e-6)
+    none = torch.empty(0)
+    assert torch.allclose(class_scores(module, VideoClip(video, none, none, none)), expected, atol=1e-6)
 
 
 @pytest.fixture

@@ -1,0 +1,101 @@
+"""Nodes on boxes that come from outside."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..data import Regions
+from ..functional import box_kernel, check_option, tent_kernel
+from .base import GraphBuilder
+
+
+class BoxGraph(GraphBuilder):
+    r"""One node per given box: the "Detector" nodes of DyReg-GNN's comparison (Duta et al., NeurIPS 2021).
+
+    A box is missing if its row has a NaN, if it has no area inside the frame, or where ``mask`` says so. Missing boxes
+    are out of the graph's ``mask``: a clip gives the numbers that it gives if they are never there. A recurrence over
+    time keeps the state of a node through the frames in which its box is missing; row :math:`n` of all frames is
+    therefore best the same object. Cannot be compiled into one graph: the number of edges depends on the boxes.
+
+    Args:
+        channels: channels of the feature map.
+        num_nodes: most boxes a frame; with fewer, the rest is missing.
+        kernel: ``"area"``: the mean over the box's area, a pixel on a border counting by the fraction inside;
+            ``"tent"``: the triangular kernel of DyReg-GNN with the box, widened to two pixels if need be, as support.
+            Both have gradients in the box.
+        edge_index: edges of one frame; by default all pairs, each node with itself included.
+        connect: a rule instead of ``edge_index``, see :class:`GraphBuilder`.
+
+    Shapes:
+        - **x:** :math:`(B, T, C, H, W)`
+        - **box:** :math:`(B, T, N', 4)` with :math:`N' \leq N`, ``cxcywh`` as fractions of the frame
+        - **mask:** boxes that are there, :math:`(B, T, N')`, bool; by default all
+        - **lengths:** frames of every clip that count, :math:`(B)`
+
+    Example:
+        >>> box = torch.tensor([[0.25, 0.5, 0.5, 1.0], [float("nan")] * 4]).expand(1, 3, 2, 4)
+        >>> graph = BoxGraph(8, num_nodes=2)(torch.randn(1, 3, 8, 6, 6), box=box)
+        >>> graph.mask.tolist(), graph.num_edges
+        ([True, False, True, False, True, False], 3)
+    """
+
+    takes_boxes = True
+
+    def __init__(
+        self,
+        channels: int,
+        num_nodes: int,
+        *,
+        kernel: str = "area",
+        edge_index: Tensor | None = None,
+        connect: str | nn.Module | None = None,
+    ) -> None:
+        super().__init__(channels, num_nodes, edge_index=edge_index, connect=connect)
+        check_option("kernel", kernel, ("area", "tent"))
+        self.kernel = kernel
+
+    def regions(self, x: Tensor, box: Tensor | None = None, mask: Tensor | None = None) -> Regions:
+        box, mask = self._checked(x, box, mask)
+        missing = self.num_nodes - box.size(2)
+        box, mask = F.pad(box, (0, 0, 0, missing)), F.pad(mask, (0, missing))
+        size = (x.size(-2), x.size(-1))
+        mask = mask & box.isfinite().all(dim=-1) & (box[..., 2:] > 0).all(dim=-1)
+        # Not a product with the mask: zero times NaN is NaN, in the gradient as well.
+        box = box.masked_fill(~mask[..., None], 0.0)
+        cover = box_kernel(box, size)
+        kernel = cover if self.kernel == "area" else tent_kernel(_two_pixels(box, size), size)
+        mask = mask & _some(cover) & _some(kernel)
+        return Regions(box.masked_fill(~mask[..., None], 0.0), kernel.masked_fill(~mask[..., None, None], 0.0), mask)
+
+    def _checked(self, x: Tensor, box: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        B, T = x.shape[:2]
+        if box is None:
+            raise ValueError(
+                "Expected 'box', a box for every node (got none); give builder(x, box=...), model(video, box=...)"
+            )
+        if box.dim() != 4 or box.shape[:2] != (B, T) or box.size(2) > self.num_nodes or box.size(3) != 4:
+            raise ValueError(
+                f"Expected 'box' of shape {[B, T, self.num_nodes, 4]} or with fewer boxes (got {list(box.shape)}); "
+                "a larger num_nodes makes room for more"
+            )
+        if mask is None:
+            mask = torch.ones(box.shape[:3], dtype=torch.bool, device=box.device)
+        if mask.shape != box.shape[:3] or mask.dtype != torch.bool:
+            raise ValueError(
+                f"Expected 'mask' of booleans of shape {list(box.shape[:3])} (got {list(mask.shape)} of {mask.dtype})"
+            )
+        dtype = torch.promote_types(x.dtype, torch.float32)
+        return box.to(x.device, dtype), mask.to(x.device)
+
+    def extra_repr(self) -> str:
+        return f"{self.channels}, num_nodes={self.num_nodes}, kernel='{self.kernel}'"
+
+
+def _two_pixels(box: Tensor, size: tuple[int, int]) -> Tensor:
+    """Boxes at least two pixels wide and high, so that the tent of each reaches the centre of a pixel."""
+    H, W = size
+    return torch.cat([box[..., :2], torch.maximum(box[..., 2:], box.new_tensor([2 / W, 2 / H]))], dim=-1)
+
+
+def _some(kernel: Tensor) -> Tensor:
+    return (kernel > 0).flatten(-2).any(dim=-1)

@@ -1,0 +1,120 @@
+"""Nodes on the most salient points."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..data import Regions
+from ..functional import check_option, tent_kernel
+from .base import GraphBuilder
+
+
+class SaliencyGraph(GraphBuilder):
+    r"""A region around each of the most salient points of a frame.
+
+    The points are the largest local maxima of a saliency map :math:`S`, largest first: pixels that none within
+    ``radius`` exceeds. Where a map has fewer of them than nodes, the largest other pixels follow. Choosing has no
+    gradient, so every point then moves to the mean of its neighbourhood by saliency,
+
+    .. math:: c = \sum_{q \,:\, \lVert q - \hat q \rVert_\infty \leq r} \mathrm{softmax}_q (S_q) \, q
+
+    and a tent of a fixed size around it is the kernel (DyReg-GNN's, eq. 5 and 6): through the centre the gradient
+    reaches the saliency from the first step. Node :math:`n` is the :math:`n`-th largest maximum, whichever object that
+    is: over time, nodes change places when ranks do.
+
+    Args:
+        channels: channels of the feature map.
+        num_nodes: points a frame.
+        saliency: ``"conv"``: two learned convolutions; ``"norm"``: the length of a pixel's features, nothing to learn;
+            or a module :math:`(F, C, H, W)` to :math:`(F, 1, H, W)`.
+        radius: pixels around a point among which it is the largest.
+        extent: width and height of the regions, as fractions of the frame; two pixels at least.
+        edge_index: edges of one frame; by default all pairs, each node with itself included.
+        connect: a rule instead of ``edge_index``, see :class:`GraphBuilder`.
+
+    Shapes:
+        - **x:** :math:`(B, T, C, H, W)`
+
+    Example:
+        >>> x = torch.zeros(1, 1, 8, 5, 5)
+        >>> x[0, 0, :, 1, 3] = 9.0
+        >>> SaliencyGraph(8, num_nodes=1, saliency="norm")(x).pos
+        tensor([[0.7000, 0.3000]])
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        num_nodes: int,
+        *,
+        saliency: str | nn.Module = "conv",
+        radius: int = 1,
+        extent: float = 1 / 3,
+        edge_index: Tensor | None = None,
+        connect: str | nn.Module | None = None,
+    ) -> None:
+        super().__init__(channels, num_nodes, edge_index=edge_index, connect=connect)
+        if radius < 1 or extent <= 0:
+            raise ValueError(f"Expected 'radius' of at least 1 and 'extent' above 0 (got {radius} and {extent})")
+        self.saliency = _resolve_saliency(saliency, channels) if isinstance(saliency, str) else saliency
+        self.radius = radius
+        self.extent = extent
+
+    def regions(self, x: Tensor) -> Regions:
+        B, T, _, H, W = x.shape
+        if self.num_nodes > H * W:
+            raise ValueError(
+                f"Expected a map of at least num_nodes = {self.num_nodes} pixels (got {H} x {W}); use an earlier stage"
+            )
+        saliency = self.saliency(x.flatten(0, 1))[:, 0]  # [B*T, H, W]
+        saliency = saliency.to(torch.promote_types(saliency.dtype, torch.float32))
+        center = self._refined(saliency, self._peaks(saliency.detach()))  # [B*T, N, 2]
+        side = center.new_tensor([max(self.extent, 2 / W), max(self.extent, 2 / H)])
+        box = torch.cat([center, side.expand_as(center)], dim=-1).unflatten(0, (B, T))
+        return Regions(box, tent_kernel(box, (H, W)))
+
+    def _peaks(self, saliency: Tensor) -> Tensor:
+        """The pixels (counted row by row) of the largest local maxima, :math:`(F, N)`."""
+        window = 2 * self.radius + 1
+        highest = F.max_pool2d(saliency[:, None], window, stride=1, padding=self.radius)[:, 0]
+        values = saliency.flatten(1)
+        below = values.amax(dim=1, keepdim=True) - values.amin(dim=1, keepdim=True) + 1
+        order = torch.where((saliency == highest).flatten(1), values, values - below)
+        # Stable, unlike topk: among equals the first pixel wins, on every device.
+        return order.sort(dim=1, descending=True, stable=True).indices[:, : self.num_nodes]
+
+    def _refined(self, saliency: Tensor, peak: Tensor) -> Tensor:
+        """Centres of the points (x, y) as fractions of the frame: the soft argmax around each of them."""
+        H, W = saliency.shape[-2:]
+        row, col = torch.arange(H, device=peak.device), torch.arange(W, device=peak.device)
+        near_row = (row - (peak // W)[..., None]).abs() <= self.radius  # [F, N, H]
+        near_col = (col - (peak % W)[..., None]).abs() <= self.radius
+        near = near_row[..., :, None] & near_col[..., None, :]
+        logits = saliency[:, None].expand_as(near).masked_fill(~near, -torch.inf)
+        weight = logits.flatten(2).softmax(dim=-1).view_as(logits)
+        x = (weight.sum(-2) * (col + 0.5)).sum(-1) / W
+        y = (weight.sum(-1) * (row + 0.5)).sum(-1) / H
+        return torch.stack([x, y], dim=-1)
+
+    def extra_repr(self) -> str:
+        return f"{self.channels}, num_nodes={self.num_nodes}, radius={self.radius}"
+
+
+class _FeatureNorm(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.norm(dim=1, keepdim=True)
+
+
+def _resolve_saliency(name: str, channels: int) -> nn.Module:
+    known: dict[str, Callable[[], nn.Module]] = {
+        "conv": lambda: nn.Sequential(
+            nn.Conv2d(channels, 16, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(16, 1, 1, bias=False),  # a bias would raise all pixels alike
+        ),
+        "norm": _FeatureNorm,
+    }
+    check_option("saliency", name, tuple(known))
+    return known[name]()

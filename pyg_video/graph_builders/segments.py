@@ -1,0 +1,50 @@
+"""From a library's segmentation of every frame to regions; shared by superpixels and clusters."""
+
+from collections.abc import Callable
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..data import Regions
+from ..functional import kernel_boxes
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+
+
+def optional(module: str, package: str) -> ModuleType:
+    """A module of an optional package, or an :exc:`ImportError` that says how to get it."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise ImportError(
+            f"Expected {package}, which finds the segments, to be installed (got none); "
+            'pip install "pyg_video[superpixels]"'
+        ) from error
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def segment_regions(x: Tensor, segment: Callable[["ndarray"], "ndarray"], num_nodes: int) -> Regions:
+    """The segments of every frame as regions, one frame after the other on the CPU.
+
+    Args:
+        x: feature maps.
+        segment: one frame as an array of float64 :math:`(H, W, C)` to segment numbers :math:`(H, W)`, from 0 to
+            ``num_nodes - 1``.
+        num_nodes: number of segments at most; those that do not occur are out of the regions' mask.
+
+    Shapes:
+        - **x:** :math:`(B, T, C, H, W)`
+    """
+    frames = x.detach().flatten(0, 1).movedim(1, -1).to("cpu", torch.float64)
+    if not bool(frames.isfinite().all()):
+        raise ValueError("Expected 'x' without NaN and infinity (got some); look for them in the input")
+    labels = torch.stack([torch.from_numpy(segment(frame)) for frame in frames.numpy()]).to(x.device)
+    kernel = F.one_hot(labels.long(), num_nodes).movedim(-1, 1).unflatten(0, x.shape[:2])
+    kernel = kernel.to(torch.promote_types(x.dtype, torch.float32))  # [B, T, N, H, W]
+    mask = (kernel > 0).flatten(-2).any(dim=-1)
+    return Regions(kernel_boxes(kernel).masked_fill(~mask[..., None], 0.0), kernel, mask)

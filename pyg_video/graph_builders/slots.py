@@ -1,0 +1,180 @@
+"""Nodes that compete for pixels."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.nn.inits import reset
+
+from ..data import Regions
+from ..functional import kernel_boxes
+from ..layers import State
+from .base import GraphBuilder
+
+
+class SlotAttention(nn.Module):
+    r"""Slots that compete for inputs, some rounds of it (Locatello et al., NeurIPS 2020, algorithm 1).
+
+    .. math::
+        A_{np} &= \mathrm{softmax}_n \frac{\langle W_q s_n, W_k x_p \rangle}{\sqrt{D}} \\
+        u_n &= \frac{\sum_p A_{np} W_v x_p}{\sum_p A_{np}}, \qquad
+        s_n \leftarrow \mathrm{GRU}(u_n, s_n), \qquad s_n \leftarrow s_n + \mathrm{MLP}(s_n)
+
+    with layer norms on the inputs, on the slots and before the MLP.
+
+    Args:
+        channels: size :math:`D` of slots and inputs.
+        iterations: rounds.
+        hidden_channels: width of the MLP; twice ``channels`` by default.
+
+    Shapes:
+        - **slots:** :math:`(F, N, D)`
+        - **x:** :math:`(F, P, D)`
+        - **output:** slots :math:`(F, N, D)` and the attention of the last round, :math:`(F, N, P)`, of which every
+          input's share sums to 1 over the slots
+    """
+
+    def __init__(self, channels: int, iterations: int = 3, *, hidden_channels: int | None = None) -> None:
+        super().__init__()
+        hidden = hidden_channels or 2 * channels
+        self.iterations = iterations
+        self.input_norm = nn.LayerNorm(channels)
+        self.slot_norm = nn.LayerNorm(channels)
+        self.query = nn.Linear(channels, channels, bias=False)
+        self.key = nn.Linear(channels, channels, bias=False)
+        self.value = nn.Linear(channels, channels, bias=False)
+        self.gru = nn.GRUCell(channels, channels)
+        self.mlp = nn.Sequential(
+            nn.LayerNorm(channels), nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels)
+        )
+
+    def reset_parameters(self) -> None:
+        for part in self.children():
+            reset(part)
+
+    def forward(self, slots: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.input_norm(x)
+        key, value = self.key(x), self.value(x)
+        attention = x.new_empty(0)
+        for _ in range(self.iterations):
+            logits = self.query(self.slot_norm(slots)) @ key.mT / math.sqrt(key.size(-1))
+            attention = logits.to(torch.promote_types(logits.dtype, torch.float32)).softmax(dim=-2)
+            share = attention + 1e-8  # [code]
+            update = (share / share.sum(dim=-1, keepdim=True)).to(value.dtype) @ value
+            slots = self.gru(update.flatten(0, 1), slots.flatten(0, 1).to(update.dtype)).view_as(slots)
+            slots = slots + self.mlp(slots)
+        return slots, attention
+
+
+class SlotGraph(GraphBuilder):
+    r"""Regions by slot attention, carried over time: the nodes that Locatello et al. (NeurIPS 2020) call slots.
+
+    The pixels, with where they are added, are shared out among the slots by :class:`SlotAttention`. The attention is
+    the node's kernel: nodes are weighted means of the feature map itself, and go back to the pixels that they took.
+    Every slot starts from a vector of its own, so that nothing is drawn at random. With ``carry``, the slots of a frame
+    start from those of the frame before, as in SAVi (Kipf et al., ICLR 2022; without its predictor, since the graph
+    follows): the frames run one after the other.
+
+    Args:
+        channels: channels of the feature map.
+        num_nodes: slots.
+        slot_channels: size :math:`D` of a slot.
+        iterations: rounds in every frame.
+        carry: whether slots go on from the frame before; without, every frame starts anew and needs two rounds at
+            least, since the update of the last one has no use.
+        edge_index: edges of one frame; by default all pairs, each node with itself included.
+        connect: a rule instead of ``edge_index``, see :class:`GraphBuilder`.
+
+    Shapes:
+        - **x:** :math:`(B, T, C, H, W)`
+
+    Example:
+        >>> graph = SlotGraph(8, num_nodes=4)(torch.randn(1, 2, 8, 7, 5))
+        >>> share = graph.grid(graph.kernel).sum(dim=2)  # of every pixel, over the slots
+        >>> torch.allclose(share, torch.ones(1, 2, 7, 5))
+        True
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        num_nodes: int,
+        *,
+        slot_channels: int = 64,
+        iterations: int = 3,
+        carry: bool = True,
+        edge_index: Tensor | None = None,
+        connect: str | nn.Module | None = None,
+    ) -> None:
+        super().__init__(channels, num_nodes, edge_index=edge_index, connect=connect)
+        if iterations < (1 if carry else 2):
+            raise ValueError(
+                f"Expected 'iterations' of at least 1, or 2 with carry=False, where the last update has no use "
+                f"(got {iterations})"
+            )
+        self.carry = carry
+        self.position = nn.Linear(4, channels)
+        self.encode = nn.Sequential(
+            nn.LayerNorm(channels),
+            nn.Linear(channels, slot_channels),
+            nn.ReLU(),
+            nn.Linear(slot_channels, slot_channels),
+        )
+        self.attention = SlotAttention(slot_channels, iterations)
+        self.slots = nn.Parameter(torch.empty(num_nodes, slot_channels))
+        nn.init.normal_(self.slots)
+
+    def reset_parameters(self) -> None:
+        super().reset_parameters()
+        nn.init.normal_(self.slots)
+
+    def regions(self, x: Tensor) -> Regions:
+        return self.scan_regions(x)[0]
+
+    def scan_regions(self, x: Tensor, state: State = None, lengths: Tensor | None = None) -> tuple[Regions, State]:
+        B, T, _, H, W = x.shape
+        pixels = x.movedim(2, -1) + self.position(_places(x))
+        pixels = self.encode(pixels.flatten(2, 3))  # [B, T, H*W, D]
+        if self.carry:
+            attention, state = self._frame_by_frame(pixels, state, lengths)
+        else:
+            attention = self.attention(self.slots.expand(B * T, -1, -1), pixels.flatten(0, 1))[1]
+        kernel = attention.view(B, T, self.num_nodes, H, W)
+        return Regions(kernel_boxes(kernel), kernel), state
+
+    def _frame_by_frame(self, pixels: Tensor, state: State, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+        B, T = pixels.shape[:2]
+        slots = self._first(B, state)
+        frames = []
+        for t in range(T):  # frame t starts from the slots of t - 1
+            slots, attention = self.attention(slots, pixels[:, t])
+            frames.append((slots, attention))
+        after, attentions = (torch.stack(part, dim=1) for part in zip(*frames, strict=True))
+        last = (
+            after[:, -1]
+            if lengths is None
+            else after[torch.arange(B, device=after.device), lengths.to(after.device) - 1]
+        )
+        return attentions, last
+
+    def _first(self, num_clips: int, state: State) -> Tensor:
+        shape = (num_clips, *self.slots.shape)
+        if state is None:
+            return self.slots.expand(shape)
+        if not isinstance(state, Tensor) or state.shape != shape:
+            got = list(state.shape) if isinstance(state, Tensor) else type(state).__name__
+            raise ValueError(f"Expected 'state' as an earlier scan gave it, slots of shape {list(shape)} (got {got})")
+        return state
+
+    def extra_repr(self) -> str:
+        return f"{self.channels}, num_nodes={self.num_nodes}, carry={self.carry}"
+
+
+def _places(x: Tensor) -> Tensor:
+    """How far every pixel is from the four sides, as fractions of the frame: :math:`(H, W, 4)`."""
+    H, W = x.shape[-2:]
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    down = (torch.arange(H, dtype=dtype, device=x.device) + 0.5) / H
+    right = (torch.arange(W, dtype=dtype, device=x.device) + 0.5) / W
+    row, col = torch.meshgrid(down, right, indexing="ij")
+    return torch.stack([col, row, 1 - col, 1 - row], dim=-1).to(x.dtype)

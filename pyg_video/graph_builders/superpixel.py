@@ -1,0 +1,91 @@
+"""Nodes on superpixels."""
+
+import math
+from functools import partial
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+from ..data import Regions
+from .base import GraphBuilder
+from .segments import optional, segment_regions
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+
+
+class SuperpixelGraph(GraphBuilder):
+    r"""Superpixels of the feature map by SLIC (Achanta et al., TPAMI 2012), of scikit-image.
+
+    Pixels gather around seeds on a regular grid by
+
+    .. math:: \frac{\lVert X_p - X_q \rVert^2}{C} + \Big(m \, \frac{\lVert p - q \rVert}{S}\Big)^2
+
+    with features scaled to :math:`[0, 1]` within the frame, :math:`S` the distance of the seeds and :math:`m` the
+    ``compactness``. Node :math:`n` is the superpixel of seed :math:`n` in every frame. Where a map has room for fewer
+    seeds than nodes, or a superpixel loses all of its pixels, nodes are out of the graph's ``mask``.
+
+    Deterministic, nothing to learn, and no gradient through the assignment: only through the pixels' features. Frames
+    go to the CPU one by one. Needs ``pip install "pyg_video[superpixels]"``.
+
+    Args:
+        channels: channels of the feature map.
+        num_nodes: superpixels a frame, at most.
+        compactness: weight :math:`m` of distance against likeness.
+        iterations: of the assignment.
+        edge_index: edges of one frame; by default all pairs, each node with itself included.
+        connect: a rule instead of ``edge_index``, see :class:`GraphBuilder`.
+
+    Shapes:
+        - **x:** :math:`(B, T, C, H, W)`
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        num_nodes: int,
+        *,
+        compactness: float = 0.3,
+        iterations: int = 10,
+        edge_index: Tensor | None = None,
+        connect: str | nn.Module | None = None,
+    ) -> None:
+        super().__init__(channels, num_nodes, edge_index=edge_index, connect=connect)
+        if compactness <= 0 or iterations < 1:
+            raise ValueError(
+                f"Expected 'compactness' above 0 and 'iterations' of at least 1 (got {compactness} and {iterations})"
+            )
+        optional("skimage", "scikit-image")
+        self.compactness = compactness
+        self.iterations = iterations
+
+    def regions(self, x: Tensor) -> Regions:
+        num_seeds = _num_seeds(self.num_nodes, (x.size(-2), x.size(-1)))
+        return segment_regions(x, partial(self._segment, num_seeds=num_seeds), self.num_nodes)
+
+    def _segment(self, frame: "ndarray", num_seeds: int) -> "ndarray":
+        labels: ndarray = optional("skimage.segmentation", "scikit-image").slic(
+            frame,
+            n_segments=num_seeds,
+            compactness=self.compactness * math.sqrt(self.channels),
+            max_num_iter=self.iterations,
+            channel_axis=-1,
+            convert2lab=False,
+            enforce_connectivity=False,  # it would number the superpixels anew in every frame
+            start_label=0,
+        )
+        return labels
+
+    def extra_repr(self) -> str:
+        return f"{self.channels}, num_nodes={self.num_nodes}, compactness={self.compactness}"
+
+
+def _num_seeds(num_nodes: int, size: tuple[int, int]) -> int:
+    """The largest number of seeds to ask for that gives ``num_nodes`` at most: SLIC rounds it to a grid."""
+    grid = optional("skimage.util", "scikit-image").regular_grid
+
+    def seeds(asked: int) -> int:
+        steps = grid((1, *size), asked)
+        return math.prod(len(range(n)[step]) for n, step in zip((1, *size), steps, strict=True))
+
+    return max(asked for asked in range(1, num_nodes + 1) if seeds(asked) <= num_nodes)

@@ -1,0 +1,62 @@
+"""Nodes as tokens that learn where to look."""
+
+import torch
+from torch import Tensor, nn
+
+from ..data import Regions
+from ..functional import kernel_boxes, pool
+from .base import GraphBuilder
+
+
+class TokenLearnerGraph(GraphBuilder):
+    r"""Spatial attention maps by a small convolutional net: TokenLearner (Ryoo et al., NeurIPS 2021).
+
+    .. math::
+        A_n = \sigma\big(\alpha_n(X)\big), \qquad v_n = \frac{1}{H W} \sum_p A_{np} X_p
+
+    with :math:`\alpha` of four 3 x 3 convolutions of :math:`N` channels, GELUs between them, on features normalised
+    over their channels [code]. Tokens are means over the whole map, as in the paper (the released code sums by default,
+    which depends on the map's size), not over the weights: a token whose map is near zero is near zero. Nodes go back
+    by the same maps, where the paper's TokenFuser learns others.
+
+    Args:
+        channels: channels of the feature map.
+        num_nodes: tokens a frame.
+        edge_index: edges of one frame; by default all pairs, each node with itself included.
+        connect: a rule instead of ``edge_index``, see :class:`GraphBuilder`.
+
+    Shapes:
+        - **x:** :math:`(B, T, C, H, W)`
+
+    Example:
+        >>> graph = TokenLearnerGraph(8, num_nodes=4)(torch.randn(1, 2, 8, 7, 5))
+        >>> graph.frames.shape, bool(((graph.kernel > 0) & (graph.kernel < 1)).all())
+        (torch.Size([1, 2, 4, 8]), True)
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        num_nodes: int,
+        *,
+        edge_index: Tensor | None = None,
+        connect: str | nn.Module | None = None,
+    ) -> None:
+        super().__init__(channels, num_nodes, edge_index=edge_index, connect=connect)
+        self.norm = nn.LayerNorm(channels)
+        widths = (channels, num_nodes, num_nodes, num_nodes)
+        convs = [nn.Conv2d(width, num_nodes, 3, padding=1, bias=False) for width in widths]
+        gelu = nn.GELU(approximate="tanh")
+        self.attention = nn.Sequential(convs[0], gelu, convs[1], gelu, convs[2], gelu, convs[3])
+
+    def regions(self, x: Tensor) -> Regions:
+        frames = self.norm(x.flatten(0, 1).movedim(1, -1)).movedim(-1, 1)  # [B*T, C, H, W]
+        logits = self.attention(frames)
+        kernel = logits.to(torch.promote_types(logits.dtype, torch.float32)).sigmoid().unflatten(0, x.shape[:2])
+        return Regions(kernel_boxes(kernel), kernel)
+
+    def reduce(self, x: Tensor, kernel: Tensor) -> Tensor:
+        return pool(x, kernel / kernel.shape[-2:].numel())
+
+    def extra_repr(self) -> str:
+        return f"{self.channels}, num_nodes={self.num_nodes}"

@@ -1,0 +1,68 @@
+"""One model, any way to make its nodes: the comparison of DyReg-GNN, and beyond."""
+
+from torch import nn
+
+from ..functional import check_option
+from ..graph_builders import CONNECT, REGION_BUILDERS, resolve_builder
+from ..layers import GraphBlock, KernelEmbedding, ToVector
+from .baselines import digit_backbone
+from .classifier import Option, VideoClassifier
+from .dyreg import dyreg_processor
+from .heads import GraphHead, PoolHead
+from .registry import register_model
+
+
+@register_model
+def graph_sync_mnist(
+    num_classes: int = 46,
+    *,
+    frame: int = 64,
+    channels: tuple[int, ...] = (16, 32, 32),
+    strides: tuple[int, ...] = (2, 2, 1),
+    builder: str = "dyreg",
+    connect: str = "default",
+    output: str = "vector",
+    num_stages: int = 3,
+    arrangement: tuple[int, ...] = (3, 3),
+    region_channels: int = 128,
+    anchors: str = "grid",
+    gain: float = 0.3,
+    readout: str = "last",
+    residual_scale: float = 0.0,
+) -> VideoClassifier:
+    """The backbone and the recurrent graph of ``dyreg_gnn_sync_mnist`` behind any builder.
+
+    Args:
+        num_classes: number of classes.
+        frame: side of the frames.
+        channels: channels of each stage of the backbone; nodes have those of the last.
+        strides: stride of each stage of the backbone.
+        builder: how nodes are made, see :func:`~pyg_video.graph_builders.resolve_builder`. ``"box"`` takes the boxes of
+            the data.
+        connect: ``"default"``, the builder's own edges, or ``"complete"``, ``"overlap"``, ``"knn"``, ``"attention"``.
+        output: ``"vector"``: the nodes decide the class; ``"map"``: they go back onto the last feature map.
+        num_stages: iterations of time and space.
+        arrangement: rows and columns of regions, or their product nodes.
+        region_channels: size of the vectors that decide the regions of DyReg-GNN.
+        anchors: these start at the ``"center"`` or on a ``"grid"``.
+        gain: first value of their gain, see :class:`~pyg_video.graph_builders.RegionGraph`.
+        readout: features of the ``"last"`` frame, or their ``"mean"`` over frames.
+        residual_scale: with ``output="map"``, see :class:`~pyg_video.layers.GraphBlock`.
+    """
+    check_option("output", output, ("vector", "map"))
+    check_option("connect", connect, ("default", *CONNECT))
+    if len(arrangement) != 2:
+        raise ValueError(f"Expected 'arrangement' to be rows and columns of regions (got {arrangement})")
+    backbone = digit_backbone(frame, channels, strides)
+    last = backbone.info[-1]
+    C, size = last.channels, (-(-frame // last.stride),) * 2
+    options: dict[str, Option] = {} if connect == "default" else {"connect": connect}
+    if builder in REGION_BUILDERS:
+        options |= {"region_channels": region_channels, "anchors": anchors, "gain": gain}
+    nodes = resolve_builder(builder, C, size=size, arrangement=(arrangement[0], arrangement[1]), **options)
+    processor = nn.Sequential(KernelEmbedding(C, size), dyreg_processor(C, num_stages))
+    if output == "vector":
+        head = GraphHead(nodes, processor, channels=C, num_classes=num_classes, readout=ToVector(readout))
+        return VideoClassifier(backbone, head)
+    block = GraphBlock(nodes, processor, channels=C, residual_scale=residual_scale)
+    return VideoClassifier(backbone, PoolHead(C, num_classes, readout=readout), blocks={last.name: block})
