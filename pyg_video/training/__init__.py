@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .scored_clips import ScoredClips, configured_clips, recorded_clips
     from .something_something import SomethingSomethingData
     from .video_data import VideoData
+    from .video_evaluation import evaluate_videos
 
 __all__ = [
     "AtomicCheckpointIO",
@@ -48,6 +49,7 @@ __all__ = [
     "best_checkpoint",
     "configured_clips",
     "evaluate",
+    "evaluate_videos",
     "last_checkpoint",
     "load_trained",
     "recorded_clips",
@@ -55,8 +57,8 @@ __all__ = [
 ]
 
 _HOMES = (
-    *("scored_clips", "loading", "evaluation", "evaluation_report", "batches", "callbacks", "data", "module"),
-    *("something_something", "video_data", "distillation", "region_agreement"),
+    *("scored_clips", "loading", "evaluation", "evaluation_report", "video_evaluation", "batches"),
+    *("callbacks", "data", "module", "something_something", "video_data", "distillation", "region_agreement"),
 )
 """Modules that have them; those that need no Lightning first."""
 

@@ -83,7 +83,7 @@ class SomethingSomethingData(VideoData):
         )
         self.test_split, self.test_frame = test_split, test_frame
         self.test_clips, self.test_crops = test_clips, test_crops
-        self.flip, self.seed, self.batch_size = flip, seed, batch_size
+        self.sampling, self.flip, self.seed, self.batch_size = sampling, flip, seed, batch_size
         self.test_batch_size = test_batch_size or max(2, batch_size // (test_clips * test_crops))
         self.num_workers = min(8, len(os.sched_getaffinity(0))) if num_workers is None else num_workers
         self._frame = frame
