@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .something_something import SomethingSomethingData
     from .video_data import VideoData
     from .video_evaluation import evaluate_videos
+    from .video_prediction import VideoPrediction, predict_video
 
 __all__ = [
     "AtomicCheckpointIO",
@@ -45,6 +46,7 @@ __all__ = [
     "SyncMNISTData",
     "VideoClassification",
     "VideoData",
+    "VideoPrediction",
     "WholeBatches",
     "best_checkpoint",
     "configured_clips",
@@ -52,12 +54,13 @@ __all__ = [
     "evaluate_videos",
     "last_checkpoint",
     "load_trained",
+    "predict_video",
     "recorded_clips",
     "write_evaluation",
 ]
 
 _HOMES = (
-    *("scored_clips", "loading", "evaluation", "evaluation_report", "video_evaluation", "batches"),
+    *("scored_clips", "loading", "evaluation", "evaluation_report", "video_evaluation", "video_prediction", "batches"),
     *("callbacks", "data", "module", "something_something", "video_data", "distillation", "region_agreement"),
 )
 """Modules that have them; those that need no Lightning first."""

@@ -96,5 +96,8 @@ def export(checkpoint: Path, *, metric: str, score: Tensor | None, clips_per_epo
     metadata: dict[str, Json] = {"epoch": saved["epoch"], "step": saved["global_step"]}
     if clips_per_epoch is not None:
         metadata["videos"] = (saved["epoch"] + 1) * clips_per_epoch
+    for name in ("frame_size", "num_frames"):  # of the clips that it was trained on
+        if (size := saved["hyper_parameters"].get(name)) is not None:
+            metadata[name] = size
     metadata |= {"label_names": task.label_names, metric: None if score is None else float(score)}
     return save_model(task.net, checkpoint.with_suffix(".safetensors"), metadata)

@@ -36,7 +36,9 @@ USER_ERRORS = (ValueError, OSError)
 """What a wrong option, file or value raises."""
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """Whose mistakes are :data:`USER_ERRORS`."""
+
     def error(self, message: str) -> NoReturn:
         raise ValueError(f"{message}; {self.prog} --help lists all options")
 
@@ -52,8 +54,8 @@ def in_one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-def _evaluate_parser() -> _Parser:
-    parser = _parser("evaluate", _EVALUATE)
+def _evaluate_parser() -> Parser:
+    parser = make_parser("evaluate", _EVALUATE)
     add = parser.add_argument
     add("--checkpoint", required=True, metavar="FILE", help=".safetensors of save_model, or .ckpt of pyg-video fit")
     clips = parser.add_mutually_exclusive_group(required=True)
@@ -145,7 +147,7 @@ def _evaluate_clips(options: argparse.Namespace, trained: Trained) -> Evaluation
 
 
 def _cost(arguments: Sequence[str]) -> int:
-    parser = _parser("cost", _COST)
+    parser = make_parser("cost", _COST)
     add = parser.add_argument
     add("--model", required=True, metavar="NAME", help="one of pyg_video.models.list_models()")
     add("--options", nargs="*", default=[], metavar="NAME=VALUE", help="options of the model; values as in JSON")
@@ -197,8 +199,9 @@ def _in_words(name: str, cost: Cost) -> str:
     return "\n".join(lines)
 
 
-def _parser(command: str, description: str) -> _Parser:
-    return _Parser(
+def make_parser(command: str, description: str) -> Parser:
+    """The parser of one command."""
+    return Parser(
         prog=f"pyg-video {command}",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,

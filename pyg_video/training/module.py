@@ -60,6 +60,8 @@ class VideoClassification(LightningModule):
         optimizer: ``"adamw"``, or ``"sgd"`` with momentum 0.9, as the papers train on real video.
         drops: shares of all steps after each of which the learning rate is a tenth of that before, such as
             ``(0.33, 0.5, 0.67)``; none for the cosine.
+        num_frames: frames of a clip, noted in checkpoints for those who use the model. The command line sets it from
+            the data.
 
     Attributes:
         extra_losses: functions of the batch, called after the model saw it; a training step adds what they give to
@@ -88,6 +90,7 @@ class VideoClassification(LightningModule):
         warmup_steps: int = 500,
         optimizer: str = "adamw",
         drops: tuple[float, ...] = (),
+        num_frames: int | None = None,
         backbone_from: str | None = None,
     ) -> None:
         super().__init__()
@@ -102,6 +105,7 @@ class VideoClassification(LightningModule):
         self.save_hyperparameters()
         self.optimizer, self.drops = optimizer, tuple(drops)
         self.lr, self.weight_decay, self.warmup_steps = lr, weight_decay, warmup_steps
+        self.num_frames = num_frames
         self.backbone_from = backbone_from
         self.label_names = tuple(label_names)
         self.extra_losses: list[Callable[[Clips], Tensor]] = []

@@ -86,7 +86,7 @@ class SomethingSomethingData(VideoData):
         self.sampling, self.flip, self.seed, self.batch_size = sampling, flip, seed, batch_size
         self.test_batch_size = test_batch_size or max(2, batch_size // (test_clips * test_crops))
         self.num_workers = min(8, len(os.sched_getaffinity(0))) if num_workers is None else num_workers
-        self._frame = frame
+        self._frame, self.num_frames = frame, num_frames
 
     # Made when first used: who scores a model needs the videos of one split alone.
 
