@@ -32,7 +32,7 @@ Print parameters, multiply-adds and latency of a named model on one clip.
 
 _DATA = ("SyncMNISTData", "MultiSyncMNISTData", "SomethingSomethingData")
 
-USER_ERRORS = (ValueError, OSError)
+USER_ERRORS = (ValueError, OSError, ModuleNotFoundError)
 """What a wrong option, file or value raises."""
 
 
@@ -57,7 +57,12 @@ def in_one_line(error: BaseException) -> str:
 def _evaluate_parser() -> Parser:
     parser = make_parser("evaluate", _EVALUATE)
     add = parser.add_argument
-    add("--checkpoint", required=True, metavar="FILE", help=".safetensors of save_model, or .ckpt of pyg-video fit")
+    add(
+        "--checkpoint",
+        required=True,
+        metavar="FILE",
+        help=".safetensors, .ckpt of pyg-video fit, or id on the Hub",
+    )
     clips = parser.add_mutually_exclusive_group(required=True)
     clips.add_argument("--trajectories", metavar="FILE", help="recorded trajectories: authors_5sync_test.npz")
     clips.add_argument("--config", metavar="FILE", help="configuration of a run: its test clips")
@@ -96,6 +101,7 @@ def _evaluate(arguments: Sequence[str]) -> int:
 
 
 def _evaluate_videos(options: argparse.Namespace, trained: Trained) -> Evaluation:
+    from ..checkpoints import find_checkpoint
     from .scored_clips import check_classes, configured_data, in_short
     from .something_something import SomethingSomethingData
     from .video_evaluation import evaluate_videos
@@ -117,12 +123,13 @@ def _evaluate_videos(options: argparse.Namespace, trained: Trained) -> Evaluatio
         num_videos=options.clips,
         precision=options.precision,
         device=options.device,
-        checkpoint=in_short(options.checkpoint),
+        checkpoint=in_short(find_checkpoint(options.checkpoint)),
         progress=True,
     )
 
 
 def _evaluate_clips(options: argparse.Namespace, trained: Trained) -> Evaluation:
+    from ..checkpoints import find_checkpoint
     from .evaluation import evaluate
     from .scored_clips import check_fit, configured_clips, in_short, recorded_clips
 
@@ -141,7 +148,7 @@ def _evaluate_clips(options: argparse.Namespace, trained: Trained) -> Evaluation
         batch_size=100 if options.batch_size is None else options.batch_size,
         precision=options.precision,
         device=options.device,
-        checkpoint=in_short(options.checkpoint),
+        checkpoint=in_short(find_checkpoint(options.checkpoint)),
         progress=True,
     )
 

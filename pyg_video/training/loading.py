@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from ..checkpoints import checkpoint_info, load_model
+from ..checkpoints import checkpoint_info, find_checkpoint, load_model
 from ..models import VideoClassifier
 
 if TYPE_CHECKING:
@@ -36,12 +36,15 @@ class Trained(NamedTuple):
 def load_trained(path: str | os.PathLike[str]) -> Trained:
     """The model of a ``.safetensors`` or of a Lightning ``.ckpt`` file, on the CPU and in evaluation mode.
 
+    Folders and ids of the Hugging Face Hub will do as well, see :func:`~pyg_video.checkpoints.load_model`.
+
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the file is truncated or of another kind, or does not fit the model that it names.
     """
     if Path(path).suffix == ".ckpt":
         return _load_lightning(Path(path))
+    path = find_checkpoint(path)
     about = checkpoint_info(path).metadata
     names = about.get("label_names")
     sizes = (about.get(name) for name in ("frame_size", "num_frames"))

@@ -74,7 +74,12 @@ def _parser() -> Parser:
     parser = make_parser("predict", _PREDICT)
     add = parser.add_argument
     add("videos", nargs="+", metavar="VIDEO", help="files of any length, frame rate and size")
-    add("--checkpoint", required=True, metavar="FILE", help=".safetensors of save_model, or .ckpt of pyg-video fit")
+    add(
+        "--checkpoint",
+        required=True,
+        metavar="FILE",
+        help=".safetensors, .ckpt of pyg-video fit, or id on the Hub",
+    )
     add("--output", default="predictions", metavar="FOLDER", help="where to write (default: predictions)")
     add("--top", type=int, default=5, metavar="K", help="classes to tell (default: 5)")
     add("--frames", type=int, metavar="T", help="frames that the model sees (default: as in its training, else 16)")
