@@ -8,6 +8,7 @@ import yaml
 
 from pyg_video.checkpoints import save_model
 from pyg_video.models import create_model
+from pyg_video.training import load_trained
 from pyg_video.training.cli import main
 
 FOLDER = Path(__file__).parents[2] / "examples" / "configs" / "something_something"
@@ -89,3 +90,28 @@ def test_three_teachers_hand_on_their_regions(command, something_v2, tmp_path):
         save_model(create_model("dyreg_tsm_resnet50", frame=80, stages=(stage,)), folder / "best.safetensors")
     code, error = command("fit", f"--config={config}", *tiny(something_v2, 80))
     assert code == 0, error
+
+
+def test_one_command_each_to_train_resume_evaluate_and_predict(command, something_v2, tmp_path):
+    config = FOLDER / "v1_tsm_resnet18_dyreg.yaml"
+    options = [option for option in tiny(something_v2, 32) if "fast_dev_run" not in option]
+    options += ["--data.version=v2", "--data.test_frame=32", "--trainer.log_every_n_steps=1"]
+    options += ["--model.model_options.stages=[3]"]
+    run = ("fit", f"--config={config}", *options, "--trainer.limit_train_batches=1")
+    code, error = command(*run, "--trainer.max_epochs=1")
+    assert code == 0, error
+    folder = tmp_path / "runs" / "something_something" / "v1_tsm_resnet18_dyreg" / "version_0"
+    last = folder / "checkpoints" / "last.ckpt"
+    assert command(*run, "--trainer.max_epochs=2", f"--ckpt_path={last}")[0] == 0
+    best = folder / "checkpoints" / "best.safetensors"
+    scored = ("--config", folder / "config.yaml", "--checkpoint", best, "--output", tmp_path / "scores")
+    assert command("evaluate", *scored) == (0, "")
+    protocol = json.loads((tmp_path / "scores" / "scores.json").read_text())["protocol"]
+    assert protocol["views"] == "1 central crop x 1 clip a video"
+    assert protocol["videos"] == "Something-Something v2, validation split, 3, none left out"
+    video = something_v2 / "20bn-something-something-v2" / "109.webm"
+    assert command("predict", video, "--checkpoint", best, "--output", tmp_path / "looks") == (0, "")
+    trained = load_trained(best)
+    assert (trained.num_frames, trained.frame_size) == (2, 32)
+    assert trained.label_names[93].startswith("Pushing")
+    assert (tmp_path / "looks" / "109_regions.mp4").is_file()
