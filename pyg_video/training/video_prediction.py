@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -78,8 +79,8 @@ def predict_video(
     size that they were trained on.
 
     Args:
-        model: a trained model, or its file: ``.safetensors`` of ``save_model``, ``.ckpt`` of ``pyg-video fit``, or the
-            id of one on the Hugging Face Hub.
+        model: a trained model, which stays as it is; or its file, ``.safetensors`` of ``save_model`` or ``.ckpt`` of
+            ``pyg-video fit``; or the id of one on the Hugging Face Hub.
         path: any video that ffmpeg reads.
         num_frames: frames that the model sees; by default those of its training, where the checkpoint tells, else 16;
             a model on grey without such a note sees all frames of a shorter video once.
@@ -100,7 +101,7 @@ def predict_video(
         (torch.Size([10]), [torch.Size([8, 9, 4])])
     """
     trained = as_trained(model)
-    net = trained.model.eval()
+    net = trained.model
     colour = net.backbone.in_channels == 3
     views = (6 if colour else 1) if views is None else views
     check_option("views", views, _VIEWS)
@@ -113,7 +114,7 @@ def predict_video(
     number = segment_indices(info.num_frames, T, 2 if views == 6 else 1)
     pixels = _views(decode_frames(path, number.flatten().tolist()), T, _frame_size(trained, colour), views)
     where = choose_device(device)
-    probability, regions = _run(net.to(where), _input(pixels, colour).to(where))
+    probability, regions = _run(_ready(net, where), _input(pixels, colour).to(where))
     middle = 0 if views == 1 else 2  # of the first clip
     seconds = info.num_frames / info.frame_rate if info.frame_rate else T / 5
     return VideoPrediction(
@@ -132,6 +133,13 @@ def as_trained(model: Trained | VideoClassifier | str | os.PathLike[str]) -> Tra
     if isinstance(model, VideoClassifier):
         return Trained(model, ())
     return load_trained(model)
+
+
+def _ready(model: VideoClassifier, device: torch.device) -> VideoClassifier:
+    """The model in evaluation mode on a device: itself, or a copy."""
+    if not model.training and next(model.parameters()).device == device:
+        return model
+    return copy.deepcopy(model).eval().to(device)
 
 
 @torch.no_grad()

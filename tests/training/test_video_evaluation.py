@@ -3,12 +3,14 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from pyg_video.backbones import SmallCNN
 from pyg_video.checkpoints import save_model
 from pyg_video.models import PoolHead, VideoClassifier, create_model, register_model
-from pyg_video.training import SomethingSomethingData, evaluate_videos
+from pyg_video.training import SomethingSomethingData, evaluate_videos, video_evaluation
 from pyg_video.training.cli import main
+from pyg_video.training.video_scores import VideoScores
 
 SMALL = {"num_frames": 2, "frame": 28, "test_frame": 32, "batch_size": 4, "num_workers": 0, "test_batch_size": 1}
 
@@ -97,6 +99,14 @@ def test_an_interrupted_evaluation_goes_on_where_it_was(model, data, tmp_path):
     assert evaluate_videos(third, data(), tmp_path / "part").top1 == whole.top1  # complete: nothing to do
 
 
+def test_scores_are_written_on_the_way(model, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(video_evaluation, "_EVERY", 0.0)
+    written = []
+    monkeypatch.setattr(VideoScores, "write", lambda self: written.append(len(self.missing())))
+    evaluate_videos(model, data(), tmp_path)
+    assert written == [2, 1, 0, 0]  # after every batch of one video, and at the end
+
+
 def test_scores_by_another_protocol_are_not_mixed(model, data, tmp_path):
     evaluate_videos(model, data(), tmp_path)
     with pytest.raises(ValueError, match="same evaluation .*got others: views '3 crops x 2 clips"):
@@ -154,6 +164,15 @@ def test_one_command_prints_the_protocol_and_writes_the_tables(command, tmp_path
     assert len(classes) == 174
 
 
+def test_ctrl_c_says_how_to_go_on(command, monkeypatch):
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(video_evaluation, "class_scores", stop)
+    code, _, error = command()
+    assert (code, error) == (130, "\nStopped; the scores of videos are kept, and the same command goes on from here.\n")
+
+
 def test_a_damaged_video_ends_in_one_line_and_what_was_scored_is_kept(command, something_v2, tmp_path):
     path = something_v2 / "20bn-something-something-v2" / "107.webm"
     whole = path.read_bytes()
@@ -161,5 +180,7 @@ def test_a_damaged_video_ends_in_one_line_and_what_was_scored_is_kept(command, s
     code, _, error = command("--batch-size", 1)
     assert (code, error.count("\n")) == (2, 1), error
     assert f"Expected a whole video in '{path}'" in error
+    kept = load_file(tmp_path / "out" / "video_scores.safetensors")["scores"]
+    assert kept.isfinite().all(dim=1).tolist() == [True, False, False]
     path.write_bytes(whole)
     assert command("--batch-size", 1)[0] == 0

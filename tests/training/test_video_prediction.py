@@ -90,6 +90,13 @@ def test_the_views_are_averaged(make_video, tmp_path):
         predict_video(model, path, num_frames=0)
 
 
+def test_the_model_stays_as_it_is(clips):
+    model = load_model(SHIPPED).train()
+    found = predict_video(model, clips[0][0])
+    assert model.training
+    torch.testing.assert_close(found.probability, predict_video(SHIPPED, clips[0][0]).probability)
+
+
 def test_a_checkpoint_tells_the_frames_of_its_training(make_video, tmp_path):
     note = {"num_frames": 3, "frame_size": 56, "label_names": list("abcd")}
     saved = save_model(create_model("looking_rgb"), tmp_path / "looking.safetensors", note)
