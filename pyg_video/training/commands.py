@@ -108,10 +108,9 @@ def _evaluate_videos(options: argparse.Namespace, trained: Trained) -> Evaluatio
 
     name, given = configured_data(options.config, _DATA)
     changed = {"root": options.root, "test_batch_size": options.batch_size, "num_workers": options.workers}
+    given |= {key: value for key, value in changed.items() if value is not None}
     try:
-        data = SomethingSomethingData(
-            **{**given, **{key: value for key, value in changed.items() if value is not None}}
-        )
+        data = SomethingSomethingData(**given)
     except TypeError as error:
         raise ValueError(f"Expected options of {name} in '{options.config}' (got {error})") from error
     check_classes(trained, data.num_classes, data.label_names)

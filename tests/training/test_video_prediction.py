@@ -90,6 +90,14 @@ def test_the_views_are_averaged(make_video, tmp_path):
         predict_video(model, path, num_frames=0)
 
 
+def test_regions_are_drawn_on_the_middle_of_the_frame(tmp_path):
+    frames = torch.zeros(4, 3, 48, 144)
+    frames[..., 48:96] = 1
+    path = save_mp4(tmp_path / "clip.mp4", frames)
+    for views in (1, 3, 6):
+        assert predict_video(create_model("looking_rgb"), path, num_frames=2, views=views).frames.min() > 200
+
+
 def test_the_model_stays_as_it_is(clips):
     model = load_model(SHIPPED).train()
     found = predict_video(model, clips[0][0])
