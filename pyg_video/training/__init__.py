@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .batches import EpochBatches, WholeBatches
+    from .cached_features import CachedFeatures
     from .callbacks import (
         AtomicCheckpointIO,
         BestCheckpoint,
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from .distillation import OffsetDistillation
     from .evaluation import Evaluation, Score, evaluate
     from .evaluation_report import write_evaluation
+    from .extractors import load_extractor
     from .loading import load_trained
     from .module import Prediction, VideoClassification
     from .region_agreement import RegionAgreement
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AtomicCheckpointIO",
     "BestCheckpoint",
+    "CachedFeatures",
     "ClipBatches",
     "ClipData",
     "EpochBatches",
@@ -53,6 +56,7 @@ __all__ = [
     "evaluate",
     "evaluate_videos",
     "last_checkpoint",
+    "load_extractor",
     "load_trained",
     "predict_video",
     "recorded_clips",
@@ -60,8 +64,9 @@ __all__ = [
 ]
 
 _HOMES = (
-    *("scored_clips", "loading", "evaluation", "evaluation_report", "video_evaluation", "video_prediction", "batches"),
-    *("callbacks", "data", "module", "something_something", "video_data", "distillation", "region_agreement"),
+    *("scored_clips", "loading", "extractors", "evaluation", "evaluation_report", "video_evaluation"),
+    *("video_prediction", "batches", "callbacks", "data", "cached_features", "module", "something_something"),
+    *("video_data", "distillation", "region_agreement"),
 )
 """Modules that have them; those that need no Lightning first."""
 
