@@ -105,10 +105,8 @@ def predict_video(
     colour = net.backbone.in_channels == 3
     views = (6 if colour else 1) if views is None else views
     check_option("views", views, _VIEWS)
-    if net.backbone.in_channels not in (1, 3):
-        raise ValueError(
-            f"Expected a model on grey or colour frames (got one on {net.backbone.in_channels} channels, such as features)"
-        )
+    if (channels := net.backbone.in_channels) not in (1, 3):
+        raise ValueError(f"Expected a model on grey or colour frames (got one on {channels} channels, maybe features)")
     if net.takes_boxes:
         raise ValueError("Expected a model that finds its regions by itself (got one on given boxes)")
     if num_frames is not None and num_frames < 1:
