@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ..backbones import Stage, VideoBackbone, run_stage, scan_stage, taken_by
 from ..functional import check_lengths
 from ..layers import scan
+from .hub import HubMixin
 
 Option: TypeAlias = "bool | int | float | str | tuple[Option, ...]"
 """What an option of a named model can be: JSON can hold it."""
@@ -20,7 +21,7 @@ class ModelRecipe(NamedTuple):
     options: dict[str, Option]
 
 
-class VideoClassifier(nn.Module):
+class VideoClassifier(HubMixin, nn.Module):
     """Video to class scores: a backbone, blocks between its stages, a head.
 
     Frames beyond a clip's ``lengths`` count neither in graphs nor in the head; a backbone that mixes frames (TSM, C2D,

@@ -1,10 +1,15 @@
 """DyReg-GNN in the paper's ResNets, by name."""
 
-from ..backbones import resnet, tsm_resnet
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from torch import nn
+
+from ..backbones import StagedBackbone, resnet, tsm_resnet
 from .classifier import VideoClassifier
 from .dyreg_block import dyreg_block
 from .heads import PoolHead
-from .insert import insert_block
+from .placement import place_block
 from .registry import register_model
 
 PLACES = {3: "layer2.2", 4: "layer3.4", 5: "layer4.1"}  # the bottlenecks of the released model, by the paper's stage
@@ -26,6 +31,7 @@ def dyreg_tsm_resnet50(
     weights: str = "",
     shift_div: int = 8,
     online: bool = False,
+    dropout: float = 0.0,
 ) -> VideoClassifier:
     """DyReg-GNN in a TSM-ResNet-50, as released for Something-Something (Duta et al., NeurIPS 2021).
 
@@ -45,25 +51,45 @@ def dyreg_tsm_resnet50(
         weights: torchvision's weights to start from, such as ``"IMAGENET1K_V1"``; ``""`` for none.
         shift_div: one channel in so many moves from each side.
         online: only from the frame before, for streams.
+        dropout: of the pooled features; 0.5 in the published runs.
     """
-    if not stages or len(set(stages)) != len(stages) or not set(stages) <= set(PLACES):
-        raise ValueError(f"Expected 'stages' out of 3, 4 and 5, each once (got {stages})")
     backbone = tsm_resnet(50, weights=weights or None, shift_div=shift_div, online=online)
+    block = partial(
+        dyreg_block,
+        nodes=nodes,
+        region_channels=region_channels,
+        num_stages=num_stages,
+        anchors=anchors,
+        gain=gain,
+        residual_scale=residual_scale,
+    )
+    insert_graphs(backbone, stages, PLACES, frame, block)
+    return VideoClassifier(backbone, PoolHead(backbone.info[-1].channels, num_classes, dropout=dropout))
+
+
+def insert_graphs(
+    backbone: StagedBackbone,
+    stages: Sequence[int],
+    places: Mapping[int, str],
+    frame: int,
+    block: Callable[..., nn.Module],
+) -> None:
+    """Put a block of DyReg-GNN behind the 3 x 3 convolution of one residual block in each of some stages.
+
+    Args:
+        backbone: a ResNet.
+        stages: the stages that get a block, by the paper's numbers.
+        places: the residual blocks, by stage.
+        frame: side of the frames trained on.
+        block: :func:`~pyg_video.models.dyreg_block` with its options.
+    """
+    if not stages or len(set(stages)) != len(stages) or not set(stages) <= set(places):
+        raise ValueError(f"Expected 'stages' out of 3, 4 and 5, each once (got {tuple(stages)})")
     for stage in stages:
-        channels = 32 * 2 ** (stage - 1)  # of the bottleneck
-        block = dyreg_block(
-            channels,
-            (-(-frame // 2**stage),) * 2,
-            nodes=nodes,
-            node_channels=_WIDEST_GRAPH if channels > _WIDEST_GRAPH else None,
-            region_channels=region_channels,
-            num_stages=num_stages,
-            anchors=anchors,
-            gain=gain,
-            residual_scale=residual_scale,
-        )
-        insert_block(backbone, f"{PLACES[stage]}.conv2", block)
-    return VideoClassifier(backbone, PoolHead(backbone.info[-1].channels, num_classes))
+        channels = 32 * 2 ** (stage - 1)  # of the 3 x 3 convolution
+        width = _WIDEST_GRAPH if channels > _WIDEST_GRAPH else None
+        side = -(-frame // 2**stage)
+        place_block(backbone, f"{places[stage]}.conv2", block(channels, (side, side), node_channels=width))
 
 
 @register_model

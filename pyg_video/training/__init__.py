@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .batches import EpochBatches, WholeBatches
     from .cached_features import CachedFeatures
-    from .callbacks import AtomicCheckpointIO, BestCheckpoint, ExportBest, best_checkpoint, last_checkpoint
+    from .callbacks import (
+        AtomicCheckpointIO,
+        BestCheckpoint,
+        ExportBest,
+        FreezeBatchNorm,
+        best_checkpoint,
+        last_checkpoint,
+    )
     from .data import ClipBatches, ClipData, FreshClipBatches, MultiSyncMNISTData, SyncMNISTData
     from .distillation import OffsetDistillation
     from .evaluation import Evaluation, Score, evaluate
@@ -18,6 +25,8 @@ if TYPE_CHECKING:
     from .scored_clips import ScoredClips, configured_clips, recorded_clips
     from .something_something import SomethingSomethingData
     from .video_data import VideoData
+    from .video_evaluation import evaluate_videos
+    from .video_prediction import VideoPrediction, predict_video
 
 __all__ = [
     "AtomicCheckpointIO",
@@ -28,6 +37,7 @@ __all__ = [
     "EpochBatches",
     "Evaluation",
     "ExportBest",
+    "FreezeBatchNorm",
     "FreshClipBatches",
     "MultiSyncMNISTData",
     "OffsetDistillation",
@@ -39,20 +49,24 @@ __all__ = [
     "SyncMNISTData",
     "VideoClassification",
     "VideoData",
+    "VideoPrediction",
     "WholeBatches",
     "best_checkpoint",
     "configured_clips",
     "evaluate",
+    "evaluate_videos",
     "last_checkpoint",
     "load_extractor",
     "load_trained",
+    "predict_video",
     "recorded_clips",
     "write_evaluation",
 ]
 
 _HOMES = (
-    *("scored_clips", "loading", "extractors", "evaluation", "evaluation_report", "batches", "callbacks", "data"),
-    *("cached_features", "module", "something_something", "video_data", "distillation", "region_agreement"),
+    *("scored_clips", "loading", "extractors", "evaluation", "evaluation_report", "video_evaluation"),
+    *("video_prediction", "batches", "callbacks", "data", "cached_features", "module", "something_something"),
+    *("video_data", "distillation", "region_agreement"),
 )
 """Modules that have them; those that need no Lightning first."""
 

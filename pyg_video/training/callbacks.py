@@ -51,6 +51,18 @@ def best_checkpoint(monitor: str = "val/acc", mode: str = "max") -> BestCheckpoi
     return BestCheckpoint(monitor=monitor, mode=mode, filename="best", enable_version_counter=False)
 
 
+class FreezeBatchNorm(Callback):
+    """Batch norms use the statistics that they came with, also in training: for few clips a step, as RSTG trained.
+
+    Their scales and shifts are learned on.
+    """
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        for module in pl_module.modules():
+            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                module.eval()
+
+
 def last_checkpoint() -> ModelCheckpoint:
     """Keeps ``last.ckpt``, to resume from, after every epoch.
 
@@ -84,5 +96,8 @@ def export(checkpoint: Path, *, metric: str, score: Tensor | None, clips_per_epo
     metadata: dict[str, Json] = {"epoch": saved["epoch"], "step": saved["global_step"]}
     if clips_per_epoch is not None:
         metadata["videos"] = (saved["epoch"] + 1) * clips_per_epoch
+    for name in ("frame_size", "num_frames"):  # of the clips that it was trained on
+        if (size := saved["hyper_parameters"].get(name)) is not None:
+            metadata[name] = size
     metadata |= {"label_names": task.label_names, metric: None if score is None else float(score)}
     return save_model(task.net, checkpoint.with_suffix(".safetensors"), metadata)

@@ -45,7 +45,9 @@ class VideoCLI(LightningCLI):
                 "checkpoint.enable_version_counter": False,  # best.ckpt stays best.ckpt
             }
         )
-        for source, target in (("num_classes", "num_classes"), ("frame", "frame_size"), ("label_names", "label_names")):
+        renamed = {"frame": "frame_size"}
+        for source in ("num_classes", "frame", "label_names", "num_frames"):
+            target = renamed.get(source, source)
             parser.link_arguments(f"data.{source}", f"model.{target}", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
