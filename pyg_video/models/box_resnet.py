@@ -44,7 +44,7 @@ def box_tsm_resnet50(
         blocks[name] = dyreg_block(
             channels,
             (-(-frame // stride),) * 2,
-            nodes="box",
+            builder="box",
             node_channels=_WIDTHS[stride.bit_length() - 1],
             num_stages=num_stages,
             residual_scale=residual_scale,

@@ -2,8 +2,7 @@
 
 from torch import nn
 
-from ..functional import check_option
-from ..graph_builders import list_builders, resolve_builder
+from ..graph_builders import resolve_builder
 from ..graph_builders.resolve import REGION_BUILDERS
 from ..layers import GraphBlock, KernelEmbedding
 from .dyreg import dyreg_processor
@@ -15,7 +14,7 @@ def dyreg_block(
     channels: int,
     size: tuple[int, int],
     *,
-    nodes: str = "dyreg",
+    builder: str = "dyreg",
     node_channels: int | None = None,
     region_channels: int = 128,
     num_stages: int = 3,
@@ -23,12 +22,12 @@ def dyreg_block(
     gain: float = 0.0,
     residual_scale: float = 0.0,
 ) -> GraphBlock:
-    """Nine nodes, the graph of DyReg-GNN's released models, and the way back, as a residual block.
+    """Nine nodes (``"grid"``: 14), the graph of DyReg-GNN's released models, and the way back, as a residual block.
 
     Args:
         channels: channels of the feature map.
         size: height and width of the map trained on.
-        nodes: how nodes are made, see :func:`~pyg_video.graph_builders.resolve_builder`. The paper's (tables 5 and 6):
+        builder: how nodes are made, see :func:`~pyg_video.graph_builders.resolve_builder`. The paper has (tables 5, 6)
             ``"fixed"`` on a grid, ``"semantic"`` attention, ``"static"`` regions of the data set, ``"constant_time"``
             regions of the clip, ``"position_only"`` regions of a fixed size, ``"dyreg_lite"``, ``"dyreg"``, and the
             ``"box"`` of a detector.
@@ -39,9 +38,10 @@ def dyreg_block(
         gain: first value of the regions' gain, see :class:`~pyg_video.graph_builders.RegionGraph`.
         residual_scale: first value of the scale of the block's norm.
     """
-    check_option("nodes", nodes, list_builders())
     width = node_channels or channels
-    options = {"region_channels": region_channels, "anchors": anchors, "gain": gain} if nodes in REGION_BUILDERS else {}
-    builder = resolve_builder(nodes, width, size=size, arrangement=(_ROWS, _ROWS), **options)
+    options = (
+        {"region_channels": region_channels, "anchors": anchors, "gain": gain} if builder in REGION_BUILDERS else {}
+    )
+    nodes = resolve_builder(builder, width, size=size, arrangement=(_ROWS, _ROWS), **options)
     processor = nn.Sequential(KernelEmbedding(width, size), dyreg_processor(width, num_stages))
-    return GraphBlock(builder, processor, channels=channels, node_channels=node_channels, residual_scale=residual_scale)
+    return GraphBlock(nodes, processor, channels=channels, node_channels=node_channels, residual_scale=residual_scale)

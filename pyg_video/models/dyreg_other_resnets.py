@@ -19,7 +19,7 @@ def dyreg_tsm_resnet18(
     *,
     frame: int = 224,
     stages: tuple[int, ...] = (3, 4, 5),
-    nodes: str = "dyreg",
+    builder: str = "dyreg",
     region_channels: int = 128,
     num_stages: int = 3,
     anchors: str = "center",
@@ -36,7 +36,7 @@ def dyreg_tsm_resnet18(
         num_classes: number of classes.
         frame: side of the frames trained on.
         stages: the stages that get a block, by the paper's numbers.
-        nodes: how nodes are made, see :func:`~pyg_video.models.dyreg_block`.
+        builder: how nodes are made, see :func:`~pyg_video.models.dyreg_block`.
         region_channels: size of the vectors that decide the regions.
         num_stages: iterations of time and space.
         anchors: regions start at the ``"center"`` or on a ``"grid"``.
@@ -50,7 +50,7 @@ def dyreg_tsm_resnet18(
     backbone = tsm_resnet(18, weights=weights or None, shift_div=shift_div, online=online)
     block = partial(
         dyreg_block,
-        nodes=nodes,
+        builder=builder,
         region_channels=region_channels,
         num_stages=num_stages,
         anchors=anchors,
@@ -67,7 +67,7 @@ def dyreg_i3d_resnet50(
     *,
     frame: int = 224,
     stages: tuple[int, ...] = (3, 4, 5),
-    nodes: str = "dyreg",
+    builder: str = "dyreg",
     region_channels: int = 128,
     num_stages: int = 3,
     anchors: str = "center",
@@ -82,7 +82,7 @@ def dyreg_i3d_resnet50(
         num_classes: number of classes.
         frame: side of the frames trained on.
         stages: the stages that get a block, by the paper's numbers.
-        nodes: how nodes are made, see :func:`~pyg_video.models.dyreg_block`.
+        builder: how nodes are made, see :func:`~pyg_video.models.dyreg_block`.
         region_channels: size of the vectors that decide the regions.
         num_stages: iterations of time and space.
         anchors: regions start at the ``"center"`` or on a ``"grid"``.
@@ -94,7 +94,7 @@ def dyreg_i3d_resnet50(
     backbone = i3d_resnet(50, weights=weights or None)
     block = partial(
         dyreg_block,
-        nodes=nodes,
+        builder=builder,
         region_channels=region_channels,
         num_stages=num_stages,
         anchors=anchors,

@@ -22,7 +22,7 @@ def dyreg_tsm_resnet50(
     *,
     frame: int = 224,
     stages: tuple[int, ...] = (3, 4, 5),
-    nodes: str = "dyreg",
+    builder: str = "dyreg",
     region_channels: int = 128,
     num_stages: int = 3,
     anchors: str = "center",
@@ -42,7 +42,7 @@ def dyreg_tsm_resnet50(
         num_classes: number of classes.
         frame: side of the frames trained on.
         stages: the stages that get a block, by the paper's numbers: ``(3, 4, 5)`` for r3-4-5, ``(4,)`` for r4.
-        nodes: how nodes are made, see :func:`~pyg_video.models.dyreg_block`.
+        builder: how nodes are made, see :func:`~pyg_video.models.dyreg_block`.
         region_channels: size of the vectors that decide the regions.
         num_stages: iterations of time and space.
         anchors: regions start at the ``"center"`` or on a ``"grid"``.
@@ -56,7 +56,7 @@ def dyreg_tsm_resnet50(
     backbone = tsm_resnet(50, weights=weights or None, shift_div=shift_div, online=online)
     block = partial(
         dyreg_block,
-        nodes=nodes,
+        builder=builder,
         region_channels=region_channels,
         num_stages=num_stages,
         anchors=anchors,
@@ -97,7 +97,7 @@ def dyreg_gnn_multi_sync_mnist(
     num_classes: int = 56,
     *,
     frame: int = 128,
-    nodes: str = "dyreg",
+    builder: str = "dyreg",
     node_channels: int = 32,
     region_channels: int = 32,
     num_stages: int = 3,
@@ -111,7 +111,7 @@ def dyreg_gnn_multi_sync_mnist(
     Args:
         num_classes: number of classes.
         frame: side of the frames.
-        nodes: how nodes are made, see :func:`~pyg_video.models.dyreg_block`.
+        builder: how nodes are made, see :func:`~pyg_video.models.dyreg_block`.
         node_channels: channels of the graph.
         region_channels: size of the vectors that decide the regions.
         num_stages: iterations of time and space.
@@ -125,7 +125,7 @@ def dyreg_gnn_multi_sync_mnist(
     block = dyreg_block(
         channels,
         (-(-frame // stride),) * 2,
-        nodes=nodes,
+        builder=builder,
         node_channels=node_channels,
         region_channels=region_channels,
         num_stages=num_stages,

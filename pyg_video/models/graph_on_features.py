@@ -15,7 +15,7 @@ def graph_on_features(
     *,
     in_channels: int = 768,
     frame: int = 7,
-    nodes: str = "dyreg",
+    builder: str = "dyreg",
     node_channels: int = 256,
     region_channels: int = 128,
     num_stages: int = 3,
@@ -30,7 +30,7 @@ def graph_on_features(
         num_classes: number of classes.
         in_channels: channels of the features.
         frame: side of the feature maps, at least 3 where regions are predicted.
-        nodes: how nodes are made, see :func:`~pyg_video.models.dyreg_block`.
+        builder: how nodes are made, see :func:`~pyg_video.models.dyreg_block`.
         node_channels: channels of the graph.
         region_channels: size of the vectors that decide the regions.
         num_stages: iterations of time and space.
@@ -43,7 +43,7 @@ def graph_on_features(
     block = dyreg_block(
         in_channels,
         (frame, frame),
-        nodes=nodes,
+        builder=builder,
         node_channels=node_channels,
         region_channels=region_channels,
         num_stages=num_stages,

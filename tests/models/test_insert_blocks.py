@@ -273,7 +273,7 @@ def test_a_model_with_blocks_compiles_as_one_graph():
         ("nothing", block, {}, "such as conv1, bn1, .*got 'nothing'"),
         ("fc", block, {}, r"At 'fc': Expected features of a video: .*got \[4, 1000\] from 2 clip"),
         ("layer1.0.relu", block, {}, "calls once .got 'layer1.0.relu', called 2 times"),
-        ("layer1", partial(dyreg_block, nodes="box"), {}, "Expected a block without boxes at 'layer1'"),
+        ("layer1", partial(dyreg_block, builder="box"), {}, "Expected a block without boxes at 'layer1'"),
         ("layer1", block(32), {}, "Expected a block of 64 channels at 'layer1' .got 32"),
         ("layer1", nn.AvgPool3d(2), {}, r"at 'layer1' that keeps the shape \[2, 2, 64, 8, 8\] .got \[2, 2, 32, 4, 4\]"),
         ("layer1", block, {"num_frames": None}, "Expected 'num_frames', since the model sees folded frames"),
