@@ -32,7 +32,7 @@ class GraphBlock(nn.Module):
         combine: ``"residual"``, or ``"serial"`` to put the result in the place of the input.
         residual_scale: first value of the norm's scale; by default 0, or 1 for a serial block.
         norm: another norm, of :math:`(B, C, T, H, W)` as torch has them: ``nn.GroupNorm(1, channels)`` looks at whole
-            clips (RSTG's released code), ``nn.BatchNorm3d(channels)`` at the batch.
+            clips (RSTG's released code), ``nn.BatchNorm3d(channels)`` at the batch. Padded frames count in both.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
@@ -51,6 +51,7 @@ class GraphBlock(nn.Module):
         True
     """
 
+    takes_lengths = True
     takes_clips = True  # where a backbone's parts see folded frames otherwise
 
     def __init__(
@@ -97,6 +98,11 @@ class GraphBlock(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor | None = None, **given: Tensor) -> Tensor:
         if lengths is not None:
+            if not self.norm_of_frames and not isinstance(self.norm, nn.BatchNorm3d):
+                raise ValueError(
+                    f"Expected clips without padding, since {self.norm} would count it (got 'lengths'); leave 'norm' "
+                    "at its default, which looks at one frame at a time"
+                )
             given["lengths"] = lengths
         return self._add(x, self.processor(self.builder(self._project(x), **given)))
 

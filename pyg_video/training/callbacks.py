@@ -36,7 +36,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Lightning's :class:`ModelCheckpoint`, whose best stays the best when a run is resumed in another folder.
+    """Lightning's ``ModelCheckpoint``, whose best stays the best when a run is resumed in another folder.
 
     A later epoch that is no better is not kept; :class:`ExportBest` then exports the earlier file, where it lies.
     """

@@ -32,7 +32,7 @@ def draw_boxes(
     Args:
         video: The clip, float in [0, 1] or uint8.
         box: Regions, ``cxcywh`` in [0, 1]; what reaches outside the frame is cut off.
-        colors: A colour per region, as Pillow names them; by default :data:`PALETTE` in turn.
+        colors: A colour per region, as Pillow names them; by default ``PALETTE`` in turn.
         labels: A word per region.
         scale: How many pixels a pixel becomes on each side (nearest neighbour).
 

@@ -88,3 +88,9 @@ def test_a_serial_block_gives_what_the_graph_gives():
 def test_an_unknown_combination_is_answered_with_the_known_ones():
     with pytest.raises(ValueError, match="'combine' to be one of 'residual', 'serial' .got 'parallel'"):
         block(combine="parallel")
+
+
+def test_a_norm_over_the_clip_refuses_padding():
+    layer = block(norm=torch.nn.GroupNorm(1, 6))
+    with pytest.raises(ValueError, match="Expected clips without padding, since GroupNorm"):
+        layer(torch.randn(2, 3, 6, 5, 5), torch.tensor([3, 2]))
