@@ -9,7 +9,6 @@ from .backbones import (
     tsm_resnet50,
 )
 from .baselines import cnn_sync_mnist, conv_lstm_sync_mnist, i3d_sync_mnist, non_local_sync_mnist
-from .box_resnet import box_tsm_resnet50
 from .classifier import ModelRecipe, Option, VideoClassifier
 from .cost import Cost, Latency, MultiplyAdds, model_cost
 from .dyreg import dyreg_gnn_sync_mnist, dyreg_processor
@@ -42,7 +41,6 @@ __all__ = [
     "PoolHead",
     "SumHead",
     "VideoClassifier",
-    "box_tsm_resnet50",
     "c2d_resnet50",
     "capture_graphs",
     "capture_maps",

@@ -56,6 +56,10 @@ def place_block(backbone: StagedBackbone, path: str, block: nn.Module) -> None:
 
 
 def _place_in_volumes(stage: VolumeStage, path: str, block: nn.Module) -> None:
+    if getattr(block, "takes_boxes", False):
+        raise ValueError(
+            "Expected a block that finds its regions by itself inside I3D (got one on given boxes); use TSM"
+        )
     owner, _, name = path.rpartition(".")
     try:
         around = stage.get_submodule(owner)

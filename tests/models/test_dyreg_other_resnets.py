@@ -31,3 +31,8 @@ def test_blocks_leave_the_backbone_alone_at_initialisation(name):
 def test_stages_without_a_place_are_refused(name):
     with pytest.raises(ValueError, match="Expected 'stages' out of 3, 4 and 5"):
         create_model(name, stages=(2,))
+
+
+def test_given_boxes_do_not_reach_volumes():
+    with pytest.raises(ValueError, match="inside I3D .got one on given boxes.; use TSM"):
+        create_model("dyreg_i3d_resnet50", nodes="box")
