@@ -46,7 +46,7 @@ def test_the_page_of_builders_lists_all_and_each_has_a_configuration():
 
 def test_models_that_pages_create_are_there():
     for page in [ROOT / "README.md", *PAGES]:
-        assert set(re.findall(r'create_model\("(\w+)"', text(page))) <= set(list_models()), page
+        assert set(re.findall(r'(?<!timm\.)create_model\("(\w+)"', text(page))) <= set(list_models()), page
 
 
 @pytest.mark.parametrize("name", ["index", "design", "builders"])
