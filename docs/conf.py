@@ -1,6 +1,5 @@
 """Settings of Sphinx; ``make docs`` builds the pages, without a network."""
 
-import shutil
 from pathlib import Path
 
 import pyg_video
@@ -12,7 +11,7 @@ _HERE = Path(__file__).parent
 _notebooks = _HERE / "_notebooks"
 _notebooks.mkdir(exist_ok=True)
 for _notebook in sorted((_HERE.parent / "examples").glob("*.ipynb")):
-    shutil.copy2(_notebook, _notebooks / _notebook.name)
+    (_notebooks / _notebook.name).write_text(_notebook.read_text().replace("](../docs/", "](../"))
 
 # Names that load when they are first used: autodoc looks at what is there.
 vars(training).update({_name: getattr(training, _name) for _name in training.__all__})

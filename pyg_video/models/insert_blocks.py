@@ -48,7 +48,7 @@ def insert_blocks(
         layouts: how features lie, by path, where it cannot be told from their shape.
 
     Returns:
-        what was inserted: a context manager, or :meth:`~BlockInsertion.remove` it later.
+        What was inserted, a context manager; or remove it later by its method ``remove``.
 
     Raises:
         ValueError: there is no such module, it does not give one feature map, a block changes the shape of the clips,
