@@ -35,4 +35,4 @@ def test_stages_without_a_place_are_refused(name):
 
 def test_given_boxes_do_not_reach_volumes():
     with pytest.raises(ValueError, match="inside I3D .got one on given boxes.; use TSM"):
-        create_model("dyreg_i3d_resnet50", nodes="box")
+        create_model("dyreg_i3d_resnet50", builder="box")

@@ -92,7 +92,7 @@ def test_the_views_are_averaged(make_video, tmp_path):
 
 def test_models_that_need_more_than_frames_are_refused(clips):
     with pytest.raises(ValueError, match="finds its regions by itself"):
-        predict_video(create_model("dyreg_tsm_resnet50", nodes="box"), clips[0][0])
+        predict_video(create_model("dyreg_tsm_resnet50", builder="box"), clips[0][0])
     with pytest.raises(ValueError, match="grey or colour frames .got one on 5 channels"):
         predict_video(create_model("tsm_resnet18", in_channels=5), clips[0][0])
 
