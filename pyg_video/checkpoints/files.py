@@ -102,7 +102,7 @@ def load_file(path: str | os.PathLike[str]) -> VideoClassifier:
 
 
 def checkpoint_info(path: str | os.PathLike[str]) -> CheckpointInfo:
-    """What a checkpoint says about itself, without its weights; raises as :func:`load_file`."""
+    """What a checkpoint says about itself, without its weights; raises as ``load_file``."""
     return _read(path, weights=False)[0]
 
 
