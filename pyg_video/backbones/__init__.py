@@ -7,7 +7,7 @@ from .plain_cnn import PlainCNN
 from .resnet import resnet
 from .small_cnn import SmallCNN
 from .small_i3d import SmallI3D
-from .stages import ClipStage, StagedBackbone, VolumeStage, run_stage, scan_stage
+from .stages import ClipStage, StagedBackbone, VolumeStage, run_stage, scan_stage, taken_by
 from .temporal_shift import OnlineShift, ShiftedBlock, TemporalShift, tsm_resnet
 
 __all__ = [
@@ -28,5 +28,6 @@ __all__ = [
     "resnet",
     "run_stage",
     "scan_stage",
+    "taken_by",
     "tsm_resnet",
 ]

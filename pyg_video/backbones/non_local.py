@@ -39,6 +39,8 @@ class NonLocal(WholeClips, nn.Module):
         True
     """
 
+    takes_lengths = True
+
     def __init__(
         self,
         channels: int,

@@ -10,24 +10,52 @@ from ..layers.scan import start
 from .features import Stage
 
 
-def run_stage(stage: nn.Module, clips: Tensor) -> Tensor:
+def run_stage(stage: nn.Module, clips: Tensor, **about: Tensor | None) -> Tensor:
     """A stage on clips, which it sees as folded frames unless it has ``takes_clips = True``.
+
+    Args:
+        stage: the stage.
+        clips: what goes into it.
+        **about: what :func:`taken_by` picks from: ``lengths``, ``box``, ``mask``.
 
     Shapes:
         - **clips:** :math:`(B, T, C, H, W)`
         - **output:** :math:`(B, T', C', H', W')`
     """
     if getattr(stage, "takes_clips", False):
-        return stage(clips)
+        return stage(clips, **taken_by(stage, about))
     return stage(clips.flatten(0, 1)).unflatten(0, clips.shape[:2])
 
 
-def scan_stage(stage: nn.Module, clips: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+def scan_stage(stage: nn.Module, clips: Tensor, state: Any = None, **about: Tensor | None) -> tuple[Tensor, Any]:
     """:func:`run_stage` on the next frames, see :func:`~pyg_video.layers.scan`."""
     if getattr(stage, "takes_clips", False):
-        return scan(stage, clips, state)
+        return scan(stage, clips, state, **taken_by(stage, about))
     frames, state = scan(stage, clips.flatten(0, 1), state)
     return frames.unflatten(0, clips.shape[:2]), state
+
+
+def taken_by(part: nn.Module, about: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
+    """What a part wants to know about the clips: ``lengths`` with ``takes_lengths``, the rest with ``takes_boxes``."""
+    wanted = {"lengths": getattr(part, "takes_lengths", False)}
+    boxes = getattr(part, "takes_boxes", False)
+    return {name: value for name, value in about.items() if value is not None and wanted.get(name, boxes)}
+
+
+class HandsOn:
+    """A module of parts that hands on to them what they want to know about the clips."""
+
+    takes_clips = True
+
+    @property
+    def takes_lengths(self) -> bool:
+        """Whether a part wants ``lengths``."""
+        return any(getattr(part, "takes_lengths", False) for part in self.children())  # type: ignore[attr-defined]
+
+    @property
+    def takes_boxes(self) -> bool:
+        """Whether a part wants ``box``."""
+        return any(getattr(part, "takes_boxes", False) for part in self.children())  # type: ignore[attr-defined]
 
 
 class WholeClips:
@@ -43,26 +71,25 @@ class WholeClips:
         )
 
 
-class ClipStage(nn.Sequential):
+class ClipStage(HandsOn, nn.Sequential):
     """Parts in a row, on clips: those that take clips see clips, the others see frames.
 
     Shapes:
         - **clips:** :math:`(B, T, C, H, W)`
+        - **about:** see :func:`run_stage`
         - **output:** :math:`(B, T', C', H', W')`
     """
 
-    takes_clips = True
-
-    def forward(self, clips: Tensor) -> Tensor:
+    def forward(self, clips: Tensor, **about: Tensor) -> Tensor:  # type: ignore[override]
         for part in self:
-            clips = run_stage(part, clips)
+            clips = run_stage(part, clips, **about)
         return clips
 
-    def scan(self, clips: Tensor, state: Sequence[Any] | None = None) -> tuple[Tensor, list[Any]]:
+    def scan(self, clips: Tensor, state: Sequence[Any] | None = None, **about: Tensor) -> tuple[Tensor, list[Any]]:
         """Go on from the state that an earlier call gave; gives the state after the last frame as well."""
         states = start(state, len(self))
         for i, part in enumerate(self):
-            clips, states[i] = scan_stage(part, clips, states[i])
+            clips, states[i] = scan_stage(part, clips, states[i], **about)
         return clips, states
 
 

@@ -10,7 +10,7 @@ from ..layers import scan
 from ..layers.scan import start
 from .non_local import add_non_local
 from .resnet import NonLocalPlaces, Weights, resnet_info, resnet_stages
-from .stages import ClipStage, StagedBackbone, WholeClips, run_stage, scan_stage
+from .stages import ClipStage, HandsOn, StagedBackbone, WholeClips, run_stage, scan_stage
 
 
 def tsm_resnet(
@@ -118,7 +118,7 @@ class OnlineShift(nn.Module):
         return f"shift_div={self.shift_div}"
 
 
-class ShiftedBlock(nn.Module):
+class ShiftedBlock(HandsOn, nn.Module):
     """A residual block of torchvision's ResNet whose branch sees shifted frames, and whose skip does not.
 
     The parts are the block's own, under their names. Parts put in their place may take clips, with
@@ -130,10 +130,10 @@ class ShiftedBlock(nn.Module):
 
     Shapes:
         - **clips:** :math:`(B, T, C, H, W)`
+        - **about:** see :func:`~pyg_video.backbones.run_stage`
         - **output:** :math:`(B, T, C', H', W')`
     """
 
-    takes_clips = True
     conv1: nn.Module
     bn1: nn.Module
     conv2: nn.Module
@@ -151,25 +151,22 @@ class ShiftedBlock(nn.Module):
         if "downsample" not in self._modules:
             self.downsample = nn.Identity()
 
-    def forward(self, clips: Tensor) -> Tensor:
+    def forward(self, clips: Tensor, **about: Tensor) -> Tensor:
         y = self.shift(clips)
         for part in self._branch():
-            y = run_stage(part, y)
-        return self._add(clips, y)
+            y = run_stage(part, y, **about)
+        return self.relu(y + run_stage(self.downsample, clips, **about))
 
-    def scan(self, clips: Tensor, state: Sequence[Any] | None = None) -> tuple[Tensor, list[Any]]:
+    def scan(self, clips: Tensor, state: Sequence[Any] | None = None, **about: Tensor) -> tuple[Tensor, list[Any]]:
         """Go on from the state that an earlier call gave; gives the state after the last frame as well."""
         branch = self._branch()
         states = start(state, 1 + len(branch))
         y, states[0] = scan(self.shift, clips, states[0])
         for i, part in enumerate(branch, 1):
-            y, states[i] = scan_stage(part, y, states[i])
-        return self._add(clips, y), states
+            y, states[i] = scan_stage(part, y, states[i], **about)
+        return self.relu(y + run_stage(self.downsample, clips, **about)), states
 
     def _branch(self) -> list[nn.Module]:
         """Convolutions and norms, with ReLU between: two in a basic block, three in a bottleneck."""
         parts = [self.conv1, self.bn1, self.relu, self.conv2, self.bn2]
         return [*parts, self.relu, self.conv3, self.bn3] if hasattr(self, "conv3") else parts
-
-    def _add(self, clips: Tensor, y: Tensor) -> Tensor:
-        return self.relu(y + run_stage(self.downsample, clips))

@@ -1,6 +1,7 @@
 """Trained models on disk: safetensors with the recipe inside; weights of the released code."""
 
-from .files import CheckpointInfo, checkpoint_info, load_model, save_model
+from .files import CheckpointInfo, checkpoint_info, save_model
+from .hub import find_checkpoint, load_model, push_to_hub, save_pretrained
 from .published_dyreg import load_published_dyreg_block
 from .published_dyreg_model import load_published_dyreg
 from .published_rstg import PublishedRSTG, load_published_rstg, load_published_rstg_network
@@ -11,6 +12,7 @@ __all__ = [
     "CheckpointInfo",
     "PublishedRSTG",
     "checkpoint_info",
+    "find_checkpoint",
     "load_model",
     "load_published_dyreg",
     "load_published_dyreg_block",
@@ -18,6 +20,8 @@ __all__ = [
     "load_published_rstg_network",
     "load_published_tsm",
     "published_tsm_name",
+    "push_to_hub",
     "save_model",
+    "save_pretrained",
     "shipped_checkpoint",
 ]

@@ -49,7 +49,7 @@ def save_model(
         >>> from pyg_video.models import create_model
         >>> model = create_model("cnn_sync_mnist", num_classes=10)
         >>> path = save_model(model, getfixture("tmp_path") / "cnn.safetensors", {"accuracy": 0.9})
-        >>> load_model(path).recipe.options["num_classes"]
+        >>> load_file(path).recipe.options["num_classes"]
         10
     """
     model = getattr(model, "_orig_mod", model)  # compiled
@@ -68,11 +68,11 @@ def save_model(
     tensors = {name: tensor.contiguous() for name, tensor in _named_tensors(model).items()}
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(path, save(tensors, {"format": "pt", _KEY: json.dumps(record)}))
+    replace_file(path, save(tensors, {"format": "pt", _KEY: json.dumps(record)}))
     return path
 
 
-def load_model(path: str | os.PathLike[str]) -> VideoClassifier:
+def load_file(path: str | os.PathLike[str]) -> VideoClassifier:
     """The model of a file that :func:`save_model` wrote, on the CPU and in evaluation mode.
 
     Raises:
@@ -102,7 +102,7 @@ def load_model(path: str | os.PathLike[str]) -> VideoClassifier:
 
 
 def checkpoint_info(path: str | os.PathLike[str]) -> CheckpointInfo:
-    """What a checkpoint says about itself, without its weights; raises as :func:`load_model`."""
+    """What a checkpoint says about itself, without its weights; raises as ``load_file``."""
     return _read(path, weights=False)[0]
 
 
@@ -156,7 +156,7 @@ def _as_option(value: Json) -> Any:
     return tuple(map(_as_option, value)) if isinstance(value, list) else value
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
     """Put ``content`` into the file ``path`` in one step: readers see the file before or after, never a part."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

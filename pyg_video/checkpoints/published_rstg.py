@@ -18,6 +18,7 @@ from .rstg_variables import EPS, linear_of, lstm_of, norm_before_graph_of, set_v
 from .variables import Variables
 
 _SCOPE = "whole_graph_model_"
+_TIME_STAGES = 3  # iterations of the released code that have one, whatever their number
 _SLOTS = re.compile(r"/(Momentum|Adam(_1)?)$|^global_step$|(beta|gamma)[12]_power$|resize_filters__")
 
 
@@ -68,7 +69,8 @@ def load_published_rstg(
             ``opaque_kernel`` or as TensorFlow's saver writes them. Optimizer slots and resize filters are ignored.
         place: which graph, where there are several: ``"res3"`` of ``whole_graph_model_res3``.
         scales: rows (and columns) of the grids, the released ``num_scales`` counted down.
-        num_stages: the released ``num_process_iter``. Its code has time stages before the first three only.
+        num_stages: the released ``num_process_iter``. Its code has time stages before the first three only; later ones
+            are ``nn.Identity()`` here.
         frame: the released ``dim_h`` and ``dim_w``, the frames' size in pixels. The code decides who is a neighbour by
             rectangles of whole pixels; only with five scales or more can that differ from exact fractions.
 
@@ -78,31 +80,35 @@ def load_published_rstg(
     Shapes:
         - ``nn.Sequential(builder, processor)`` takes :math:`(B, T, C, H, W)`
     """
-    if not 0 <= num_stages <= 3:
-        raise ValueError(
-            "Expected 'num_stages' from 0 to 3, since the released code has no time stage after that "
-            f"(got {num_stages})"
-        )
     cleaned = _cleaned(weights)
     inside = _graph_variables(cleaned, place)
-    width = inside.shape("send_messages_mlp/send_conv2/kernel")[-1]
+    final_time = lstm_of(inside, "time_update_extern/cudnn_lstm")
+    width = final_time.channels
     in_channels = inside.shape("project_i3d/kernel")[0] if "project_i3d/kernel" in inside else width
     edges = None if frame is None else _whole_pixel_edges(scales, frame)
     builder = GridGraph(in_channels, tuple(scales), edge_index=edges)
-    table = _position(cleaned)
 
     parts: list[nn.Module] = [OnNodes(linear_of(inside, "project_i3d"))] if "project_i3d/kernel" in inside else []
-    if table is not None:
-        parts.append(TablePosition(table))
-    parts.append(AllPairs())
     norm = norm_before_graph_of(inside, width)
-    space = space_of(inside, width, builder.nodes_per_scale, 0 if table is None else table.size(1))
-    time, final_time = (lstm_of(inside, scope, width) for scope in ("cudnn_lstm", "time_update_extern/cudnn_lstm"))
-    parts.append(RSTG(space, time, final_time, num_stages=num_stages, norm=norm))
+    if num_stages == 0:  # then the code makes no variables of the stages
+        parts.append(RSTG(nn.Identity(), nn.Identity(), final_time, num_stages=0, norm=norm))
+    else:
+        table = _position(cleaned)
+        parts += [AllPairs()] if table is None else [TablePosition(table), AllPairs()]
+        space = space_of(inside, width, builder.nodes_per_scale, 0 if table is None else table.size(1))
+        parts.append(RSTG(space, _times(inside, num_stages, width), final_time, num_stages=num_stages, norm=norm))
     if "project_back_to_i3d/kernel" in inside:
         parts.append(OnNodes(linear_of(inside, "project_back_to_i3d")))
     inside.check_used()
     return PublishedRSTG(builder.eval(), nn.Sequential(*parts).eval(), _residual_norms(cleaned))
+
+
+def _times(inside: Variables, num_stages: int, width: int) -> nn.Module:
+    """The time stage that all iterations share; the later ones have none."""
+    time = lstm_of(inside, "cudnn_lstm", width)
+    if num_stages <= _TIME_STAGES:
+        return time
+    return nn.ModuleList(time if k < _TIME_STAGES else nn.Identity() for k in range(num_stages))
 
 
 def load_published_rstg_network(

@@ -1,5 +1,6 @@
 """Our layers from the variables of RSTG's released code: what each of its scopes means."""
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -89,11 +90,17 @@ def _side_by_side(parts: Sequence[nn.Linear]) -> nn.Linear:
     return linear
 
 
-def lstm_of(variables: Variables, scope: str, width: int) -> TemporalRNN:
+def lstm_of(variables: Variables, scope: str, width: int | None = None) -> TemporalRNN:
     """An LSTM from one flat vector, or from the kernel and bias that TensorFlow's saver writes."""
-    lstm = TemporalRNN(width, cell="lstm")
     saved = f"{scope}/rnn/multi_rnn_cell/cell_0/cudnn_compatible_lstm_cell"
-    H = width
+    if width is not None:
+        H = width
+    elif f"{saved}/bias" in variables:
+        H = variables.shape(f"{saved}/bias")[0] // 4
+    else:
+        (size,) = variables.shape(f"{scope}/opaque_kernel")
+        H = math.isqrt(size // 8)  # of 8 H H + 8 H numbers
+    lstm = TemporalRNN(H, cell="lstm")
     if f"{saved}/kernel" in variables:  # [input | hidden, gates], gates i, g, f, o, one bias
         kernel = variables.take(f"{saved}/kernel", (2 * H, 4 * H)).unflatten(1, (4, H))[:, [0, 2, 1, 3]].flatten(1)
         bias = variables.take(f"{saved}/bias", (4 * H,)).unflatten(0, (4, H))[[0, 2, 1, 3]].flatten()

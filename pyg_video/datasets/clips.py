@@ -40,7 +40,7 @@ class DigitClips(Dataset[SyncClip]):
         digits: Images and classes of the digits.
         planner: Says for each clip number which digits appear, where, and which of them move together.
         classes: The digit classes that occur, in the order of the labels.
-        num_classes: How many of the labels of :func:`~pyg_video.datasets.labels.sync_label` can occur.
+        num_classes: How many of the labels of ``sync_label`` can occur.
         size: Number of clips; None for endlessly many.
         canvas: Side of the canvas on which digits are drawn, in pixels.
         frame: Side of the frames, to which the canvas is resized.

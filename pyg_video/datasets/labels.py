@@ -40,7 +40,7 @@ def sync_label(member: Tensor, sync: Tensor, num_digit_classes: int) -> Tensor:
 
 
 def sync_label_names(classes: Sequence[int]) -> list[str]:
-    """Every label of :func:`sync_label` in words; the k-th sentence is label k.
+    """Every label of ``sync_label`` in words; the k-th sentence is label k.
 
     Example:
         >>> sync_label_names((3, 7))

@@ -27,7 +27,7 @@ class MultiSyncMNIST(DigitClips):
     Args:
         split: ``"train"`` or ``"test"``; they share neither a digit image nor a trajectory.
         digits: ``"bundled"``, or the root folder of torchvision's MNIST; see
-            :func:`~pyg_video.datasets.digits.load_digits`.
+            :func:`~pyg_video.datasets.load_digits`.
         download: Fetch MNIST if it is not there.
         size: Number of clips; None for endlessly many.
         seed: Any integer; another seed gives other clips.

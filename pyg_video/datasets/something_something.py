@@ -78,7 +78,7 @@ class SomethingSomething(Dataset[VideoClip]):
         on_error: What to do with videos that are missing or that ``pyg-video prepare`` found damaged: ``"raise"``, or
             ``"skip"``, which leaves them out, with a warning that tells how many; ``skipped`` names them. A video that
             turns out to be damaged only when it is read is an error in both cases.
-        backend: Decoder of v2, see :func:`~pyg_video.datasets.video_files.decode_frames`.
+        backend: Decoder of v2, see :func:`~pyg_video.datasets.decode_frames`.
 
     Attributes:
         records: The videos: id, label, text, placeholders.

@@ -27,7 +27,7 @@ class SyncMNIST(DigitClips):
         num_digits: Digits per clip, :math:`D`; the paper has 3 and 5.
         split: ``"train"`` or ``"test"``; they share neither a digit image nor a trajectory.
         digits: ``"bundled"``, or the root folder of torchvision's MNIST; see
-            :func:`~pyg_video.datasets.digits.load_digits`.
+            :func:`~pyg_video.datasets.load_digits`.
         download: Fetch MNIST if it is not there.
         size: Number of clips; None for endlessly many.
         seed: Any integer; another seed gives other clips.
@@ -112,7 +112,7 @@ class SyncMNIST(DigitClips):
         """The clips of recorded trajectories, as the test split that the authors published.
 
         Args:
-            trajectories: An ``.npz`` file or a mapping; see :class:`~pyg_video.datasets.given_plan.GivenPlan`.
+            trajectories: An ``.npz`` file or a mapping; see ``GivenPlan``.
             digits: As above; the authors' file needs MNIST's root folder.
             split: The split whose images ``digit_index`` counts.
             download: Fetch MNIST if it is not there.

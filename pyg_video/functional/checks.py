@@ -12,6 +12,13 @@ def check_option(name: str, value: str | int, known: Sequence[str | int]) -> Non
         raise ValueError(f"Expected '{name}' to be one of {', '.join(map(repr, known))} (got {value!r})")
 
 
+def check_arrangement(arrangement: Sequence[int]) -> tuple[int, int]:
+    """Rows and columns of regions, or a :exc:`ValueError`."""
+    if len(arrangement) != 2 or min(arrangement) < 1:
+        raise ValueError(f"Expected 'arrangement' to be rows and columns, at least 1 each (got {tuple(arrangement)})")
+    return arrangement[0], arrangement[1]
+
+
 def check_lengths(lengths: Tensor, num_clips: int, num_frames: int) -> None:
     """Raise a :exc:`ValueError` unless ``lengths`` holds a number of frames, 1 to ``num_frames``, for every clip."""
     if not isinstance(lengths, Tensor) or lengths.shape != (num_clips,) or lengths.is_floating_point():

@@ -9,11 +9,6 @@ from .checks import looks_free
 _TOUCH = 1e-6  # fractions of the frame below which two borders count as the same line
 
 
-def _edges(adjacency: Tensor) -> Tensor:
-    receiver, sender = adjacency.nonzero(as_tuple=True)
-    return torch.stack([sender, receiver])
-
-
 def _check_finite(name: str, value: Tensor) -> None:
     if looks_free(value) and not bool(value.isfinite().all()):
         raise ValueError(f"Expected '{name}' without NaN and infinity (got {value.tolist()})")
@@ -30,8 +25,12 @@ def complete_edges(num_nodes: int, *, self_loops: bool = True, device: torch.dev
         tensor([[1, 0],
                 [0, 1]])
     """
-    adjacency = torch.ones(num_nodes, num_nodes, dtype=torch.bool, device=device)
-    return _edges(adjacency if self_loops else adjacency.fill_diagonal_(False))
+    # By counting, not by nonzero(), for which a GPU would have to be waited for.
+    receiver = torch.arange(num_nodes, device=device)[:, None]
+    sender = torch.arange(num_nodes if self_loops else max(num_nodes - 1, 0), device=device)[None]
+    if not self_loops:
+        sender = sender + (sender >= receiver)  # the node itself is skipped
+    return torch.stack(torch.broadcast_tensors(sender, receiver)).flatten(1)
 
 
 def overlap_edges(box: Tensor) -> Tensor:
@@ -102,3 +101,27 @@ def repeat_edges(edge_index: Tensor, num_nodes: int, num_graphs: int) -> Tensor:
     """
     offset = num_nodes * torch.arange(num_graphs, device=edge_index.device)
     return (edge_index[:, None] + offset[:, None]).flatten(1)
+
+
+def complete_size(edge_index: Tensor, num_nodes: int) -> int | None:
+    """Nodes a graph, if the edges are those of :func:`complete_edges` in equal graphs behind each other; else ``None``.
+
+    Reads the values: only where that costs nothing, see :func:`looks_free`.
+
+    Args:
+        edge_index: edges of all graphs together.
+        num_nodes: nodes of all graphs together.
+
+    Shapes:
+        - **edge_index:** :math:`(2, E)`
+
+    Example:
+        >>> complete_size(repeat_edges(complete_edges(3), num_nodes=3, num_graphs=5), num_nodes=15)
+        3
+    """
+    size, rest = divmod(edge_index.size(1), max(num_nodes, 1))
+    if size == 0 or rest != 0 or num_nodes % size != 0:
+        return None
+    node = torch.arange(num_nodes, device=edge_index.device).view(-1, size, 1)
+    sender, receiver = edge_index.view(2, -1, size, size)
+    return size if bool(((receiver == node) & (sender == node.mT)).all()) else None

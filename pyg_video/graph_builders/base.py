@@ -29,7 +29,7 @@ class GraphBuilder(nn.Module):
             :class:`~pyg_video.graph_builders.NearestEdges`.
 
     Attributes:
-        takes_boxes: whether :meth:`forward` wants ``box``, as :class:`~pyg_video.graph_builders.BoxGraph` does.
+        takes_boxes: whether ``forward`` wants ``box``, as :class:`~pyg_video.graph_builders.BoxGraph` does.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`

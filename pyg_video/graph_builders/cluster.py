@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data import Regions
-from ..functional import box_kernel, grid_boxes, normalize_kernel
+from ..functional import box_kernel, check_arrangement, grid_boxes, normalize_kernel
 from .base import GraphBuilder
 from .segments import optional, segment_regions
 
@@ -54,13 +54,14 @@ class ClusterGraph(GraphBuilder):
         edge_index: Tensor | None = None,
         connect: str | nn.Module | None = None,
     ) -> None:
-        super().__init__(channels, arrangement[0] * arrangement[1], edge_index=edge_index, connect=connect)
+        rows, cols = check_arrangement(arrangement)
+        super().__init__(channels, rows * cols, edge_index=edge_index, connect=connect)
         if compactness < 0 or iterations < 1:
             raise ValueError(
                 f"Expected 'compactness' and 'iterations' of at least 0 and 1 (got {compactness} and {iterations})"
             )
         optional("sklearn", "scikit-learn")
-        self.arrangement = (arrangement[0], arrangement[1])
+        self.arrangement = (rows, cols)
         self.compactness = compactness
         self.iterations = iterations
 

@@ -128,4 +128,6 @@ def resolve_connect(name: str, channels: int, num_nodes: int) -> nn.Module:
         "attention": lambda: AttentionEdges(channels),
     }
     check_option("connect", name, CONNECT)
+    if name == "knn" and num_nodes < 2:
+        raise ValueError("Expected at least two nodes with connect='knn' (got one, which has no neighbours)")
     return known[name]()

@@ -50,7 +50,7 @@ class GridGraph(GraphBuilder):
 
     @property
     def nodes_per_scale(self) -> tuple[int, ...]:
-        """Nodes of every scale, in order: (9, 4, 1) for the default scales."""
+        """Nodes of every scale in order; (9, 4, 1) for the default scales."""
         return tuple(rows * cols for rows, cols in self.grids)
 
     def regions(self, x: Tensor) -> Regions:

@@ -1,10 +1,12 @@
 """Nodes on regions that the input decides."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from ..data import Regions
-from ..functional import check_option, grid_boxes, normalize_kernel, tent_kernel
+from ..functional import check_arrangement, check_option, grid_boxes, normalize_kernel, tent_kernel
 from ..layers import FrameNorm, TemporalRNN
 from ..layers.readout import clip_vector
 from ..layers.time import State
@@ -32,7 +34,8 @@ class RegionGraph(GraphBuilder):
     Args:
         channels: channels of the feature map.
         size: height and width of the map trained on; other sizes are pooled to it for the generator.
-        arrangement: rows and columns of regions, which set their first size and the anchors of ``anchors="grid"``.
+        arrangement: rows and columns of regions, which set their first size and the anchors of ``anchors="grid"``; or
+            any number of them, as large at first as those of a square arrangement of that number.
         adapt: what the regions adapt to: ``"frame"`` (DyReg-GNN), ``"clip"`` (the same in all frames: Constant-Time),
             ``"dataset"`` (learned, the same for all inputs: Static).
         region_size: ``"learned"``, or ``"fixed"`` at the first size (Position-Only).
@@ -64,7 +67,7 @@ class RegionGraph(GraphBuilder):
         channels: int,
         *,
         size: tuple[int, int],
-        arrangement: tuple[int, int] = (3, 3),
+        arrangement: tuple[int, int] | int = (3, 3),
         adapt: str = "frame",
         region_size: str = "learned",
         anchors: str | Tensor = "center",
@@ -78,10 +81,12 @@ class RegionGraph(GraphBuilder):
         check_option("adapt", adapt, ("frame", "clip", "dataset"))
         check_option("region_size", region_size, ("learned", "fixed"))
         _check_generator(generator, adapt)
-        num_nodes = arrangement[0] * arrangement[1]
+        if region_channels < 1:
+            raise ValueError(f"Expected 'region_channels' of at least 1 (got {region_channels})")
+        num_nodes, cells = _cells(arrangement, anchors)
         super().__init__(channels, num_nodes, edge_index=edge_index, connect=connect)
         self.size = (size[0], size[1])
-        self.arrangement = tuple(arrangement)
+        self.cells = cells
         self.adapt = adapt
         self.learn_size = region_size == "learned"
         if adapt == "dataset":
@@ -97,7 +102,7 @@ class RegionGraph(GraphBuilder):
         self.offset = nn.Linear(dim, 4)
         self.initial_gain = float(gain)
         self.gain = nn.Parameter(torch.full((4,), float(gain)))
-        self.register_buffer("anchor_logits", _anchor_logits(arrangement, anchors), persistent=False)
+        self.register_buffer("anchor_logits", _anchor_logits(num_nodes, cells, anchors), persistent=False)
 
     def reset_parameters(self) -> None:
         super().reset_parameters()
@@ -128,14 +133,14 @@ class RegionGraph(GraphBuilder):
         if not self.learn_size:
             size_offset = torch.zeros_like(size_offset)
         pixels = offset.new_tensor(size)
-        radius = size_offset.exp() * (pixels / (2 * offset.new_tensor(self.arrangement)) + 1) + 1
+        radius = size_offset.exp() * (pixels / (2 * offset.new_tensor(self.cells)) + 1) + 1
         center = (torch.tanh(center_offset + self.anchor_logits) + 1) * pixels / 2
         center = center.clamp(min=center.new_zeros(2), max=pixels - 1)
         # A pixel's coordinate is its centre: pixel q lies at (q + 1/2) / H of the frame.
         return torch.cat([((center + 0.5) / pixels).flip(-1), (2 * radius / pixels).flip(-1)], dim=-1)
 
     def extra_repr(self) -> str:
-        return f"{self.channels}, size={self.size}, arrangement={self.arrangement}, adapt='{self.adapt}'"
+        return f"{self.channels}, size={self.size}, num_nodes={self.num_nodes}, adapt='{self.adapt}'"
 
 
 def _check_generator(generator: str | nn.Module | None, adapt: str) -> None:
@@ -149,15 +154,29 @@ def _check_generator(generator: str | nn.Module | None, adapt: str) -> None:
         )
 
 
-def _anchor_logits(arrangement: tuple[int, int], anchors: str | Tensor) -> Tensor:
+def _cells(arrangement: tuple[int, int] | int, anchors: str | Tensor) -> tuple[int, tuple[float, float]]:
+    """Number of regions, and into how many cells each side is cut, which sets their first size."""
+    if isinstance(arrangement, int):
+        if arrangement < 1 or (isinstance(anchors, str) and anchors == "grid"):
+            raise ValueError(
+                "Expected 'arrangement' as rows and columns, or as a number of at least 1 with other anchors than "
+                f"'grid' (got {arrangement} and anchors={anchors!r})"
+            )
+        return arrangement, (math.sqrt(arrangement),) * 2
+    rows, cols = check_arrangement(arrangement)
+    return rows * cols, (float(rows), float(cols))
+
+
+def _anchor_logits(num_nodes: int, cells: tuple[float, float], anchors: str | Tensor) -> Tensor:
     """Anchors (y, x) before the tanh: the centres of the grid's cells, the centre of the frame, or given points."""
-    cells = grid_boxes(*arrangement, dtype=torch.float64)[:, :2]
     if isinstance(anchors, Tensor):
-        if anchors.shape != cells.shape:
-            raise ValueError(f"Expected 'anchors' of shape {list(cells.shape)} (got {list(anchors.shape)})")
+        if anchors.shape != (num_nodes, 2):
+            raise ValueError(f"Expected 'anchors' of shape {[num_nodes, 2]} (got {list(anchors.shape)})")
         points = anchors.to(torch.float64)
     else:
         check_option("anchors", anchors, ("center", "grid"))
-        points = cells if anchors == "grid" else torch.full_like(cells, 0.5)
+        points = torch.full((num_nodes, 2), 0.5, dtype=torch.float64)
+        if anchors == "grid":
+            points = grid_boxes(int(cells[0]), int(cells[1]), dtype=torch.float64)[:, :2]
     # Points on or beyond the border are held just inside, as in the released code.
     return torch.atanh((2 * points - 1).clamp(-1 + 1e-7, 1 - 1e-7)).flip(-1).to(torch.get_default_dtype())

@@ -38,7 +38,10 @@ class HourGlass(nn.Module):
         super().__init__()
         smallest = min(size)
         if smallest < 3:
-            raise ValueError(f"Expected a map of at least 3 x 3 pixels (got {size[0]} x {size[1]})")
+            raise ValueError(
+                f"Expected a map of at least 3 x 3 pixels (got {size[0]} x {size[1]}); use larger frames, an earlier "
+                "stage, or generator='pool'"
+            )
         first = 2 if smallest > 10 else 1
         stride, padding = (2, 0) if smallest > 20 else (1, 1)
         self.reduce = nn.Conv2d(channels, 32, 1)
@@ -100,7 +103,7 @@ class PooledGenerator(nn.Module):
         \hat m_i = W \sum_p s_{ip} \, (X_p + P e_p) + b, \qquad s_{\cdot p} = \mathrm{softmax}_i(a_i \cdot X_p)
 
     The softmax runs over the regions at each pixel [code], so that every pixel speaks mostly to one of them; :math:`e`
-    is :func:`sinusoidal_positions`. A small fraction of the parameters of :class:`FullyConnectedGenerator`. Maps of
+    is ``sinusoidal_positions``. A small fraction of the parameters of :class:`FullyConnectedGenerator`. Maps of
     another size are average-pooled to ``size`` first, as in the released code.
 
     Args:

@@ -21,6 +21,10 @@ class Attention(nn.Module):
         """Readings of the edges' ends, :math:`(*, E, D)`, to logits :math:`(*, E, heads)`."""
         raise NotImplementedError
 
+    def pair_logits(self, receiver: Tensor, sender: Tensor) -> Tensor:
+        """:meth:`logits` of all pairs of :math:`N` nodes, :math:`(*, N, N, heads)`, receiver first."""
+        return self.logits(receiver[..., :, None, :], sender[..., None, :, :])
+
     def soft_logits(self, receiver: Tensor, sender: Tensor, adjacency: Tensor) -> Tensor:
         """:meth:`logits` of edges that are there to a degree, :math:`(E, 1)` from 0 to 1, as in RSTG's released code.
 
@@ -50,6 +54,10 @@ class DotAttention(Attention):
 
     def logits(self, receiver: Tensor, sender: Tensor) -> Tensor:
         return (receiver * sender).unflatten(-1, (self.heads, -1)).sum(-1)
+
+    def pair_logits(self, receiver: Tensor, sender: Tensor) -> Tensor:
+        receiver, sender = (x.unflatten(-1, (self.heads, -1)).transpose(-2, -3) for x in (receiver, sender))
+        return (receiver @ sender.mT).movedim(-3, -1)
 
 
 class AdditiveAttention(Attention):

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
 
 from ..data import VideoGraph
+from ..functional import check_option
 from .readout import ToMap
 from .scan import scan, start
 
@@ -15,9 +16,12 @@ class GraphBlock(nn.Module):
 
     .. math:: Y = X + \mathrm{norm}(\mathrm{lift}(\mathrm{graph}(X)))
 
+    or, with ``combine="serial"``, what the graph gives alone, :math:`Y = \mathrm{norm}(\dots)`.
+
     By default the norm is a layer normalisation over :math:`(C, H, W)` of every frame, affine per channel. Its scale
     starts at zero [code]: at initialisation the block is the identity, so it can go into a trained backbone, but what
-    is inside it gets no gradient in the first step and little in the next. Start at 1 to train from scratch.
+    is inside it gets no gradient in the first step and little in the next. Start at 1 to train from scratch; a serial
+    block, which has nothing else to pass on, does.
 
     Args:
         builder: feature map to graph, working on ``node_channels``.
@@ -25,9 +29,10 @@ class GraphBlock(nn.Module):
         channels: channels of the feature map.
         node_channels: channels of the graph. If given, a 1 x 1 convolution and a norm lead to it, and a 1 x 1
             convolution leads back.
-        residual_scale: first value of the norm's scale.
+        combine: ``"residual"``, or ``"serial"`` to put the result in the place of the input.
+        residual_scale: first value of the norm's scale; by default 0, or 1 for a serial block.
         norm: another norm, of :math:`(B, C, T, H, W)` as torch has them: ``nn.GroupNorm(1, channels)`` looks at whole
-            clips (RSTG's released code), ``nn.BatchNorm3d(channels)`` at the batch.
+            clips (RSTG's released code), ``nn.BatchNorm3d(channels)`` at the batch. Padded frames count in both.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
@@ -46,6 +51,7 @@ class GraphBlock(nn.Module):
         True
     """
 
+    takes_lengths = True
     takes_clips = True  # where a backbone's parts see folded frames otherwise
 
     def __init__(
@@ -55,10 +61,12 @@ class GraphBlock(nn.Module):
         *,
         channels: int,
         node_channels: int | None = None,
-        residual_scale: float = 0.0,
+        combine: str = "residual",
+        residual_scale: float | None = None,
         norm: nn.GroupNorm | nn.BatchNorm3d | None = None,
     ) -> None:
         super().__init__()
+        check_option("combine", combine, ("residual", "serial"))
         width = node_channels or channels
         expected = getattr(builder, "channels", width)
         if expected != width:
@@ -74,8 +82,9 @@ class GraphBlock(nn.Module):
         self.lift = ToMap()
         self.norm = norm or nn.GroupNorm(1, channels)  # one group: statistics over (C, H, W)
         self.norm_of_frames = norm is None
-        self.residual_scale = residual_scale
-        nn.init.constant_(self.norm.weight, residual_scale)
+        self.serial = combine == "serial"
+        self.residual_scale = float(self.serial) if residual_scale is None else residual_scale
+        nn.init.constant_(self.norm.weight, self.residual_scale)
 
     def reset_parameters(self) -> None:
         for part in self.children():
@@ -89,6 +98,11 @@ class GraphBlock(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor | None = None, **given: Tensor) -> Tensor:
         if lengths is not None:
+            if not self.norm_of_frames and not isinstance(self.norm, nn.BatchNorm3d):
+                raise ValueError(
+                    f"Expected clips without padding, since {self.norm} would count it (got 'lengths'); leave 'norm' "
+                    "at its default, which looks at one frame at a time"
+                )
             given["lengths"] = lengths
         return self._add(x, self.processor(self.builder(self._project(x), **given)))
 
@@ -112,5 +126,7 @@ class GraphBlock(nn.Module):
     def _add(self, x: Tensor, graph: VideoGraph) -> Tensor:
         y = self.project_back(self.lift(graph).flatten(0, 1))
         if self.norm_of_frames:
-            return x + self.norm(y).unflatten(0, x.shape[:2])
-        return x + self.norm(y.unflatten(0, x.shape[:2]).transpose(1, 2)).transpose(1, 2)
+            y = self.norm(y).unflatten(0, x.shape[:2])
+        else:
+            y = self.norm(y.unflatten(0, x.shape[:2]).transpose(1, 2)).transpose(1, 2)
+        return y if self.serial else x + y

@@ -44,6 +44,9 @@ class AllPairs(nn.Module):
     This piece in front of an :class:`RSTG` with :class:`SpaceConv` stages gives that: it replaces the edges by all
     pairs and puts :math:`a` into the graph as ``adjacency``.
 
+    Raises:
+        ValueError: the edges have attributes of their own, which the new ones would lack.
+
     Shapes:
         - **graph:** :math:`E` edges within frames
         - **output:** :math:`B T N^2` edges and ``adjacency`` :math:`(B T N^2)`
@@ -56,6 +59,12 @@ class AllPairs(nn.Module):
     """
 
     def forward(self, graph: VideoGraph) -> VideoGraph:
+        attributes = [name for name in ("edge_attr", "edge_weight") if name in graph]
+        if attributes:
+            raise ValueError(
+                f"Expected edges without attributes, since other pairs have none (got {', '.join(attributes)}); "
+                "leave AllPairs out, or delete them"
+            )
         _, N = graph.frame_layout
         F = graph.num_frames
         sender, receiver = graph.edge_index

@@ -157,17 +157,19 @@ class BatchNorm(nn.Module):
         mean = scatter(x, index, dim_size=num_steps, reduce="mean")
         y = x - mean[index]
         var = scatter(y.square(), index, dim_size=num_steps, reduce="mean")
-        self._keep(mean.detach(), var.detach(), x.size(0) / num_steps)
+        count = scatter(x.new_ones(x.size(0)), index, dim_size=num_steps, reduce="sum")
+        self._keep(mean.detach(), var.detach(), count)
         return y * (var + self.eps).rsqrt()[index] * self.weight + self.bias
 
     @torch.no_grad()
-    def _keep(self, mean: Tensor, var: Tensor, count: float) -> None:
-        """Take the steps' statistics into the running ones, one after the other."""
-        steps = torch.arange(mean.size(0) - 1, -1, -1, device=mean.device)
-        weight = self.momentum * (1 - self.momentum) ** steps.to(mean.dtype)
-        rest = 1 - weight.sum()
-        self.running_mean.mul_(rest).add_(weight @ mean)
-        self.running_var.mul_(rest).add_(weight @ var * (count / max(count - 1, 1)))
+    def _keep(self, mean: Tensor, var: Tensor, count: Tensor) -> None:
+        """Take the steps' statistics into the running ones, one after the other; steps without rows have none."""
+        momentum = self.momentum * (count > 0).to(mean.dtype)
+        later = (1 - momentum).flip(0).cumprod(0).flip(0)  # what the steps from here on leave of those before
+        weight = momentum * torch.cat([later[1:], later.new_ones(1)])
+        unbiased = var * (count / (count - 1).clamp(min=1))[:, None]
+        self.running_mean.mul_(later[0]).add_(weight @ mean)
+        self.running_var.mul_(later[0]).add_(weight @ unbiased)
 
     def extra_repr(self) -> str:
         return f"{self.channels}, eps={self.eps}, momentum={self.momentum}"

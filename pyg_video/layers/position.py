@@ -59,6 +59,8 @@ class GaussianPosition(nn.Module):
 
     def __init__(self, size: int = 6, std: float = 2.0) -> None:
         super().__init__()
+        if size < 1 or std <= 0:
+            raise ValueError(f"Expected 'size' of at least 1 and 'std' above 0 (got {size} and {std})")
         self.size = size
         self.std = std
 

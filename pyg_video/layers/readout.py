@@ -78,13 +78,13 @@ def running_vector(
     B, T, _ = x.shape
     if lengths is not None:
         check_lengths(lengths, B, T)
-    count = x.new_full((B, 1), T) if lengths is None else lengths.to(x)[:, None]
     if time == "last":
         return (x[:, -1] if lengths is None else x[torch.arange(B, device=x.device), lengths.to(x.device) - 1]), None
     if lengths is not None:
         beyond = torch.arange(T, device=x.device) >= lengths.to(x.device)[:, None]
         x = x.masked_fill(beyond[..., None], 0.0)
-    total = x.sum(dim=1)
+    total = x.sum(dim=1, dtype=torch.promote_types(x.dtype, torch.float32))  # bfloat16 counts to 256 only
+    count = total.new_full((B, 1), T) if lengths is None else lengths.to(total)[:, None]
     if state is not None:
         total, count = total + state[0], count + state[1]
-    return total / count, (total, count)
+    return (total / count).to(x.dtype), (total, count)

@@ -14,7 +14,7 @@ from .scan import scan, start
 from .time import State
 
 _CONTEXT = ("batch", "batch_size", "num_steps", "position", "adjacency", "edge_attr", "edge_weight", "mask")
-_NOT_TO_IGNORE = {"position": "GaussianPosition", "adjacency": "AllPairs"}
+_NOT_TO_IGNORE = {"position": "GaussianPosition", "adjacency": "AllPairs", "edge_weight": "AttentionEdges"}
 
 
 class RSTG(nn.Module):

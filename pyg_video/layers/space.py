@@ -1,7 +1,7 @@
 """The space stage: one round of messages within every frame."""
 
 from collections.abc import Sequence
-from typing import Optional
+from typing import Optional, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -9,9 +9,12 @@ from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import OptTensor
 from torch_geometric.utils import softmax
 
-from ..functional import check_option
+from ..functional import check_option, complete_size, looks_free
 from .attention import Attention, resolve_attention
 from .norm import FrameNorm, GraphNorm, norm_rows
+
+_Frames: TypeAlias = tuple[Tensor | None, int | None, int | None]
+"""Frame of every message, frames of all clips together, frames a clip."""
 
 
 class SpaceConv(MessagePassing):
@@ -24,7 +27,8 @@ class SpaceConv(MessagePassing):
 
     where :math:`\alpha` is a softmax over the neighbours of :math:`i`. The defaults are RSTG's; DyReg-GNN's released
     models use ``combine="sum", send_layers=1, update_layers=0``. The first layer of :math:`\mathrm{MLP}_s` is linear
-    in both ends, so it is computed once a node, not once an edge.
+    in both ends, so it is computed once a node, not once an edge. On complete graphs, messages lie in arrays of all
+    pairs, which saves collecting them along the edges; the numbers are the same.
 
     Args:
         channels: node channels.
@@ -34,7 +38,7 @@ class SpaceConv(MessagePassing):
         heads: heads of ``"multi_head"``; each weighs its own linear reading of the messages.
         plain_gather: leave out the bias and the ReLU of the gathered message, as DyReg-GNN's released code does where
             it takes the mean.
-        update_layers: 1 or 2 layers in the update MLP, a ReLU after each; 0 for the plain sum :math:`v_i + g_i`.
+        update_layers: layers in the update MLP, a ReLU after each; 0 for the plain sum :math:`v_i + g_i`.
         position_channels: size of the node positions that the messages see; 0 for none.
         update_groups: nodes of every kind in a frame, in order, such as ``GridGraph.nodes_per_scale``; each kind gets
             an update MLP of its own (RSTG's "scale-wise" update). ``None`` for one that all share.
@@ -80,7 +84,8 @@ class SpaceConv(MessagePassing):
         super().__init__(aggr="sum", node_dim=-2)
         check_option("combine", combine, ("concat", "sum"))
         check_option("send_layers", send_layers, (1, 2))
-        check_option("update_layers", update_layers, (0, 1, 2))
+        if update_layers < 0:
+            raise ValueError(f"Expected 'update_layers' of at least 0 (got {update_layers})")
         if plain_gather and gather_norm is not None:
             raise ValueError("Expected no 'gather_norm' with plain_gather=True, which leaves it out (got one)")
         self.channels = channels
@@ -138,20 +143,16 @@ class SpaceConv(MessagePassing):
         sent = self.send(ends)
         received = sent - self.send.bias if self.receive is None else self.receive(ends)
         query, key = self.attention.project(x)
-        alpha = self.edge_updater(edge_index, query=query, key=key, adjacency=adjacency)
-        if edge_weight is not None:
-            alpha = alpha * edge_weight.to(alpha.dtype)[:, None]
-
         frame = None if batch is None else batch[edge_index[1]]
-        gathered = self.propagate(
-            edge_index,
-            sent=sent,
-            received=received,
-            alpha=alpha,
-            frame=frame,
-            num_frames=batch_size,
-            num_steps=num_steps,
-        )
+        frames = (frame, batch_size, num_steps)
+        size = self._complete_size(x, edge_index)
+        if size is not None and edge_weight is None:
+            gathered, alpha = self._all_pairs(size, (sent, received, query, key), adjacency, frames)
+        else:
+            alpha = self.edge_updater(edge_index, query=query, key=key, adjacency=adjacency)
+            if edge_weight is not None:
+                alpha = alpha * edge_weight.to(alpha.dtype)[:, None]
+            gathered = self.propagate(edge_index, sent=sent, received=received, alpha=alpha, frames=frames)
         if self.bias is not None:
             gathered = gathered + self.bias
             gathered = norm_rows(self.gather_norm, gathered, batch, batch_size, num_steps, mask).relu()
@@ -169,18 +170,39 @@ class SpaceConv(MessagePassing):
             logits = self.attention.soft_logits(query_i, key_j, adjacency.to(query_i.dtype)[:, None])
         return softmax(logits, index, num_nodes=dim_size, dim=self.node_dim)  # [*, E, heads]
 
-    def message(
-        self,
-        sent_j: Tensor,
-        received_i: Tensor,
-        alpha: Tensor,
-        frame: OptTensor,
-        num_frames: Optional[int],
-        num_steps: Optional[int],
-    ) -> Tensor:
-        m = norm_rows(self.message_norm, self.send_mlp(sent_j + received_i), frame, num_frames, num_steps)
-        m = self.value(m).unflatten(-1, (self.attention.heads, -1))
-        return (alpha[..., None] * m).flatten(-2)  # [*, E, C]
+    def message(self, sent_j: Tensor, received_i: Tensor, alpha: Tensor, frames: _Frames) -> Tensor:
+        return (alpha[..., None] * self._messages(sent_j + received_i, frames)).flatten(-2)  # [*, E, C]
+
+    def _messages(self, ends: Tensor, frames: _Frames) -> Tensor:
+        m = norm_rows(self.message_norm, self.send_mlp(ends), *frames)
+        return self.value(m).unflatten(-1, (self.attention.heads, -1))  # [*, E, heads, C / heads]
+
+    def _complete_size(self, x: Tensor, edge_index: Tensor) -> int | None:
+        """Nodes of every frame if frames are complete graphs, and nobody watches or replaces single steps."""
+        watched = self.explain or any(
+            getattr(self, f"_{step}_forward_{when}hooks")
+            for step in ("propagate", "edge_update", "message", "aggregate")
+            for when in ("", "pre_")
+        )
+        if watched or type(self) is not SpaceConv or not looks_free(edge_index):
+            return None
+        return complete_size(edge_index, x.size(-2))
+
+    def _all_pairs(
+        self, size: int, nodes: tuple[Tensor, ...], adjacency: Tensor | None, frames: _Frames
+    ) -> tuple[Tensor, Tensor]:
+        """What ``propagate`` and ``edge_updater`` give, on complete graphs."""
+        sent, received, query, key = (x.unflatten(-2, (-1, size)) for x in nodes)  # [*, F, N, C]
+        if adjacency is None:
+            logits = self.attention.pair_logits(query, key)
+        else:
+            soft = adjacency.to(query.dtype).view(-1, size, size, 1)
+            logits = self.attention.soft_logits(query[..., :, None, :], key[..., None, :, :], soft)
+        alpha = logits.softmax(dim=-2)  # [*, F, N, N, heads], receiver first
+        ends = sent[..., None, :, :] + received[..., :, None, :]
+        m = self._messages(ends.flatten(-4, -2), frames).unflatten(-3, (-1, size, size))
+        gathered = torch.einsum("...ijh,...ijhc->...ihc", alpha, m).flatten(-2)  # [*, F, N, C]
+        return gathered.flatten(-3, -2), alpha.flatten(-4, -2)
 
     def _check(self, x: Tensor, position: Tensor | None, batch: Tensor | None) -> None:
         if x.dim() < 2 or x.size(-1) != self.channels:

@@ -11,7 +11,13 @@ _NON_LOCAL = {"layer2": (1, 3), "layer3": (1, 3, 5)}  # Wang et al.: five blocks
 
 @register_model
 def tsm_resnet18(
-    num_classes: int = 174, *, in_channels: int = 3, weights: str = "", shift_div: int = 8, online: bool = False
+    num_classes: int = 174,
+    *,
+    in_channels: int = 3,
+    weights: str = "",
+    shift_div: int = 8,
+    online: bool = False,
+    dropout: float = 0.0,
 ) -> VideoClassifier:
     """TSM on ResNet-18 (Lin et al., ICCV 2019), see :func:`~pyg_video.backbones.tsm_resnet`.
 
@@ -21,14 +27,21 @@ def tsm_resnet18(
         weights: torchvision's weights to start from, such as ``"IMAGENET1K_V1"``; ``""`` for none.
         shift_div: one channel in so many moves from each side.
         online: only from the frame before, for streams.
+        dropout: of the pooled features; 0.5 in the published runs.
     """
     net = tsm_resnet(18, in_channels=in_channels, weights=weights or None, shift_div=shift_div, online=online)
-    return _pooled(net, num_classes)
+    return _pooled(net, num_classes, dropout=dropout)
 
 
 @register_model
 def tsm_resnet50(
-    num_classes: int = 174, *, in_channels: int = 3, weights: str = "", shift_div: int = 8, online: bool = False
+    num_classes: int = 174,
+    *,
+    in_channels: int = 3,
+    weights: str = "",
+    shift_div: int = 8,
+    online: bool = False,
+    dropout: float = 0.0,
 ) -> VideoClassifier:
     """TSM on ResNet-50 (Lin et al., ICCV 2019), see :func:`~pyg_video.backbones.tsm_resnet`.
 
@@ -38,33 +51,42 @@ def tsm_resnet50(
         weights: torchvision's weights to start from, such as ``"IMAGENET1K_V1"``; ``""`` for none.
         shift_div: one channel in so many moves from each side.
         online: only from the frame before, for streams.
+        dropout: of the pooled features; 0.5 in the published runs.
     """
     net = tsm_resnet(50, in_channels=in_channels, weights=weights or None, shift_div=shift_div, online=online)
-    return _pooled(net, num_classes)
+    return _pooled(net, num_classes, dropout=dropout)
 
 
 @register_model
-def c2d_resnet50(num_classes: int = 174, *, in_channels: int = 3, weights: str = "") -> VideoClassifier:
+def c2d_resnet50(
+    num_classes: int = 174, *, in_channels: int = 3, weights: str = "", dropout: float = 0.0
+) -> VideoClassifier:
     """C2D on ResNet-50 (Wang et al., CVPR 2018), see :func:`~pyg_video.backbones.c2d_resnet`.
 
     Args:
         num_classes: number of classes.
         in_channels: channels of the video.
         weights: torchvision's weights to start from, such as ``"IMAGENET1K_V1"``; ``""`` for none.
+        dropout: of the pooled features.
     """
-    return _pooled(c2d_resnet(50, in_channels=in_channels, weights=weights or None), num_classes)
+    net = c2d_resnet(50, in_channels=in_channels, weights=weights or None)
+    return _pooled(net, num_classes, dropout=dropout)
 
 
 @register_model
-def i3d_resnet50(num_classes: int = 174, *, in_channels: int = 3, weights: str = "") -> VideoClassifier:
+def i3d_resnet50(
+    num_classes: int = 174, *, in_channels: int = 3, weights: str = "", dropout: float = 0.0
+) -> VideoClassifier:
     """I3D on ResNet-50 (Wang et al., CVPR 2018), see :func:`~pyg_video.backbones.i3d_resnet`.
 
     Args:
         num_classes: number of classes.
         in_channels: channels of the video.
         weights: torchvision's weights to inflate, such as ``"IMAGENET1K_V1"``; ``""`` for none.
+        dropout: of the pooled features.
     """
-    return _pooled(i3d_resnet(50, in_channels=in_channels, weights=weights or None), num_classes)
+    net = i3d_resnet(50, in_channels=in_channels, weights=weights or None)
+    return _pooled(net, num_classes, dropout=dropout)
 
 
 @register_model
@@ -95,6 +117,9 @@ def resnet18_multi_sync_mnist(num_classes: int = 56, *, readout: str = "mean") -
     return _pooled(resnet(18, in_channels=1, num_stages=3), num_classes, readout)
 
 
-def _pooled(backbone: StagedBackbone, num_classes: int, readout: str = "mean") -> VideoClassifier:
+def _pooled(
+    backbone: StagedBackbone, num_classes: int, readout: str = "mean", *, dropout: float = 0.0
+) -> VideoClassifier:
     """A backbone and the mean over its pixels and frames."""
-    return VideoClassifier(backbone, PoolHead(backbone.info[-1].channels, num_classes, readout=readout))
+    head = PoolHead(backbone.info[-1].channels, num_classes, readout=readout, dropout=dropout)
+    return VideoClassifier(backbone, head)

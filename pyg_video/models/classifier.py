@@ -5,9 +5,10 @@ from typing import Any, NamedTuple, TypeAlias
 
 from torch import Tensor, nn
 
-from ..backbones import NonLocal, Stage, VideoBackbone, run_stage, scan_stage
+from ..backbones import Stage, VideoBackbone, run_stage, scan_stage, taken_by
 from ..functional import check_lengths
-from ..layers import GraphBlock, scan
+from ..layers import scan
+from .hub import HubMixin
 
 Option: TypeAlias = "bool | int | float | str | tuple[Option, ...]"
 """What an option of a named model can be: JSON can hold it."""
@@ -20,7 +21,7 @@ class ModelRecipe(NamedTuple):
     options: dict[str, Option]
 
 
-class VideoClassifier(nn.Module):
+class VideoClassifier(HubMixin, nn.Module):
     """Video to class scores: a backbone, blocks between its stages, a head.
 
     Frames beyond a clip's ``lengths`` count neither in graphs nor in the head; a backbone that mixes frames (TSM, C2D,
@@ -30,7 +31,7 @@ class VideoClassifier(nn.Module):
         backbone: frames to feature maps, see :class:`~pyg_video.backbones.VideoBackbone`.
         head: feature map :math:`(B, T, C, H, W)` to scores, :class:`~pyg_video.models.PoolHead` or ``GraphHead``.
         blocks: modules on :math:`(B, T, C, H, W)`, such as a :class:`~pyg_video.layers.GraphBlock`, each under the
-            name of the stage that it follows.
+            name of the stage that it follows. One with ``takes_lengths = True`` is given ``lengths`` as well.
 
     Attributes:
         recipe: the named model this is; ``None`` for one put together by hand.
@@ -61,23 +62,25 @@ class VideoClassifier(nn.Module):
     @property
     def takes_boxes(self) -> bool:
         """Whether a part of the model wants ``box``."""
-        return any(_takes_boxes(part) for part in (*self.blocks.values(), self.head))
+        parts = (*self.backbone.stages.values(), *self.blocks.values(), self.head)
+        return any(getattr(part, "takes_boxes", False) for part in parts)
 
     def forward(self, video: Tensor, lengths: Tensor | None = None, **given: Tensor) -> Tensor:
         self._check(video, lengths, given)
         x = self.features(video, lengths, **given)
-        last = self.backbone.info[-1]
-        lengths, wanted = _lengths_after(last, lengths), _wanted(self.head, last, given)
+        about = _about(self.backbone.info[-1], lengths, given)
+        lengths, wanted = about.pop("lengths"), taken_by(self.head, about)
         return self.head(x, **wanted) if lengths is None else self.head(x, lengths, **wanted)
 
     def features(self, video: Tensor, lengths: Tensor | None = None, **given: Tensor) -> Tensor:
         """The feature map that the head sees, :math:`(B, T', C, H, W)`."""
         x = video
         for stage in self.backbone.info:
-            x = run_stage(self.backbone.stages[stage.name], x)
+            about = _about(stage, lengths, given)
+            x = run_stage(self.backbone.stages[stage.name], x, **about)
             if stage.name in self.blocks:
                 block = self.blocks[stage.name]
-                x = _through(block, x, _lengths_after(stage, lengths), _wanted(block, stage, given))
+                x = block(x, **taken_by(block, about))
         return x
 
     def scan(
@@ -88,13 +91,13 @@ class VideoClassifier(nn.Module):
         states = dict(state or {})
         x = video
         for stage in self.backbone.info:
-            name, key = stage.name, f"backbone.{stage.name}"
-            x, states[key] = scan_stage(self.backbone.stages[name], x, states.get(key))
+            name, key, about = stage.name, f"backbone.{stage.name}", _about(stage, None, given)
+            x, states[key] = scan_stage(self.backbone.stages[name], x, states.get(key), **about)
             if name in self.blocks:
                 block = self.blocks[name]
-                x, states[name] = scan(block, x, states.get(name), **_wanted(block, stage, given))
-        last = self.backbone.info[-1]
-        scores, states["head"] = scan(self.head, x, states.get("head"), **_wanted(self.head, last, given))
+                x, states[name] = scan(block, x, states.get(name), **taken_by(block, about))
+        wanted = taken_by(self.head, _about(self.backbone.info[-1], None, given))
+        scores, states["head"] = scan(self.head, x, states.get("head"), **wanted)
         return scores, states
 
     def _check(self, video: Tensor, lengths: Tensor | None, given: Mapping[str, Tensor]) -> None:
@@ -111,22 +114,11 @@ class VideoClassifier(nn.Module):
             raise TypeError(f"Expected no {', '.join(map(repr, given))} for a model without BoxGraph; leave it out")
 
 
-def _takes_boxes(part: nn.Module) -> bool:
-    return bool(getattr(part, "takes_boxes", False))
+def _about(stage: Stage, lengths: Tensor | None, given: Mapping[str, Tensor]) -> dict[str, Tensor | None]:
+    """Lengths and boxes after a stage: of every second frame, where the stage or one before it has half of them.
 
-
-def _wanted(part: nn.Module, stage: Stage, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Boxes for a part that takes them; of every second frame, where the stage before it has half of them."""
-    return {name: value[:, :: stage.time_stride] for name, value in given.items()} if _takes_boxes(part) else {}
-
-
-def _through(block: nn.Module, clips: Tensor, lengths: Tensor | None, wanted: Mapping[str, Tensor]) -> Tensor:
-    """Blocks that look at several frames at once look at ``lengths``, other modules between stages need not."""
-    looks = isinstance(block, (GraphBlock, NonLocal))
-    y: Tensor = block(clips, lengths, **wanted) if looks else block(clips, **wanted)
-    return y
-
-
-def _lengths_after(stage: Stage, lengths: Tensor | None) -> Tensor | None:
-    """Frames of a stage's output that count: those with at least one frame of the video that does."""
-    return lengths if lengths is None else (lengths + stage.time_stride - 1) // stage.time_stride
+    A frame of the output counts if at least one of the frames of the video that it stands for does.
+    """
+    stride = stage.time_stride
+    after = lengths if lengths is None else (lengths + stride - 1) // stride
+    return {name: value[:, ::stride] for name, value in given.items()} | {"lengths": after}

@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from ..functional import check_arrangement
 from ..graph_builders import RegionGraph
 from ..layers import RSTG, FrameNorm, GraphBlock, KernelEmbedding, SpaceConv, TemporalRNN, ToVector
 from .baselines import digit_backbone
@@ -61,7 +62,7 @@ def dyreg_gnn_sync_mnist(
         builder = RegionGraph(
             C,
             size=size,
-            arrangement=(arrangement[0], arrangement[1]),
+            arrangement=check_arrangement(arrangement),
             adapt=adapt,
             region_size=region_size,
             anchors=anchors,
@@ -98,8 +99,7 @@ def _check(num_stages: int, arrangement: tuple[int, ...], output: str, stage: in
         raise ValueError(f"Expected 'stage' to be one of the backbone's {num_stages}, from 0 (got {stage})")
     if output == "vector" and stage not in (-1, num_stages - 1):
         raise ValueError(f"Expected 'stage' to be the last one, -1, with output='vector' (got {stage})")
-    if len(arrangement) != 2:
-        raise ValueError(f"Expected 'arrangement' to be rows and columns of regions (got {arrangement})")
+    check_arrangement(arrangement)
 
 
 def dyreg_processor(channels: int, num_stages: int = 3) -> RSTG:

@@ -1,33 +1,20 @@
 """The block of DyReg-GNN's experiments, for each of the paper's ways to make nodes."""
 
-from collections.abc import Callable
-
 from torch import nn
 
-from ..functional import check_option, complete_edges
-from ..graph_builders import GraphBuilder, GridGraph, RegionGraph
+from ..graph_builders import resolve_builder
+from ..graph_builders.resolve import REGION_BUILDERS
 from ..layers import GraphBlock, KernelEmbedding
 from .dyreg import dyreg_processor
 
 _ROWS = 3  # of nodes, and columns
-
-_BUILDERS: dict[str, Callable[..., GraphBuilder]] = {
-    "fixed": lambda channels, **_: GridGraph(channels, (_ROWS,), edge_index=complete_edges(_ROWS**2)),
-    "static": lambda channels, **options: RegionGraph(channels, adapt="dataset", **options),
-    "ct_time": lambda channels, **options: RegionGraph(channels, adapt="clip", **options),
-    "position_only": lambda channels, **options: RegionGraph(channels, region_size="fixed", **options),
-    "lite": lambda channels, **options: RegionGraph(channels, generator="pool", **options),
-    "dyreg": lambda channels, **options: RegionGraph(channels, **options),
-}
-
-NODES = tuple(_BUILDERS)
 
 
 def dyreg_block(
     channels: int,
     size: tuple[int, int],
     *,
-    nodes: str = "dyreg",
+    builder: str = "dyreg",
     node_channels: int | None = None,
     region_channels: int = 128,
     num_stages: int = 3,
@@ -35,14 +22,15 @@ def dyreg_block(
     gain: float = 0.0,
     residual_scale: float = 0.0,
 ) -> GraphBlock:
-    """Nine nodes, the graph of DyReg-GNN's released models, and the way back, as a residual block.
+    """Nine nodes (``"grid"``: 14), the graph of DyReg-GNN's released models, and the way back, as a residual block.
 
     Args:
         channels: channels of the feature map.
         size: height and width of the map trained on.
-        nodes: how the paper's models make nodes (tables 5 and 6): ``"fixed"`` on a grid, ``"static"`` regions of the
-            data set, ``"ct_time"`` regions of the clip, ``"position_only"`` regions of a fixed size, ``"lite"`` with
-            the lighter generator, or ``"dyreg"``.
+        builder: how nodes are made, see :func:`~pyg_video.graph_builders.resolve_builder`. The paper has (tables 5, 6)
+            ``"fixed"`` on a grid, ``"semantic"`` attention, ``"static"`` regions of the data set, ``"constant_time"``
+            regions of the clip, ``"position_only"`` regions of a fixed size, ``"dyreg_lite"``, ``"dyreg"``, and the
+            ``"box"`` of a detector.
         node_channels: channels of the graph, projected to and back; ``None`` for those of the map.
         region_channels: size of the vectors that decide the regions.
         num_stages: iterations of time and space.
@@ -50,9 +38,10 @@ def dyreg_block(
         gain: first value of the regions' gain, see :class:`~pyg_video.graph_builders.RegionGraph`.
         residual_scale: first value of the scale of the block's norm.
     """
-    check_option("nodes", nodes, NODES)
     width = node_channels or channels
-    options = {"size": size, "arrangement": (_ROWS, _ROWS), "anchors": anchors, "gain": gain}
-    builder = _BUILDERS[nodes](width, region_channels=region_channels, **options)
+    options = (
+        {"region_channels": region_channels, "anchors": anchors, "gain": gain} if builder in REGION_BUILDERS else {}
+    )
+    nodes = resolve_builder(builder, width, size=size, arrangement=(_ROWS, _ROWS), **options)
     processor = nn.Sequential(KernelEmbedding(width, size), dyreg_processor(width, num_stages))
-    return GraphBlock(builder, processor, channels=channels, node_channels=node_channels, residual_scale=residual_scale)
+    return GraphBlock(nodes, processor, channels=channels, node_channels=node_channels, residual_scale=residual_scale)

@@ -1,10 +1,15 @@
 """DyReg-GNN in the paper's ResNets, by name."""
 
-from ..backbones import resnet, tsm_resnet
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from torch import nn
+
+from ..backbones import StagedBackbone, resnet, tsm_resnet
 from .classifier import VideoClassifier
 from .dyreg_block import dyreg_block
 from .heads import PoolHead
-from .insert import insert_block
+from .placement import place_block
 from .registry import register_model
 
 PLACES = {3: "layer2.2", 4: "layer3.4", 5: "layer4.1"}  # the bottlenecks of the released model, by the paper's stage
@@ -17,7 +22,7 @@ def dyreg_tsm_resnet50(
     *,
     frame: int = 224,
     stages: tuple[int, ...] = (3, 4, 5),
-    nodes: str = "dyreg",
+    builder: str = "dyreg",
     region_channels: int = 128,
     num_stages: int = 3,
     anchors: str = "center",
@@ -26,6 +31,7 @@ def dyreg_tsm_resnet50(
     weights: str = "",
     shift_div: int = 8,
     online: bool = False,
+    dropout: float = 0.0,
 ) -> VideoClassifier:
     """DyReg-GNN in a TSM-ResNet-50, as released for Something-Something (Duta et al., NeurIPS 2021).
 
@@ -36,7 +42,7 @@ def dyreg_tsm_resnet50(
         num_classes: number of classes.
         frame: side of the frames trained on.
         stages: the stages that get a block, by the paper's numbers: ``(3, 4, 5)`` for r3-4-5, ``(4,)`` for r4.
-        nodes: how nodes are made, see :func:`~pyg_video.models.dyreg_block`.
+        builder: how nodes are made, see :func:`~pyg_video.models.dyreg_block`.
         region_channels: size of the vectors that decide the regions.
         num_stages: iterations of time and space.
         anchors: regions start at the ``"center"`` or on a ``"grid"``.
@@ -45,25 +51,45 @@ def dyreg_tsm_resnet50(
         weights: torchvision's weights to start from, such as ``"IMAGENET1K_V1"``; ``""`` for none.
         shift_div: one channel in so many moves from each side.
         online: only from the frame before, for streams.
+        dropout: of the pooled features; 0.5 in the published runs.
     """
-    if not stages or len(set(stages)) != len(stages) or not set(stages) <= set(PLACES):
-        raise ValueError(f"Expected 'stages' out of 3, 4 and 5, each once (got {stages})")
     backbone = tsm_resnet(50, weights=weights or None, shift_div=shift_div, online=online)
+    block = partial(
+        dyreg_block,
+        builder=builder,
+        region_channels=region_channels,
+        num_stages=num_stages,
+        anchors=anchors,
+        gain=gain,
+        residual_scale=residual_scale,
+    )
+    insert_graphs(backbone, stages, PLACES, frame, block)
+    return VideoClassifier(backbone, PoolHead(backbone.info[-1].channels, num_classes, dropout=dropout))
+
+
+def insert_graphs(
+    backbone: StagedBackbone,
+    stages: Sequence[int],
+    places: Mapping[int, str],
+    frame: int,
+    block: Callable[..., nn.Module],
+) -> None:
+    """Put a block of DyReg-GNN behind the 3 x 3 convolution of one residual block in each of some stages.
+
+    Args:
+        backbone: a ResNet.
+        stages: the stages that get a block, by the paper's numbers.
+        places: the residual blocks, by stage.
+        frame: side of the frames trained on.
+        block: :func:`~pyg_video.models.dyreg_block` with its options.
+    """
+    if not stages or len(set(stages)) != len(stages) or not set(stages) <= set(places):
+        raise ValueError(f"Expected 'stages' out of 3, 4 and 5, each once (got {tuple(stages)})")
     for stage in stages:
-        channels = 32 * 2 ** (stage - 1)  # of the bottleneck
-        block = dyreg_block(
-            channels,
-            (-(-frame // 2**stage),) * 2,
-            nodes=nodes,
-            node_channels=_WIDEST_GRAPH if channels > _WIDEST_GRAPH else None,
-            region_channels=region_channels,
-            num_stages=num_stages,
-            anchors=anchors,
-            gain=gain,
-            residual_scale=residual_scale,
-        )
-        insert_block(backbone, f"{PLACES[stage]}.conv2", block)
-    return VideoClassifier(backbone, PoolHead(backbone.info[-1].channels, num_classes))
+        channels = 32 * 2 ** (stage - 1)  # of the 3 x 3 convolution
+        width = _WIDEST_GRAPH if channels > _WIDEST_GRAPH else None
+        side = -(-frame // 2**stage)
+        place_block(backbone, f"{places[stage]}.conv2", block(channels, (side, side), node_channels=width))
 
 
 @register_model
@@ -71,7 +97,7 @@ def dyreg_gnn_multi_sync_mnist(
     num_classes: int = 56,
     *,
     frame: int = 128,
-    nodes: str = "dyreg",
+    builder: str = "dyreg",
     node_channels: int = 32,
     region_channels: int = 32,
     num_stages: int = 3,
@@ -85,7 +111,7 @@ def dyreg_gnn_multi_sync_mnist(
     Args:
         num_classes: number of classes.
         frame: side of the frames.
-        nodes: how nodes are made, see :func:`~pyg_video.models.dyreg_block`.
+        builder: how nodes are made, see :func:`~pyg_video.models.dyreg_block`.
         node_channels: channels of the graph.
         region_channels: size of the vectors that decide the regions.
         num_stages: iterations of time and space.
@@ -99,7 +125,7 @@ def dyreg_gnn_multi_sync_mnist(
     block = dyreg_block(
         channels,
         (-(-frame // stride),) * 2,
-        nodes=nodes,
+        builder=builder,
         node_channels=node_channels,
         region_channels=region_channels,
         num_stages=num_stages,

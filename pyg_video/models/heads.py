@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..functional import check_option
 from ..layers import ToVector, scan
-from ..layers.readout import READOUTS, running_vector
+from ..layers.readout import READOUTS, clip_vector, running_vector
 from ..layers.scan import start
 
 
@@ -20,6 +20,7 @@ class PoolHead(nn.Module):
         time: frames over time, :math:`(B, T, 1, C)`: :class:`~pyg_video.layers.TemporalRNN` for Mean+LSTM, or
             ``nn.Identity()``.
         readout: ``"last"`` frame or ``"mean"`` over frames.
+        dropout: share of the vector that the linear layer does not see in training.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
@@ -28,12 +29,19 @@ class PoolHead(nn.Module):
     """
 
     def __init__(
-        self, channels: int, num_classes: int, *, time: nn.Module | None = None, readout: str = "mean"
+        self,
+        channels: int,
+        num_classes: int,
+        *,
+        time: nn.Module | None = None,
+        readout: str = "mean",
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.time = time or nn.Identity()
         check_option("readout", readout, READOUTS)
         self.readout = readout
+        self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(channels, num_classes)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -49,7 +57,7 @@ class PoolHead(nn.Module):
         kwargs = {} if lengths is None else {"lengths": lengths}
         frames, states[0] = scan(self.time, frames, states[0], **kwargs)
         vector, states[1] = running_vector(frames[:, :, 0], self.readout, states[1], lengths)
-        return self.linear(vector), states
+        return self.linear(self.dropout(vector)), states
 
 
 class GraphHead(nn.Module):
@@ -100,3 +108,72 @@ class GraphHead(nn.Module):
         for i, part in enumerate((self.processor, self.readout), start=1):
             x, states[i] = scan(part, x, states[i])
         return self.linear(x), states
+
+
+class SumHead(nn.Module):
+    r"""Pooled features plus the vector of a graph on the same map (RSTG-to-vec in a trained backbone).
+
+    .. math::
+        s = W \Big(\frac{1}{THW} \sum_{t,p} X_{t,p} + \mathrm{norm}\big(\mathrm{readout}(\mathrm{graph}(X))\big)\Big)
+
+    The norm is a layer normalisation of the vector whose scale starts at zero: at initialisation the scores are those
+    of :class:`PoolHead`.
+
+    Args:
+        builder: feature map to graph.
+        processor: graph to graph; its nodes have the channels of the map.
+        channels: channels of the feature map.
+        num_classes: number of classes.
+        readout: graph to vector; the mean over frames of the sum over nodes by default.
+        dropout: share of the vector that the linear layer does not see in training.
+        residual_scale: first value of the norm's scale.
+
+    Shapes:
+        - **x:** :math:`(B, T, C, H, W)`
+        - **lengths:** :math:`(B)`
+        - **output:** :math:`(B, num\_classes)`
+
+    Example:
+        >>> import torch
+        >>> from pyg_video.graph_builders import GridGraph
+        >>> from pyg_video.layers import RSTG, SpaceConv, TemporalRNN
+        >>> rstg = RSTG(SpaceConv(16), TemporalRNN(16), TemporalRNN(16))
+        >>> SumHead(GridGraph(16), rstg, channels=16, num_classes=10)(torch.randn(2, 4, 16, 7, 7)).shape
+        torch.Size([2, 10])
+    """
+
+    def __init__(
+        self,
+        builder: nn.Module,
+        processor: nn.Module,
+        *,
+        channels: int,
+        num_classes: int,
+        readout: nn.Module | None = None,
+        dropout: float = 0.0,
+        residual_scale: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.builder = builder
+        self.processor = processor
+        self.readout = readout or ToVector("mean")
+        self.norm = nn.LayerNorm(channels)
+        nn.init.constant_(self.norm.weight, residual_scale)
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(channels, num_classes)
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        pooled = clip_vector(x.mean(dim=(-2, -1)), "mean", lengths)
+        vector = self.readout(self.processor(self.builder(x, lengths)))
+        return self._classify(pooled, vector)
+
+    def scan(self, x: Tensor, state: Sequence[Any] | None = None) -> tuple[Tensor, list[Any]]:
+        """Class scores as of the frames so far, given what the call for the frames before gave."""
+        states = start(state, 4)
+        pooled, states[0] = running_vector(x.mean(dim=(-2, -1)), "mean", states[0])
+        for i, part in enumerate((self.builder, self.processor, self.readout), start=1):
+            x, states[i] = scan(part, x, states[i])
+        return self._classify(pooled, x), states
+
+    def _classify(self, pooled: Tensor, vector: Tensor) -> Tensor:
+        return self.linear(self.dropout(pooled + self.norm(vector)))

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from ..functional import check_option
+from ..functional import check_arrangement, check_option
 from ..graph_builders import CONNECT, REGION_BUILDERS, resolve_builder
 from ..layers import GraphBlock, KernelEmbedding, ToVector
 from .baselines import digit_backbone
@@ -51,15 +51,14 @@ def graph_sync_mnist(
     """
     check_option("output", output, ("vector", "map"))
     check_option("connect", connect, ("default", *CONNECT))
-    if len(arrangement) != 2:
-        raise ValueError(f"Expected 'arrangement' to be rows and columns of regions (got {arrangement})")
+    rows_and_columns = check_arrangement(arrangement)
     backbone = digit_backbone(frame, channels, strides)
     last = backbone.info[-1]
     C, size = last.channels, (-(-frame // last.stride),) * 2
     options: dict[str, Option] = {} if connect == "default" else {"connect": connect}
     if builder in REGION_BUILDERS:
         options |= {"region_channels": region_channels, "anchors": anchors, "gain": gain}
-    nodes = resolve_builder(builder, C, size=size, arrangement=(arrangement[0], arrangement[1]), **options)
+    nodes = resolve_builder(builder, C, size=size, arrangement=rows_and_columns, **options)
     processor = nn.Sequential(KernelEmbedding(C, size), dyreg_processor(C, num_stages))
     if output == "vector":
         head = GraphHead(nodes, processor, channels=C, num_classes=num_classes, readout=ToVector(readout))

@@ -36,7 +36,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Lightning's :class:`ModelCheckpoint`, whose best stays the best when a run is resumed in another folder.
+    """Lightning's ``ModelCheckpoint``, whose best stays the best when a run is resumed in another folder.
 
     A later epoch that is no better is not kept; :class:`ExportBest` then exports the earlier file, where it lies.
     """
@@ -49,6 +49,18 @@ class BestCheckpoint(ModelCheckpoint):
 def best_checkpoint(monitor: str = "val/acc", mode: str = "max") -> BestCheckpoint:
     """Keeps ``best.ckpt``, the epoch with the best validation."""
     return BestCheckpoint(monitor=monitor, mode=mode, filename="best", enable_version_counter=False)
+
+
+class FreezeBatchNorm(Callback):
+    """Batch norms use the statistics that they came with, also in training: for few clips a step, as RSTG trained.
+
+    Their scales and shifts are learned on.
+    """
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        for module in pl_module.modules():
+            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                module.eval()
 
 
 def last_checkpoint() -> ModelCheckpoint:
@@ -84,5 +96,8 @@ def export(checkpoint: Path, *, metric: str, score: Tensor | None, clips_per_epo
     metadata: dict[str, Json] = {"epoch": saved["epoch"], "step": saved["global_step"]}
     if clips_per_epoch is not None:
         metadata["videos"] = (saved["epoch"] + 1) * clips_per_epoch
+    for name in ("frame_size", "num_frames"):  # of the clips that it was trained on
+        if (size := saved["hyper_parameters"].get(name)) is not None:
+            metadata[name] = size
     metadata |= {"label_names": task.label_names, metric: None if score is None else float(score)}
     return save_model(task.net, checkpoint.with_suffix(".safetensors"), metadata)

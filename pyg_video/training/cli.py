@@ -22,7 +22,8 @@ Train and evaluate the models of pyg_video on synchronous digits and on Somethin
   fit       train; writes logs, checkpoints and the best weights as safetensors under trainer.default_root_dir
   validate  score a checkpoint on the validation clips
   test      score a checkpoint on the test clips: digits and trajectories that training never saw
-  predict   write a table of predictions for the test clips
+  predict   write a table of predictions for the test clips; with video files before the options, say what happens in
+            them: pyg-video predict clip.mp4 --checkpoint best.safetensors
   evaluate  score a checkpoint on recorded trajectories or test clips: accuracy, classes, confusions, protocol
   cost      parameters, multiply-adds and latency of a model
   prepare   check a download of Something-Something: pyg-video prepare --root DIR --version v2
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     # torch_geometric scripts helpers at import, which torch 2.15 announces to be deprecated.
     warnings.filterwarnings("ignore", "`torch.jit.script", FutureWarning)
-    home = import_module(_HOME.get(arguments[0], "pyg_video.training.lightning_cli"))
+    home = import_module(_home(arguments))
     try:
         code = home.run(None if argv is None else arguments)
     except home.USER_ERRORS as error:
@@ -71,6 +72,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"pyg-video: error: {home.in_one_line(error)}", file=sys.stderr)
         return 2
     return code if isinstance(code, int) else 0
+
+
+def _home(arguments: Sequence[str]) -> str:
+    """The module that has the command; ``predict`` is another one where video files follow it."""
+    command, *rest = arguments
+    if command == "predict" and rest and not rest[0].startswith("-"):
+        return "pyg_video.training.predict_command"
+    return _HOME.get(command, "pyg_video.training.lightning_cli")
 
 
 if __name__ == "__main__":

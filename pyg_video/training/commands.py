@@ -11,12 +11,18 @@ from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from ..models import Cost, Option
+    from .evaluation import Evaluation
+    from .loading import Trained
 
 _EVALUATE = """\
 Score a trained model, and write what it is based on: accuracy with standard error, per class, confusions, predictions.
 
   pyg-video evaluate --checkpoint best.safetensors --trajectories authors_5sync_test.npz --digits data --output scores
   pyg-video evaluate --checkpoint best.ckpt --config examples/configs/small_dyreg.yaml --output scores
+  pyg-video evaluate --checkpoint best.ckpt --config something.yaml --root something_v2 --output scores
+
+Videos of Something-Something get the views that the configuration says, by default 3 crops of 256 x 2 clips, and their
+scores are averaged. Stopped, or killed, the same command goes on from there.
 """
 _COST = """\
 Print parameters, multiply-adds and latency of a named model on one clip.
@@ -24,20 +30,23 @@ Print parameters, multiply-adds and latency of a named model on one clip.
   pyg-video cost --model dyreg_gnn_sync_mnist --options output=vector "channels=[16, 32, 32]" --frames 10 --size 64
 """
 
+_DATA = ("SyncMNISTData", "MultiSyncMNISTData", "SomethingSomethingData")
 
-USER_ERRORS = (ValueError, OSError)
+USER_ERRORS = (ValueError, OSError, ModuleNotFoundError)
 """What a wrong option, file or value raises."""
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """Whose mistakes are :data:`USER_ERRORS`."""
+
     def error(self, message: str) -> NoReturn:
         raise ValueError(f"{message}; {self.prog} --help lists all options")
 
 
-def run(arguments: Sequence[str] | None = None) -> None:
+def run(arguments: Sequence[str] | None = None) -> int:
     """Run ``evaluate`` or ``cost``, the first of ``arguments``; mistakes come as :data:`USER_ERRORS`."""
     command, *rest = sys.argv[1:] if arguments is None else arguments
-    {"evaluate": _evaluate, "cost": _cost}[command](rest)
+    return {"evaluate": _evaluate, "cost": _cost}[command](rest)
 
 
 def in_one_line(error: BaseException) -> str:
@@ -45,33 +54,84 @@ def in_one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-def _evaluate_parser() -> _Parser:
-    parser = _parser("evaluate", _EVALUATE)
+def _evaluate_parser() -> Parser:
+    parser = make_parser("evaluate", _EVALUATE)
     add = parser.add_argument
-    add("--checkpoint", required=True, metavar="FILE", help=".safetensors of save_model, or .ckpt of pyg-video fit")
+    add(
+        "--checkpoint",
+        required=True,
+        metavar="FILE",
+        help=".safetensors, .ckpt of pyg-video fit, or id on the Hub",
+    )
     clips = parser.add_mutually_exclusive_group(required=True)
     clips.add_argument("--trajectories", metavar="FILE", help="recorded trajectories: authors_5sync_test.npz")
     clips.add_argument("--config", metavar="FILE", help="configuration of a run: its test clips")
+    add("--root", metavar="FOLDER", help="of Something-Something (default: as --config says)")
     add("--digits", metavar="FOLDER", help="MNIST's root folder, or bundled (default: bundled, or as --config says)")
     add("--download", action="store_true", help="fetch MNIST into --digits if it is not there")
     add("--output", required=True, metavar="FOLDER", help="where to write; made if need be")
-    add("--clips", type=int, metavar="N", help="only the first N clips")
-    add("--batch-size", type=int, default=100, metavar="N", help="clips at a time (default: 100)")
+    add("--clips", type=int, metavar="N", help="only the first N clips, or videos")
+    add("--batch-size", type=int, metavar="N", help="at a time (default: 100 clips; videos as --config says)")
+    add("--workers", type=int, metavar="N", help="processes that decode videos (default: as --config says)")
     add("--precision", default="float32", metavar="TYPE", help="float32 (default) or bfloat16")
     add("--device", default="auto", metavar="NAME", help="auto (default), cpu, cuda, cuda:1, ...")
     return parser
 
 
-def _evaluate(arguments: Sequence[str]) -> None:
+def _evaluate(arguments: Sequence[str]) -> int:
     options = _evaluate_parser().parse_args(arguments)
 
-    from .evaluation import choose_device, evaluate
+    from .evaluation import choose_device
     from .evaluation_report import as_text, write_evaluation
     from .loading import load_trained
-    from .scored_clips import check_fit, configured_clips, in_short, recorded_clips
+    from .scored_clips import configured_data
 
     choose_device(options.device)
     trained = load_trained(options.checkpoint)
+    name = configured_data(options.config, _DATA)[0] if options.config else ""
+    try:
+        evaluation = (_evaluate_videos if name == _DATA[-1] else _evaluate_clips)(options, trained)
+    except KeyboardInterrupt:
+        print("\nStopped; the scores of videos are kept, and the same command goes on from here.", file=sys.stderr)
+        return 130
+    print(as_text(evaluation) + "\n")
+    for path in write_evaluation(evaluation, options.output):
+        print(f"wrote {path}")
+    return 0
+
+
+def _evaluate_videos(options: argparse.Namespace, trained: Trained) -> Evaluation:
+    from ..checkpoints import find_checkpoint
+    from .scored_clips import check_classes, configured_data, in_short
+    from .something_something import SomethingSomethingData
+    from .video_evaluation import evaluate_videos
+
+    name, given = configured_data(options.config, _DATA)
+    changed = {"root": options.root, "test_batch_size": options.batch_size, "num_workers": options.workers}
+    given |= {key: value for key, value in changed.items() if value is not None}
+    try:
+        data = SomethingSomethingData(**given)
+    except TypeError as error:
+        raise ValueError(f"Expected options of {name} in '{options.config}' (got {error})") from error
+    check_classes(trained, data.num_classes, data.label_names)
+    Path(options.output).mkdir(parents=True, exist_ok=True)
+    return evaluate_videos(
+        trained.model,
+        data,
+        options.output,
+        num_videos=options.clips,
+        precision=options.precision,
+        device=options.device,
+        checkpoint=in_short(find_checkpoint(options.checkpoint)),
+        progress=True,
+    )
+
+
+def _evaluate_clips(options: argparse.Namespace, trained: Trained) -> Evaluation:
+    from ..checkpoints import find_checkpoint
+    from .evaluation import evaluate
+    from .scored_clips import check_fit, configured_clips, in_short, recorded_clips
+
     frame = trained.option("frame", 64)
     if options.trajectories is not None:
         digits = options.digits or "bundled"
@@ -80,23 +140,20 @@ def _evaluate(arguments: Sequence[str]) -> None:
         scored = configured_clips(options.config, digits=options.digits, download=options.download)
     check_fit(trained, scored)
     Path(options.output).mkdir(parents=True, exist_ok=True)  # before the work, not after it
-    evaluation = evaluate(
+    return evaluate(
         trained.model,
         scored,
         num_clips=options.clips,
-        batch_size=options.batch_size,
+        batch_size=100 if options.batch_size is None else options.batch_size,
         precision=options.precision,
         device=options.device,
-        checkpoint=in_short(options.checkpoint),
+        checkpoint=in_short(find_checkpoint(options.checkpoint)),
         progress=True,
     )
-    print(as_text(evaluation) + "\n")
-    for path in write_evaluation(evaluation, options.output):
-        print(f"wrote {path}")
 
 
-def _cost(arguments: Sequence[str]) -> None:
-    parser = _parser("cost", _COST)
+def _cost(arguments: Sequence[str]) -> int:
+    parser = make_parser("cost", _COST)
     add = parser.add_argument
     add("--model", required=True, metavar="NAME", help="one of pyg_video.models.list_models()")
     add("--options", nargs="*", default=[], metavar="NAME=VALUE", help="options of the model; values as in JSON")
@@ -118,6 +175,7 @@ def _cost(arguments: Sequence[str]) -> None:
     size = int(str({**known, **given}.get("frame", 224))) if options.size is None else options.size
     shape = (options.frames, model.backbone.in_channels, size, size)
     print(_in_words(options.model, model_cost(model, shape, runs=options.runs, device=device)))
+    return 0
 
 
 def _option(text: str) -> tuple[str, Option]:
@@ -147,8 +205,9 @@ def _in_words(name: str, cost: Cost) -> str:
     return "\n".join(lines)
 
 
-def _parser(command: str, description: str) -> _Parser:
-    return _Parser(
+def make_parser(command: str, description: str) -> Parser:
+    """The parser of one command."""
+    return Parser(
         prog=f"pyg-video {command}",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -219,6 +219,7 @@ class SyncMNISTData(ClipData):
             train_size=train_size,
             num_workers=num_workers,
         )
+        self.num_frames = num_frames
 
 
 class MultiSyncMNISTData(ClipData):
@@ -285,6 +286,7 @@ class MultiSyncMNISTData(ClipData):
             train_size=train_size,
             num_workers=num_workers,
         )
+        self.num_frames = num_frames
 
 
 def _check_seed(seed: int) -> None:

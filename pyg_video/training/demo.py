@@ -48,7 +48,7 @@ TASK: SmallTask = {
 """The small task: 40 x 40 frames, 8 of them, three digits out of five classes, two of which move together."""
 
 GRAPH, BASELINE = "dyreg_gnn_sync_mnist", "cnn_sync_mnist"
-SHIPPED = {"DyReg-GNN": "dyreg_gnn_small", "CNN + LSTM": "cnn_small"}
+SHIPPED = {"DyReg-GNN": "dyreg_gnn_small", "RSTG": "rstg_small", "CNN + LSTM": "cnn_small"}
 OPTIONS: dict[str, dict[str, Option]] = {
     GRAPH: {
         "channels": (16, 32, 32, 32, 32),

@@ -32,7 +32,7 @@ class OffsetDistillation(Callback):
 
     "Models using multiple graphs have problems learning to adapt the regions from certain layers": train a model with
     a single block at each stage, and give them as teachers. During the first ``share`` of the steps the loss is that of
-    the classification plus ``weight`` times :func:`region_loss` of every block's regions against its teacher's; then it
+    the classification plus ``weight`` times ``region_loss`` of every block's regions against its teacher's; then it
     is that of the classification alone. The paper does not say how the offsets are compared; here it is
     :math:`(\\Delta x, \\Delta y, w, h)` after the transformation :math:`\\alpha` (eq. 4), which is where regions are.
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ..datasets import SyncClip
     from ..datasets.clips import DigitClips
+    from .video_evaluation import VideoProtocol
 
 PRECISIONS = ("float32", "bfloat16")
 _TOP = 5
@@ -88,6 +89,7 @@ class Evaluation(NamedTuple):
         confusion: clips of class :math:`i` that were taken for class :math:`j`, :math:`(K, K)`.
         answers: clip by clip.
         protocol: what belongs beside the number.
+        ids: names of the videos; none where clips are made on the fly.
     """
 
     top1: Score
@@ -95,7 +97,8 @@ class Evaluation(NamedTuple):
     per_class: dict[str, Score]
     confusion: Tensor
     answers: Answers
-    protocol: Protocol
+    protocol: Protocol | VideoProtocol
+    ids: tuple[str, ...] = ()
 
 
 def evaluate(
@@ -158,7 +161,7 @@ def evaluate(
         per_class={name: Score(*pair) for name, *pair in zip(scored.clips.label_names, right, clips, strict=True)},
         confusion=confusion,
         answers=Answers(*map(torch.cat, zip(*answers, strict=True))),
-        protocol=_protocol(model, scored, num_clips, _in_words(precision, where), checkpoint),
+        protocol=_protocol(model, scored, num_clips, in_words(precision, where), checkpoint),
     )
 
 
@@ -215,7 +218,8 @@ def _answer(model: VideoClassifier, batch: SyncClip, metrics: MetricCollection) 
     return Answers(batch.label, label.cpu(), probability.cpu())
 
 
-def _in_words(precision: str, device: torch.device) -> str:
+def in_words(precision: str, device: torch.device) -> str:
+    """Precision and device, for the protocol."""
     if device.type != "cuda":
         return f"{precision} on {device.type}"
     rounded = " (convolutions in TF32)" if precision == "float32" and torch.backends.cudnn.allow_tf32 else ""

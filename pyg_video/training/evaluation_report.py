@@ -103,11 +103,12 @@ def _class_rows(evaluation: Evaluation) -> Iterable[Sequence[object]]:
 
 
 def _clip_rows(evaluation: Evaluation) -> Iterable[Sequence[object]]:
-    """The columns of ``pyg-video predict``."""
+    """The columns of ``pyg-video predict``; videos of files are told by their ids."""
     yield "clip", "target", "label", "probability", "name"
+    ids: Sequence[object] = evaluation.ids or range(len(evaluation.answers.label))
     names = list(evaluation.per_class)
     target, label, probability = (column.tolist() for column in evaluation.answers)
-    for clip, (true, said, share) in enumerate(zip(target, label, probability, strict=True)):
+    for clip, true, said, share in zip(ids, target, label, probability, strict=True):
         yield clip, true, said, f"{share:.6f}", names[said]
 
 

@@ -16,6 +16,7 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
+from .cached_features import CachedFeatures
 from .callbacks import AtomicCheckpointIO, BestCheckpoint, ExportBest, last_checkpoint
 from .data import MultiSyncMNISTData, SyncMNISTData
 from .module import Prediction, VideoClassification
@@ -26,7 +27,7 @@ USER_ERRORS = (ArgumentError, ValueError, OSError, MisconfigurationException)
 """What a wrong option, file or value raises."""
 
 _STRICT = {"exit_on_error": False, "allow_abbrev": False}
-_DATA = tuple(data.__name__ for data in (SyncMNISTData, MultiSyncMNISTData, SomethingSomethingData))
+_DATA = tuple(data.__name__ for data in (SyncMNISTData, MultiSyncMNISTData, SomethingSomethingData, CachedFeatures))
 _KEYS = ("state_dict", "hyper_parameters", "pytorch-lightning_version")
 _COMMANDS = ("fit", "validate", "test", "predict")
 
@@ -44,7 +45,9 @@ class VideoCLI(LightningCLI):
                 "checkpoint.enable_version_counter": False,  # best.ckpt stays best.ckpt
             }
         )
-        for source, target in (("num_classes", "num_classes"), ("frame", "frame_size"), ("label_names", "label_names")):
+        renamed = {"frame": "frame_size"}
+        for source in ("num_classes", "frame", "label_names", "num_frames"):
+            target = renamed.get(source, source)
             parser.link_arguments(f"data.{source}", f"model.{target}", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:

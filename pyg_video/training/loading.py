@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from ..checkpoints import checkpoint_info, load_model
+from ..checkpoints import checkpoint_info, find_checkpoint, load_model
 from ..models import VideoClassifier
 
 if TYPE_CHECKING:
@@ -20,10 +20,12 @@ _NO_CHECKPOINT = (RuntimeError, UnpicklingError, EOFError, ValueError, LookupErr
 
 
 class Trained(NamedTuple):
-    """A trained model and its classes in words, as far as its file tells them."""
+    """A trained model, its classes in words and the size of its clips, as far as its file tells them."""
 
     model: VideoClassifier
     label_names: tuple[str, ...]
+    frame_size: int | None = None
+    num_frames: int | None = None
 
     def option(self, name: str, default: int) -> int:
         """An option that the model was made with, if it has such an option."""
@@ -34,14 +36,23 @@ class Trained(NamedTuple):
 def load_trained(path: str | os.PathLike[str]) -> Trained:
     """The model of a ``.safetensors`` or of a Lightning ``.ckpt`` file, on the CPU and in evaluation mode.
 
+    Folders and ids of the Hugging Face Hub will do as well, see :func:`~pyg_video.checkpoints.load_model`.
+
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the file is truncated or of another kind, or does not fit the model that it names.
     """
     if Path(path).suffix == ".ckpt":
         return _load_lightning(Path(path))
-    names = checkpoint_info(path).metadata.get("label_names")
-    return Trained(load_model(path), tuple(map(str, names)) if isinstance(names, (list, tuple)) else ())
+    path = find_checkpoint(path)
+    about = checkpoint_info(path).metadata
+    names = about.get("label_names")
+    sizes = (about.get(name) for name in ("frame_size", "num_frames"))
+    return Trained(
+        load_model(path),
+        tuple(map(str, names)) if isinstance(names, (list, tuple)) else (),
+        *(size if isinstance(size, int) else None for size in sizes),
+    )
 
 
 def restored(saved: Mapping[str, Any]) -> VideoClassification:
@@ -65,7 +76,8 @@ def _load_lightning(path: Path) -> Trained:
             f"Expected a whole checkpoint of pyg-video fit, of this version (got '{path}': {_first_line(error)}); "
             "use an earlier one, or the .safetensors file beside it"
         ) from error
-    return Trained(task.net.eval(), task.label_names)
+    sizes = (saved["hyper_parameters"].get(name) for name in ("frame_size", "num_frames"))
+    return Trained(task.net.eval(), task.label_names, *sizes)
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,7 +1,8 @@
 """Clip classification as a Lightning module."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +15,14 @@ from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from ..checkpoints import load_model, shipped_checkpoint
+from ..functional import check_option
 from ..models import Option, VideoClassifier, create_model, model_options
 from .scoring import Clips, class_scores
+
+_OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adamw": torch.optim.AdamW,
+    "sgd": partial(torch.optim.SGD, momentum=0.9),
+}
 
 
 class Prediction(NamedTuple):
@@ -36,7 +43,7 @@ class Prediction(NamedTuple):
 
 
 class VideoClassification(LightningModule):
-    """Train a named model to classify clips: cross-entropy, AdamW, linear warm-up and then a cosine to zero.
+    """Train a named model to classify clips: cross-entropy, linear warm-up, then a cosine to zero or steps down.
 
     Logs ``train/loss``, ``train/acc``, ``val/loss``, ``val/acc`` and ``test/acc``; with more than five classes also
     the top-5 accuracies ``.../acc5``. Accuracies are shares of all clips (``average="micro"``).
@@ -48,8 +55,13 @@ class VideoClassification(LightningModule):
         label_names: the classes in words. The command line sets them from the data.
         model_options: further options of the model, see :func:`~pyg_video.models.model_options`.
         lr: highest learning rate.
-        weight_decay: of AdamW.
+        weight_decay: of the optimizer.
         warmup_steps: steps in which the learning rate rises to ``lr``.
+        optimizer: ``"adamw"``, or ``"sgd"`` with momentum 0.9, as the papers train on real video.
+        drops: shares of all steps after each of which the learning rate is a tenth of that before, such as
+            ``(0.33, 0.5, 0.67)``; none for the cosine.
+        num_frames: frames of a clip, noted in checkpoints for those who use the model. The command line sets it from
+            the data.
 
     Attributes:
         extra_losses: functions of the batch, called after the model saw it; a training step adds what they give to
@@ -76,6 +88,9 @@ class VideoClassification(LightningModule):
         lr: float = 2e-3,
         weight_decay: float = 0.05,
         warmup_steps: int = 500,
+        optimizer: str = "adamw",
+        drops: tuple[float, ...] = (),
+        num_frames: int | None = None,
         backbone_from: str | None = None,
     ) -> None:
         super().__init__()
@@ -84,8 +99,13 @@ class VideoClassification(LightningModule):
                 "Expected 'lr' above 0, 'weight_decay' and 'warmup_steps' of at least 0 "
                 f"(got {lr}, {weight_decay} and {warmup_steps})"
             )
+        check_option("optimizer", optimizer, tuple(_OPTIMIZERS))
+        if not all(0 < drop < 1 for drop in drops):
+            raise ValueError(f"Expected 'drops' as shares of all steps, between 0 and 1 (got {tuple(drops)})")
         self.save_hyperparameters()
+        self.optimizer, self.drops = optimizer, tuple(drops)
         self.lr, self.weight_decay, self.warmup_steps = lr, weight_decay, warmup_steps
+        self.num_frames = num_frames
         self.backbone_from = backbone_from
         self.label_names = tuple(label_names)
         self.extra_losses: list[Callable[[Clips], Tensor]] = []
@@ -107,7 +127,7 @@ class VideoClassification(LightningModule):
     def training_step(self, batch: Clips, batch_idx: int) -> Tensor:  # noqa: ARG002
         loss = self._score(batch, self.train_metrics)
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch.label))
-        return loss + sum(extra(batch) for extra in self.extra_losses)
+        return sum((extra(batch) for extra in self.extra_losses), start=loss)
 
     def validation_step(self, batch: Clips, batch_idx: int) -> None:  # noqa: ARG002
         loss = self._score(batch, self.val_metrics)
@@ -144,26 +164,31 @@ class VideoClassification(LightningModule):
             scheduler["base_lrs"] = [self.lr] * len(scheduler["base_lrs"])
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        optimizer = torch.optim.AdamW(self.parameters(), lr=self.lr, weight_decay=self.weight_decay)
+        optimizer = _OPTIMIZERS[self.optimizer](self.parameters(), lr=self.lr, weight_decay=self.weight_decay)
         num_steps = self.trainer.estimated_stepping_batches
         scheduler = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: lr_factor(step, self.warmup_steps, num_steps)
+            optimizer, lambda step: lr_factor(step, self.warmup_steps, num_steps, self.drops)
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 
-def lr_factor(step: int, warmup_steps: int, num_steps: float) -> float:
+def lr_factor(step: int, warmup_steps: int, num_steps: float, drops: Sequence[float] = ()) -> float:
     r"""Share of the highest learning rate that step ``step`` uses.
 
     .. math:: \min\left(1, \frac{s + 1}{w}\right) \cdot \frac{1 + \cos(\pi s / S)}{2}
 
-    for step :math:`s` of :math:`S`, and :math:`w` warm-up steps.
+    for step :math:`s` of :math:`S`, and :math:`w` warm-up steps. With ``drops``, shares of :math:`S`, a tenth for each
+    of them that is over takes the place of the cosine.
 
     Example:
         >>> [round(lr_factor(step, 2, 4), 3) for step in range(5)]
         [0.5, 0.854, 0.5, 0.146, 0.0]
+        >>> [lr_factor(step, 0, 4, drops=(0.5, 0.75)) for step in range(4)]
+        [1.0, 1.0, 0.1, 0.01]
     """
     warmup = min(1.0, (step + 1) / max(1, warmup_steps))
+    if drops:
+        return warmup / 10 ** sum(step >= drop * num_steps for drop in drops)
     return warmup * (1 + math.cos(math.pi * min(1.0, step / max(1, num_steps)))) / 2
 
 

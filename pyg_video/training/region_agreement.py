@@ -97,13 +97,20 @@ class RegionAgreement(Callback):
     def _end(self, stage: str, batch: Clips) -> None:
         self._batch.close()
         box = getattr(batch, "box", None)
-        if stage in self.stages and (box is None or not box.shape[-2]):
+        if stage not in self.stages:
+            return
+        if box is None or not box.shape[-2]:
             raise ValueError(f"Expected clips with a 'box' for every object (got {type(batch).__name__} without it)")
-        if box is not None and box.ndim == 5:  # views of one video
+        if box.ndim == 5:  # views of one video
             box = box.flatten(0, 1)
-        for name, metrics in self._metrics.get(stage, {}).items():
+        for name, metrics in self._metrics[stage].items():
             graph = self._graphs[name]
-            metrics.to(graph.need("box").device).update(graph.grid(graph.need("box")), box)
+            regions = graph.grid(graph.need("box"))
+            there = graph.grid(graph.need("mask")) if "mask" in graph else None
+            objects = box.to(regions.device)
+            # An object without a box in a frame has NaN there.
+            mask = objects.isfinite().all(dim=-1)
+            metrics.to(regions.device).update(regions, objects, mask, region_mask=there)
 
     def _log(self, stage: str, pl_module: LightningModule) -> None:
         several = len(self._metrics.get(stage, {})) > 1

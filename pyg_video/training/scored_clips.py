@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -74,7 +74,7 @@ def configured_clips(
     """
     from . import data as modules
 
-    name, options = _data_of(Path(config))
+    name, options = configured_data(config, ("SyncMNISTData", "MultiSyncMNISTData"))
     source = str(options.get("digits", "bundled")) if digits is None else digits
     find_digits(source, download=download or bool(options.get("download")))
     try:
@@ -89,23 +89,27 @@ def configured_clips(
 def check_fit(trained: Trained, scored: ScoredClips) -> None:
     """Raise unless a model was made for clips with these classes and frames of this size."""
     clips = scored.clips
-    num_classes, frame = trained.option("num_classes", clips.num_classes), trained.option("frame", clips.frame)
-    if num_classes != clips.num_classes:
-        raise ValueError(
-            f"Expected a model of the {clips.num_classes} classes of the clips (got one of {num_classes}); "
-            "score it on clips like those of its training, with --config"
-        )
-    names = zip(trained.label_names, clips.label_names, strict=False)  # a file need not tell the names
-    if differing := [(theirs, ours) for theirs, ours in names if theirs != ours]:
-        theirs, ours = differing[0]
-        raise ValueError(
-            f"Expected a model with the classes of the clips (got '{theirs}' where the clips have '{ours}'); "
-            "score it on clips like those of its training, with --config"
-        )
-    if frame != clips.frame:
+    check_classes(trained, clips.num_classes, clips.label_names)
+    if (frame := trained.option("frame", clips.frame)) != clips.frame:
         raise ValueError(
             f"Expected a model for frames of {clips.frame} pixels (got one for {frame}); use the configuration of its "
             "run"
+        )
+
+
+def check_classes(trained: Trained, num_classes: int, label_names: Sequence[str]) -> None:
+    """Raise unless a model was made for these classes, as far as its file tells."""
+    if (theirs := trained.option("num_classes", num_classes)) != num_classes:
+        raise ValueError(
+            f"Expected a model of the {num_classes} classes of the clips (got one of {theirs}); "
+            "score it on clips like those of its training, with --config"
+        )
+    names = zip(trained.label_names, label_names, strict=False)  # a file need not tell the names
+    if differing := [(theirs, ours) for theirs, ours in names if theirs != ours]:
+        got, ours = differing[0]
+        raise ValueError(
+            f"Expected a model with the classes of the clips (got '{got}' where the clips have '{ours}'); "
+            "score it on clips like those of its training, with --config"
         )
 
 
@@ -139,11 +143,11 @@ def _images(clips: DigitClips, source: str) -> str:
     return f"{name}, test split, {len(clips.digits.target):,} images"
 
 
-def _data_of(config: Path) -> tuple[str, dict[str, Any]]:
-    """The name of the data module and its options."""
+def configured_data(config: str | os.PathLike[str], known: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """The name of the data module of a run's configuration, one of those ``known``, and its options."""
     import yaml
 
-    known = ("SyncMNISTData", "MultiSyncMNISTData")
+    config = Path(config)
     if not config.is_file():
         raise FileNotFoundError(f"Expected 'config' to be a YAML file of pyg-video fit (got '{config}', no file)")
     try:
@@ -151,7 +155,7 @@ def _data_of(config: Path) -> tuple[str, dict[str, Any]]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"Expected 'config' to be a YAML file of pyg-video fit (got '{config}': {error})") from error
     data = content.get("data") if isinstance(content, Mapping) else None
-    name = str(data.get("class_path")).rpartition(".")[2] if isinstance(data, Mapping) else None
+    name = str(data.get("class_path")).rpartition(".")[2] if isinstance(data, Mapping) else "none"
     if name not in known:
         raise ValueError(
             f"Expected 'config' with data: class_path: {' or '.join(known)} (got '{config}' with {name}); "

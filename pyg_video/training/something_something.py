@@ -1,12 +1,14 @@
 """Something-Something as a Lightning data module."""
 
 import os
-from functools import partial
+from collections.abc import Sequence
+from functools import cached_property, partial
 
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from ..datasets import SomethingElse, SomethingSomething, VideoClip
+from ..datasets.something_lists import read_labels
 from ..functional import check_option
 from ..transforms import centre_recipe, three_crop_recipe, train_recipe
 from .batches import EpochBatches, WholeBatches
@@ -67,7 +69,8 @@ class SomethingSomethingData(VideoData):
         super().__init__()
         check_option("test_split", test_split, ("val", "test"))
         check_option("test_crops", test_crops, (1, 3))
-        videos = partial(
+        self._label_names = read_labels(root, version)
+        self._videos = partial(
             SomethingSomething,
             root,
             version,
@@ -78,24 +81,47 @@ class SomethingSomethingData(VideoData):
             on_error=on_error,
             backend=backend,
         )
-        self.train, self.val = videos("train"), videos("val")
-        self.test = videos(test_split, num_clips=test_clips)
-        self.train.transform = train_recipe(frame, mirrored=self.train.mirrored, flip=flip)
-        self.val.transform = centre_recipe(frame)
-        self.test.transform = (three_crop_recipe if test_crops == 3 else centre_recipe)(test_frame)
-        self.train_size = len(self.train)
-        self.seed, self.batch_size = seed, batch_size
+        self.test_split, self.test_frame = test_split, test_frame
+        self.test_clips, self.test_crops = test_clips, test_crops
+        self.sampling, self.flip, self.seed, self.batch_size = sampling, flip, seed, batch_size
         self.test_batch_size = test_batch_size or max(2, batch_size // (test_clips * test_crops))
         self.num_workers = min(8, len(os.sched_getaffinity(0))) if num_workers is None else num_workers
-        self._frame = frame
+        self._frame, self.num_frames = frame, num_frames
+
+    # Made when first used: who scores a model needs the videos of one split alone.
+
+    @cached_property
+    def train(self) -> SomethingSomething:
+        """Videos to train on."""
+        videos = self._videos("train")
+        videos.transform = train_recipe(self._frame, mirrored=videos.mirrored, flip=self.flip)
+        return videos
+
+    @cached_property
+    def val(self) -> SomethingSomething:
+        """Videos to validate on, a view each."""
+        videos = self._videos("val")
+        videos.transform = centre_recipe(self._frame)
+        return videos
+
+    @cached_property
+    def test(self) -> SomethingSomething:
+        """Videos to score on, with all views."""
+        videos = self._videos(self.test_split, num_clips=self.test_clips)
+        videos.transform = (three_crop_recipe if self.test_crops == 3 else centre_recipe)(self.test_frame)
+        return videos
+
+    @property
+    def train_size(self) -> int:  # type: ignore[override] # known when the videos are
+        return len(self.train)
 
     @property
     def num_classes(self) -> int:
-        return self.train.num_classes
+        return len(self._label_names)
 
     @property
     def label_names(self) -> tuple[str, ...]:
-        return self.train.label_names
+        return self._label_names
 
     @property
     def frame(self) -> int:
@@ -115,8 +141,15 @@ class SomethingSomethingData(VideoData):
     def predict_dataloader(self) -> DataLoader[VideoClip]:
         return self._loader(self.test, WholeBatches(len(self.test), self.test_batch_size, **self._share))
 
+    def views_of(self, numbers: Sequence[int]) -> DataLoader[VideoClip]:
+        """Batches of the test videos of these numbers, in this order."""
+        size = self.test_batch_size
+        return self._loader(self.test, [list(numbers[i : i + size]) for i in range(0, len(numbers), size)])
+
     def _loader(
-        self, videos: SomethingSomething, batches: Sampler[list[int]] | Sampler[list[tuple[int, int]]]
+        self,
+        videos: SomethingSomething,
+        batches: Sampler[list[int]] | Sampler[list[tuple[int, int]]] | Sequence[list[int]],
     ) -> DataLoader[VideoClip]:
         return DataLoader(
             _Collated(videos),

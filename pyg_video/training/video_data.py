@@ -10,9 +10,11 @@ class VideoData(LightningDataModule):
 
     Attributes:
         train_size: training clips an epoch.
+        num_frames: frames of a clip; ``None`` where they differ.
     """
 
     train_size: int
+    num_frames: int | None = None
 
     @property
     def num_classes(self) -> int:

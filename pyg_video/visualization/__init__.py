@@ -6,9 +6,11 @@ from pyg_video.visualization.draw import PALETTE, contact_sheet, draw_boxes
 from pyg_video.visualization.graph import plot_graph
 from pyg_video.visualization.kernels import draw_kernels
 from pyg_video.visualization.pictures import save_gif, save_png
+from pyg_video.visualization.videos import caption, save_mp4
 
 __all__ = [
     "PALETTE",
+    "caption",
     "contact_sheet",
     "draw_boxes",
     "draw_confusion",
@@ -16,5 +18,6 @@ __all__ = [
     "plot_curves",
     "plot_graph",
     "save_gif",
+    "save_mp4",
     "save_png",
 ]

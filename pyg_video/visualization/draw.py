@@ -32,7 +32,7 @@ def draw_boxes(
     Args:
         video: The clip, float in [0, 1] or uint8.
         box: Regions, ``cxcywh`` in [0, 1]; what reaches outside the frame is cut off.
-        colors: A colour per region, as Pillow names them; by default :data:`PALETTE` in turn.
+        colors: A colour per region, as Pillow names them; by default ``PALETTE`` in turn.
         labels: A word per region.
         scale: How many pixels a pixel becomes on each side (nearest neighbour).
 
@@ -96,13 +96,13 @@ def contact_sheet(videos: Sequence[Tensor] | Tensor, captions: Sequence[str] | N
     for n, video in enumerate(videos):
         frames = F.pad(as_bytes(video).expand(-1, 3, -1, -1), (gap, 0, gap, 0), value=_GROUND)
         row = torch.cat(list(frames), dim=-1)  # [3, gap + H, T * (gap + W)]
-        rows += [_text(captions[n], row.shape[-1]), row] if captions else [row]
+        rows += [write_line(captions[n], row.shape[-1]), row] if captions else [row]
     width = max(row.shape[-1] for row in rows)
     sheet = torch.cat([F.pad(row, (0, width - row.shape[-1]), value=_GROUND) for row in rows], dim=-2)
     return F.pad(sheet, (0, gap, 0, gap), value=_GROUND)
 
 
-def _text(line: str, width: int, height: int = 18) -> Tensor:
+def write_line(line: str, width: int, height: int = 18) -> Tensor:
     """One line of white text as a picture, ``[3, height, width]`` or wider if the text needs it."""
     from PIL import Image, ImageDraw, ImageFont
 

@@ -150,7 +150,7 @@ class Reference:
         pieces = ends.split([s * s for s in self.scales], dim=1) if scalewise else [ends]
         for k in range(len(pieces)):
             pieces = list(pieces)
-            for layer in (1, 2):
+            for layer in (1, 2, 3):
                 name = f"{scope}/update_conv{layer}" + (f"_type{k + 1}" if scalewise else "")
                 if self.has(f"{name}/kernel"):
                     pieces[k] = self.linear(name, pieces[k]).relu()
@@ -160,9 +160,9 @@ class Reference:
         x = self.linear("project_i3d", nodes) if self.has("project_i3d/kernel") else nodes
         x = self.norm("batch_normalization", x) if self.has("batch_normalization/gamma") else x
         x = self.norm("before_graf", x).transpose(0, 1)
-        for _ in range(self.num_stages):
+        for stage in range(self.num_stages):
             frames = []
-            for v in self.lstm("cudnn_lstm", x):
+            for v in self.lstm("cudnn_lstm", x) if stage < 3 else x:
                 p = self.w.get("positional_emb")
                 ends = v if p is None else torch.cat([v, p.expand(v.size(0), -1, -1)], dim=-1)
                 N = v.size(1)
@@ -198,9 +198,15 @@ def test_norms_in_training_see_one_frame_of_all_clips(attention, norm):
     compare(variables(attention, norm, mnist=True), training=True)
 
 
-@pytest.mark.parametrize("num_stages", [0, 1, 2])
+@pytest.mark.parametrize("num_stages", [1, 2])
 def test_fewer_iterations(num_stages):
     compare(variables(), num_stages=num_stages)
+
+
+def test_no_iterations_have_no_variables_of_stages():
+    stages = ("send_messages_mlp", "my_attn", "update_node_mlp", "whole_graph_model_final/cudnn_lstm")
+    weights = {name: value for name, value in variables(norm="LN").items() if not any(s in name for s in stages)}
+    compare(weights, num_stages=0)
 
 
 @pytest.mark.parametrize("scales", [(1,), (2, 1), (4, 3, 2, 1)])
@@ -274,9 +280,15 @@ def test_names_of_something_else_are_refused():
         load_published_rstg({"resnet/conv1": np.zeros(3)})
 
 
-def test_more_iterations_than_the_released_code_has_time_stages_are_refused():
-    with pytest.raises(ValueError, match="Expected 'num_stages' from 0 to 3"):
-        load_published_rstg(variables(), num_stages=4)
+def test_iterations_after_the_third_have_no_time_stage():
+    compare(variables(), num_stages=5)
+    with pytest.raises(ValueError, match="Expected 'num_stages' of at least 0"):
+        load_published_rstg(variables(), num_stages=-1)
+
+
+@pytest.mark.parametrize("scalewise", [False, True])
+def test_any_number_of_update_layers(scalewise):
+    compare(variables(scalewise=scalewise, update_layers=3))
 
 
 @pytest.mark.parametrize("kind", ["ln", "bn"])

@@ -14,7 +14,7 @@ def test_a_kernel_is_applied_on_the_right():
 
 def test_the_gates_of_a_flat_lstm_are_torchs():
     C, flat = 4, torch.randn(8 * 16 + 32)
-    lstm = lstm_of(Variables({"cudnn_lstm/opaque_kernel": flat}, "a net"), "cudnn_lstm", C)
+    lstm = lstm_of(Variables({"cudnn_lstm/opaque_kernel": flat}, "a net"), "cudnn_lstm")
     torchs = torch.nn.LSTM(C, C)
     torchs.load_state_dict(lstm.state_dict())
     assert torch.equal(torchs.weight_hh_l0.flatten(), flat[64:128])

@@ -1,13 +1,20 @@
 import pytest
 import torch
 
-from pyg_video.functional import check_lengths, check_option, looks_free
+from pyg_video.functional import check_arrangement, check_lengths, check_option, looks_free
 
 
 def test_a_known_option_passes_and_an_unknown_one_lists_the_known():
     check_option("mode", "a", ("a", "b"))
     with pytest.raises(ValueError, match="Expected 'mode' to be one of 'a', 'b' .got 'c'"):
         check_option("mode", "c", ("a", "b"))
+
+
+@pytest.mark.parametrize("arrangement", [(3,), (0, 3), (2, -1)])
+def test_rows_and_columns_are_two_numbers(arrangement):
+    assert check_arrangement([2, 5]) == (2, 5)
+    with pytest.raises(ValueError, match="Expected 'arrangement' to be rows and columns, at least 1 each"):
+        check_arrangement(arrangement)
 
 
 @pytest.mark.parametrize("lengths", [[1], [1.0, 2.0], [0, 1], [1, 4]])

@@ -156,7 +156,8 @@ def test_gradients_reach_every_parameter(generator, x):
         ({"region_size": "big"}, "Expected 'region_size' to be one of 'learned', 'fixed'"),
         ({"anchors": "left"}, "Expected 'anchors' to be one of 'center', 'grid'"),
         ({"size": (2, 9)}, "Expected a map of at least 3 x 3 pixels .got 2 x 9"),
-        ({"arrangement": (0, 3)}, "at least one channel and one node"),
+        ({"arrangement": (-1, -3)}, r"Expected 'arrangement' to be rows and columns, .* .got .-1, -3"),
+        ({"region_channels": 0}, "Expected 'region_channels' of at least 1"),
         ({"cell": "rnn"}, "Expected 'cell' to be one of 'gru', 'lstm'"),
         ({"generator": "big"}, "Expected 'generator' to be one of 'fc', 'pool' .got 'big'"),
         ({"generator": "big", "adapt": "dataset"}, "Expected 'generator' to be one of 'fc', 'pool'"),
@@ -173,3 +174,24 @@ def test_unknown_options_answer_with_the_known_ones(options, message):
 def test_constant_time_cannot_go_on_from_a_state(x):
     with pytest.raises(ValueError, match="Expected a whole clip"):
         builder(adapt="clip").scan(x, torch.zeros(2, 9, 8))
+
+
+@pytest.mark.parametrize("num_nodes", [1, 5, 9])
+def test_any_number_of_regions(num_nodes):
+    points = torch.rand(num_nodes, 2)
+    graph = RegionGraph(4, size=(6, 8), arrangement=num_nodes, anchors=points, region_channels=8)(
+        torch.randn(2, 3, 4, 6, 8)
+    )
+    assert graph.frame_layout == (3, num_nodes)
+    assert graph.frames.isfinite().all()
+
+
+def test_a_square_number_of_regions_starts_like_the_square_arrangement():
+    x = torch.randn(1, 2, 4, 6, 8)
+    boxes = [RegionGraph(4, size=(6, 8), arrangement=n, region_channels=8)(x).box for n in ((3, 3), 9)]
+    torch.testing.assert_close(*boxes)
+
+
+def test_a_number_of_regions_has_no_grid():
+    with pytest.raises(ValueError, match="with other anchors than 'grid' .got 5 and anchors='grid'"):
+        RegionGraph(4, size=(6, 8), arrangement=5, anchors="grid")

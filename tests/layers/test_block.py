@@ -75,3 +75,22 @@ def test_a_norm_over_the_clip_cannot_run_on_a_stream():
     _, state = layer.scan(x)
     with pytest.raises(ValueError, match="Expected a whole clip, since GroupNorm"):
         layer.scan(x, state)
+
+
+def test_a_serial_block_gives_what_the_graph_gives():
+    layer, residual, x = block(combine="serial"), block(residual_scale=1.0), torch.randn(2, 3, 6, 5, 5)
+    residual.load_state_dict(layer.state_dict())
+    torch.testing.assert_close(layer(x) + x, residual(x))
+    layer(x).square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in layer.processor.space.send.parameters())
+
+
+def test_an_unknown_combination_is_answered_with_the_known_ones():
+    with pytest.raises(ValueError, match="'combine' to be one of 'residual', 'serial' .got 'parallel'"):
+        block(combine="parallel")
+
+
+def test_a_norm_over_the_clip_refuses_padding():
+    layer = block(norm=torch.nn.GroupNorm(1, 6))
+    with pytest.raises(ValueError, match="Expected clips without padding, since GroupNorm"):
+        layer(torch.randn(2, 3, 6, 5, 5), torch.tensor([3, 2]))

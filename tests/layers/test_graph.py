@@ -76,3 +76,8 @@ def test_all_pairs_are_pairs_of_nodes_that_are_there(graph):
     pairs = AllPairs()(graph.with_attr(mask=mask, edge_index=graph.edge_index[:, kept]))
     assert pairs.num_edges == int(graph.grid(mask).sum(2).square().sum())
     assert int(pairs.adjacency.sum()) == int(kept.sum())
+
+
+def test_weights_of_edges_that_all_pairs_would_replace_are_refused(graph):
+    with pytest.raises(ValueError, match=r"Expected edges without attributes.*\(got edge_weight\); leave AllPairs out"):
+        AllPairs()(graph.with_attr(edge_weight=torch.ones(graph.num_edges)))

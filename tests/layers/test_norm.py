@@ -110,3 +110,13 @@ def test_batch_norm_of_steps_is_torchs_called_once_a_step():
     torch.testing.assert_close(ours(x.flatten(0, 2), step, 4).view_as(x), want)
     torch.testing.assert_close(ours.running_mean, torchs.running_mean)
     torch.testing.assert_close(ours.running_var, torchs.running_var)
+
+
+def test_frame_numbers_without_nodes_leave_the_running_statistics_alone():
+    ours, torchs = BatchNorm(6).double(), torch.nn.BatchNorm1d(6, eps=1e-3, momentum=0.01).double()
+    x = torch.randn(9, 6, dtype=torch.float64)
+    step = torch.tensor([0] * 4 + [2] * 5)  # none in 1 and 3
+    want = torch.cat([torchs(x[:4]), torchs(x[4:])])
+    torch.testing.assert_close(ours(x, step, 4), want)
+    torch.testing.assert_close(ours.running_mean, torchs.running_mean)
+    torch.testing.assert_close(ours.running_var, torchs.running_var)

@@ -45,3 +45,9 @@ def test_a_table_gives_every_frame_the_same_positions():
 def test_a_table_of_another_number_of_nodes_is_refused():
     with pytest.raises(ValueError, match="Expected frames of 3 nodes, as the table has .got 4."):
         TablePosition(torch.randn(3, 7))(GridGraph(4, (2,))(torch.randn(1, 1, 4, 6, 6)))
+
+
+@pytest.mark.parametrize(("size", "std"), [(0, 2.0), (6, 0.0)])
+def test_a_gaussian_of_no_size_is_an_error(size, std):
+    with pytest.raises(ValueError, match="Expected 'size' of at least 1 and 'std' above 0"):
+        GaussianPosition(size, std)

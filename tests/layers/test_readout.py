@@ -47,3 +47,13 @@ def test_nodes_that_are_not_there_do_not_count_in_the_vector(time):
     got = ToVector(time)(graph.with_attr(mask=mask.flatten()))
     frames = torch.einsum("btnc,btn->btc", graph.frames, mask.float())
     torch.testing.assert_close(got, frames[:, -1] if time == "last" else frames.mean(1))
+
+
+def test_a_long_stream_is_counted_in_bfloat16_too():
+    readout, state = ToVector("mean"), None
+    graphs = [GridGraph(4, (1,))(torch.full((1, 1, 4, 2, 2), value, dtype=torch.bfloat16)) for value in (1.0, 3.0)]
+    for t in range(600):
+        vector, state = readout.scan(graphs[t % 2], state)
+    assert vector.dtype == torch.bfloat16
+    assert vector.tolist() == [[2.0] * 4]
+    assert float(state[1]) == 600

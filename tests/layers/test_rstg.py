@@ -209,3 +209,9 @@ def test_masked_nodes_leave_algorithm_1_to_those_that_are_there(cell):
             if k < K:
                 v = model.space(v[None], edge_index)[0]
         torch.testing.assert_close(got[t, nodes], v)
+
+
+def test_a_space_stage_that_would_ignore_the_weights_of_edges_is_refused():
+    graph = GridGraph(C, connect="attention")(torch.randn(1, 2, C, 6, 6))
+    with pytest.raises(ValueError, match="takes 'edge_weight'.*got GATv2Conv.; use SpaceConv, or leave AttentionEdges"):
+        RSTG(pyg.GATv2Conv(C, C), nn.Identity(), nn.Identity())(graph)

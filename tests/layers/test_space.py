@@ -121,7 +121,7 @@ def test_a_node_without_neighbours_hears_the_bias_only():
     [
         ({"combine": "product"}, "Expected 'combine' to be one of 'concat', 'sum' .got 'product'"),
         ({"send_layers": 3}, "Expected 'send_layers' to be one of 1, 2"),
-        ({"update_layers": -1}, "Expected 'update_layers' to be one of 0, 1, 2"),
+        ({"update_layers": -1}, "Expected 'update_layers' of at least 0"),
         ({"attention": "cosine"}, "Expected 'attention' to be one of 'dot', 'multi_head', 'additive', 'mean'"),
     ],
 )
@@ -208,3 +208,47 @@ def test_batch_norms_see_one_frame_number_at_a_time():
     for t in range(T):
         alone = layer_alone(x[:, t].flatten(0, 1), repeat_edges(EDGES, N, B))
         torch.testing.assert_close(got[:, t], alone.view(B, N, C))
+
+
+COMPLETE = repeat_edges(complete_edges(4), num_nodes=4, num_graphs=F)
+
+
+@pytest.mark.parametrize("norm", [FrameNorm, BatchNorm])
+@pytest.mark.parametrize("adjacent", [False, True])
+@pytest.mark.parametrize(("combine", "attention"), list(itertools.product(["concat", "sum"], ATTENTIONS)))
+def test_arrays_of_all_pairs_equal_messages_along_the_edges(combine, attention, adjacent, norm):
+    layer = conv(combine, attention=attention, norm=False)
+    layer.message_norm, layer.gather_norm, layer.update_norm = (norm(C).double() for _ in range(3))
+    x = torch.randn(F * 4, C, dtype=torch.float64, requires_grad=True)
+    frame = torch.arange(F).repeat_interleave(4)
+    options = {"batch": frame, "batch_size": F, "num_steps": F, "return_attention_weights": True}
+    if adjacent:
+        options["adjacency"] = torch.rand(COMPLETE.size(1), dtype=torch.float64)
+
+    def everything():
+        y, (_, alpha) = layer(x, COMPLETE, **options)
+        return y, alpha, *torch.autograd.grad(y.square().sum(), [x, *layer.send.parameters()])
+
+    pairs = everything()
+    seen = []
+    layer.register_message_forward_hook(lambda *args: seen.append(args))  # who watches sees messages along edges
+    edges = everything()
+    assert len(seen) == 1
+    torch.testing.assert_close(pairs, edges, atol=1e-10, rtol=1e-10)
+
+
+def test_an_overridden_message_is_used_on_complete_graphs():
+    class Silent(SpaceConv):
+        def message(self, sent_j, received_i, alpha, frames):
+            return super().message(sent_j, received_i, alpha, frames) * 0
+
+    layer = Silent(C, update_layers=0)
+    x = torch.randn(4, C)
+    torch.testing.assert_close(layer(x, complete_edges(4)), x)
+
+
+def test_frames_that_share_complete_edges_need_no_flat_batch():
+    layer = conv()
+    x = torch.randn(F, 4, C, dtype=torch.float64)
+    flat = layer(x.flatten(0, 1), COMPLETE, batch=torch.arange(F).repeat_interleave(4), batch_size=F)
+    torch.testing.assert_close(layer(x, complete_edges(4)), flat.view_as(x))

@@ -39,3 +39,13 @@ def test_chance_of_a_grid(side, want, score):
     objects = torch.cartesian_prod(x, x)
     objects = torch.cat([objects, torch.zeros_like(objects)], dim=-1)[None, None]
     assert score(RegionObjectDistance(), grid_boxes(side, side)[None, None], objects) == pytest.approx(want, abs=2e-4)
+
+
+@pytest.mark.parametrize("match", ["object", "region", "both"])
+def test_frames_without_objects_do_not_count(match):
+    box, objects = torch.rand(1, 2, 3, 4), torch.rand(1, 2, 2, 4)
+    mask = torch.tensor([[[True, True], [False, False]]])
+    metric, alone = RegionObjectDistance(match=match), RegionObjectDistance(match=match)
+    metric.update(box, objects, mask)
+    alone.update(box[:, :1], objects[:, :1])
+    torch.testing.assert_close(metric.compute(), alone.compute())

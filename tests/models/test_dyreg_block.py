@@ -2,20 +2,21 @@ import pytest
 import torch
 
 from pyg_video.graph_builders import GridGraph, PooledGenerator, RegionGraph
-from pyg_video.models.dyreg_block import NODES, dyreg_block
+from pyg_video.models import dyreg_block
 
 SIZE = (6, 8)
+NODES = ("fixed", "static", "constant_time", "position_only", "dyreg_lite", "dyreg")
 
 
 def boxes(nodes, x):
-    block = dyreg_block(8, SIZE, nodes=nodes, region_channels=6, gain=1.0)
+    block = dyreg_block(8, SIZE, builder=nodes, region_channels=6, gain=1.0)
     graph = block.builder(x)
     return graph.grid(graph.box)
 
 
-@pytest.mark.parametrize("nodes", NODES)
+@pytest.mark.parametrize("nodes", [*NODES, "semantic", "slots", "token_learner"])
 def test_every_way_to_make_nodes_gives_nine_all_connected(nodes):
-    block = dyreg_block(8, SIZE, nodes=nodes, node_channels=4, region_channels=6, residual_scale=1.0)
+    block = dyreg_block(8, SIZE, builder=nodes, node_channels=4, region_channels=6, residual_scale=1.0)
     x = torch.randn(2, 3, 8, *SIZE)
     graph = block.builder(block.project(x.flatten(0, 1)).unflatten(0, (2, 3)))
     assert graph.frame_layout == (3, 9)
@@ -35,20 +36,20 @@ def test_what_moves_is_what_the_paper_says():
     assert moves == {
         "fixed": (False, False, False),
         "static": (False, False, False),
-        "ct_time": (False, True, True),
+        "constant_time": (False, True, True),
         "position_only": (True, True, False),
-        "lite": (True, True, True),
+        "dyreg_lite": (True, True, True),
         "dyreg": (True, True, True),
     }
 
 
 def test_names_stand_for_builders():
-    builders = {nodes: dyreg_block(8, SIZE, nodes=nodes, region_channels=6).builder for nodes in NODES}
+    builders = {nodes: dyreg_block(8, SIZE, builder=nodes, region_channels=6).builder for nodes in NODES}
     assert isinstance(builders["fixed"], GridGraph)
-    assert isinstance(builders["lite"].generator, PooledGenerator)
+    assert isinstance(builders["dyreg_lite"].generator, PooledGenerator)
     assert all(isinstance(builder, RegionGraph) for nodes, builder in builders.items() if nodes != "fixed")
 
 
 def test_unknown_names_are_answered_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"Expected 'nodes' to be one of 'fixed', .*'dyreg' \(got 'slots'\)"):
-        dyreg_block(8, SIZE, nodes="slots")
+    with pytest.raises(ValueError, match=r"Expected 'builder' to be one of 'grid', 'fixed', .*\(got 'lite'\)"):
+        dyreg_block(8, SIZE, builder="lite")

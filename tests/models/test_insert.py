@@ -3,9 +3,9 @@ import torch
 from torch import nn
 
 from pyg_video.backbones import OnlineShift, resnet, tsm_resnet
-from pyg_video.graph_builders import GridGraph
-from pyg_video.layers import RSTG, GraphBlock, SpaceConv, TemporalRNN
-from pyg_video.models import find_graphs, insert_block
+from pyg_video.graph_builders import BoxGraph, GridGraph, RegionGraph
+from pyg_video.layers import RSTG, GraphBlock, SpaceConv, TemporalRNN, scan
+from pyg_video.models import PoolHead, VideoClassifier, find_graphs, insert_block, model_cost
 
 
 def block(channels, residual_scale=1.0):
@@ -93,3 +93,31 @@ def test_gradients_reach_the_block_and_the_part_before_it():
 def test_places_where_no_block_can_go_are_refused(net, path, channels, message):
     with pytest.raises(ValueError, match=message):
         insert_block(net(18, num_stages=2), path, block(channels))
+
+
+@pytest.mark.parametrize("path", ["layer2.1.conv1", "layer2.0.downsample", "layer2", "stem"])
+def test_a_block_inside_is_told_the_lengths_of_clips(path):
+    """A graph that looks at whole clips, in a backbone that does not: padding must not be seen."""
+    net, channels = tsm_resnet(18, num_stages=2, online=True), 64 if path == "stem" else 128
+    clips = RegionGraph(channels, size=(4, 4), adapt="clip", gain=0.3)
+    rstg = RSTG(SpaceConv(channels), TemporalRNN(channels), TemporalRNN(channels), num_stages=1)
+    insert_block(net, path, GraphBlock(clips, rstg, channels=channels, residual_scale=1.0))
+    model = VideoClassifier(net, PoolHead(128, 5)).double().eval()
+    video = torch.rand(2, 4, 3, 32, 32, dtype=torch.float64)
+    padded = model(video, torch.tensor([2, 4]))
+    torch.testing.assert_close(padded, torch.cat([model(video[:1, :2]), model(video[1:])]))
+
+
+def test_a_block_inside_is_given_the_boxes():
+    net = tsm_resnet(18, num_stages=2, online=True)
+    rstg = RSTG(SpaceConv(128), TemporalRNN(128), TemporalRNN(128), num_stages=1)
+    insert_block(net, "layer2.1.conv1", GraphBlock(BoxGraph(128, 2), rstg, channels=128, residual_scale=1.0))
+    model = VideoClassifier(net, PoolHead(128, 5)).double().eval()
+    video, box = torch.rand(1, 4, 3, 32, 32).double(), torch.rand(1, 4, 2, 4).double()
+    assert model.takes_boxes
+    (graph,) = find_graphs(model, video, box=box).values()
+    torch.testing.assert_close(graph.grid(graph.box), box)
+    _, state = scan(model, video[:, :2], box=box[:, :2])
+    scores, state = scan(model, video[:, 2:], state, box=box[:, 2:])
+    torch.testing.assert_close(scores, model(video, box=box))
+    assert model_cost(model, (2, 3, 32, 32), runs=0).multiply_adds.graph > 0

@@ -1,8 +1,10 @@
 import pytest
 import torch
 
-from pyg_video.layers import BatchNorm, FrameNorm, TemporalRNN
-from pyg_video.models import create_model, rstg_sync_mnist
+from pyg_video.backbones import SmallCNN
+from pyg_video.graph_builders import GridGraph
+from pyg_video.layers import RSTG, BatchNorm, FrameNorm, GraphBlock, SpaceConv, TemporalRNN
+from pyg_video.models import PoolHead, VideoClassifier, create_model, rstg_sync_mnist
 
 TINY = {"num_classes": 4, "frame": 12, "channels": (8, 8), "strides": (2, 1)}
 
@@ -47,3 +49,27 @@ def test_the_pooled_backbone_needs_frames_to_halve():
     assert model.features(torch.rand(1, 2, 1, 64, 64)).shape == (1, 2, 8, 6, 6)
     with pytest.raises(ValueError, match="Expected a 'frame' that 3 pooled stages leave something of .got 16"):
         create_model("rstg_sync_mnist", frame=16, backbone="pooled")
+
+
+def test_the_graph_goes_back_to_the_maps_of_several_stages_at_once():
+    """RSTG-to-map: a residual block behind each of two stages, which runs frame by frame as well."""
+    net = SmallCNN(1, (4, 8), (2, 2))
+    blocks = {
+        stage.name: GraphBlock(
+            GridGraph(stage.channels),
+            RSTG(SpaceConv(stage.channels), TemporalRNN(stage.channels), TemporalRNN(stage.channels)),
+            channels=stage.channels,
+            residual_scale=1.0,
+        )
+        for stage in net.info
+    }
+    model = VideoClassifier(net, PoolHead(8, 3), blocks=blocks).double().eval()
+    video = torch.rand(2, 4, 1, 20, 20, dtype=torch.float64)
+    scores, state = model.scan(video[:, :1])
+    for t in range(1, 4):
+        scores, state = model.scan(video[:, t : t + 1], state)
+    torch.testing.assert_close(scores, model(video))
+    for block in blocks.values():
+        before = model(video)
+        torch.nn.init.zeros_(block.norm.weight)
+        assert not torch.allclose(model(video), before)

@@ -88,7 +88,7 @@ def test_every_stage_is_the_authors(recording):
 
     context = {"batch": graph.frame_index, "batch_size": B * T, "num_steps": T, "return_attention_weights": True}
     context |= {"position": graph._store.get("position"), "adjacency": graph.adjacency}
-    x = rstg._normed(graph.frames, None, None)
+    x = rstg._normed(graph, None, {})
     for k in range(3):
         x = rstg.time(x)
         recording.check(x.transpose(0, 1), f"iter{k}_time_out")

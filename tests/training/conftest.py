@@ -22,9 +22,8 @@ def tiny_data():
 def tiny_task():
     def make(**options):
         parts = {"channels": (4, 4), "strides": (2, 2), "region_channels": 4, "num_stages": 1}
-        return VideoClassification(
-            "dyreg_gnn_sync_mnist", 6, 16, model_options=parts, lr=0.01, warmup_steps=2, **options
-        )
+        options = {"lr": 0.01, "warmup_steps": 2, **options}
+        return VideoClassification("dyreg_gnn_sync_mnist", 6, 16, model_options=parts, **options)
 
     return make
 

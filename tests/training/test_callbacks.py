@@ -2,8 +2,10 @@ import pytest
 import torch
 from pytorch_lightning import Callback
 
+from pyg_video.backbones import resnet
 from pyg_video.checkpoints import checkpoint_info, load_model
-from pyg_video.training import AtomicCheckpointIO, ExportBest
+from pyg_video.models import PoolHead
+from pyg_video.training import AtomicCheckpointIO, ExportBest, FreezeBatchNorm, VideoClassification
 
 
 class KilledError(Exception):
@@ -95,3 +97,15 @@ def test_a_failed_save_leaves_the_earlier_checkpoint(tmp_path, monkeypatch):
         AtomicCheckpointIO().save_checkpoint({"step": 2}, path)
     assert torch.load(path, weights_only=True) == {"step": 1}
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_frozen_batch_norms_keep_their_statistics(tiny_trainer, tiny_data):
+    task = VideoClassification("resnet18_multi_sync_mnist", 6, warmup_steps=0)
+    task.net.backbone = resnet(18, in_channels=1, num_stages=1)
+    task.net.head = PoolHead(64, 6)
+    norm = task.net.backbone.stages["layer1"][0].bn1
+    scale = norm.weight.detach().clone()
+    tiny_trainer(FreezeBatchNorm(), max_epochs=2).fit(task, tiny_data())
+    assert not norm.running_mean.any()
+    assert norm.num_batches_tracked == 0
+    assert not torch.equal(norm.weight, scale)

@@ -11,12 +11,15 @@ def test_the_demo_leaves_a_table_pictures_curves_and_a_snippet(tmp_path, capsys)
         "DyReg-GNN, trained just now",
         "CNN + LSTM, trained just now",
         "DyReg-GNN, shipped",
+        "RSTG, shipped",
         "CNN + LSTM, shipped",
     ]
     printed = capsys.readouterr().out
     for row in rows:
         assert f"{row.parameters:,d}" in printed
-    assert rows[2].accuracy > 0.7 > rows[3].accuracy  # the shipped models are what the README says they are
+    assert (
+        min(rows[2].accuracy, rows[3].accuracy) > 0.7 > rows[4].accuracy
+    )  # the shipped models are what the README says they are
     written = {path.name for path in tmp_path.iterdir()}
     assert written == {"curves.png", "regions.png", "regions.gif", "use_model.py"}
     runpy.run_path(str(tmp_path / "use_model.py"))

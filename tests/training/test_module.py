@@ -20,6 +20,23 @@ def test_no_warmup_starts_at_the_top():
     assert lr_factor(0, 0, 10) == 1
 
 
+def test_steps_down_take_the_place_of_the_cosine():
+    assert [lr_factor(step, 0, 10, (0.2, 0.5)) for step in (0, 1, 2, 4, 5, 9)] == [1, 1, 0.1, 0.1, 0.01, 0.01]
+
+
+def test_sgd_with_steps_down_trains(tiny_task, tiny_data, tiny_trainer):
+    task, trainer = tiny_task(optimizer="sgd", drops=(0.5,), lr=0.1, warmup_steps=0), tiny_trainer(max_epochs=2)
+    trainer.fit(task, tiny_data())
+    assert isinstance(trainer.optimizers[0], torch.optim.SGD)
+    assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("options", [{"optimizer": "adam"}, {"drops": (1.5,)}])
+def test_unknown_ways_to_train_are_refused(options):
+    with pytest.raises(ValueError, match=f"Expected '{next(iter(options))}'"):
+        VideoClassification("cnn_sync_mnist", 5, **options)
+
+
 def test_one_epoch_logs_losses_and_shares_of_all_clips(tiny_task, tiny_data, tiny_trainer):
     task, data, trainer = tiny_task(), tiny_data(), tiny_trainer(max_epochs=1)
     trainer.fit(task, data)

@@ -65,6 +65,22 @@ def test_views_of_a_video_count_as_clips(tiny_task, tiny_data, tiny_trainer):
         tiny_trainer(RegionAgreement()).test(task, without, verbose=False)
 
 
+def test_objects_and_regions_that_are_not_there_do_not_count(tiny_data, tiny_trainer):
+    options = {"builder": "box", "channels": (4, 4), "strides": (2, 2), "num_stages": 1, "arrangement": (1, 3)}
+    task, clips = (
+        VideoClassification("graph_sync_mnist", 6, 16, model_options=options),
+        tiny_data().test.batch(range(4)),
+    )
+    box = clips.box.clone()
+    box[:, 1, 0] = torch.nan  # neither an object nor a region
+    box[:, 2, 0] = torch.tensor([-0.2, 0.0, 0.1, 0.1])  # an object out of the frame: no region
+    batch = VideoClip(clips.video, clips.label, torch.arange(4), box)
+    (results,) = tiny_trainer(RegionAgreement()).test(task, DataLoader([batch], batch_size=None), verbose=False)
+    others = (box[:, 2, 1:, :2] - box[:, 2, :1, :2]).norm(dim=-1).amin(1)
+    count = int(box.isfinite().all(-1).sum())
+    assert results["test/region_distance"] == pytest.approx(float(others.sum()) / count, abs=1e-6)
+
+
 def test_a_model_without_regions_is_refused(tiny_data, tiny_trainer):
     task = VideoClassification("cnn_sync_mnist", 6, 16)
     with pytest.raises(ValueError, match="Expected 'model' with a GraphBuilder in it"):

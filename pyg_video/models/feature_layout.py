@@ -1,0 +1,192 @@
+"""How features lie in a tensor, and the same features as clips."""
+
+import math
+from collections.abc import Iterator
+from itertools import product
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+_MAPS = ("FCHW", "FHWC")
+_VOLUMES = ("BCTHW", "BTHWC", "BTCHW")
+_CHANNELS_FIRST = (nn.Conv2d, nn.Conv3d, nn.BatchNorm2d, nn.BatchNorm3d)  # exactly these: torchvision and timm have
+_CHANNELS_LAST = (nn.Linear, nn.LayerNorm)  # subclasses that permute
+
+
+class Layout(NamedTuple):
+    """What the dimensions of features mean.
+
+    Attributes:
+        axes: a letter a dimension: ``"FCHW"`` or ``"FHWC"`` for the :math:`F = B T` folded frames of several clips,
+            ``"BCTHW"``, ``"BTHWC"`` or ``"BTCHW"`` for whole clips. Of tokens, what they are once they lie on a grid.
+        grid: for tokens :math:`(F, L, C)` or :math:`(B, L, C)`: height and width of their grid, after its frames if
+            the tokens are of whole clips. Empty for maps.
+        prefix: tokens before those of the grid, such as a class token; they do not become part of the clips.
+
+    Example:
+        >>> vit = Layout("FHWC", grid=(14, 14), prefix=1)
+        >>> to_clips(torch.zeros(8, 197, 768), vit, num_frames=4).shape
+        torch.Size([2, 4, 768, 14, 14])
+    """
+
+    axes: str
+    grid: tuple[int, ...] = ()
+    prefix: int = 0
+
+    @property
+    def num_dims(self) -> int:
+        """Dimensions of the features."""
+        return 3 if self.grid else len(self.axes)
+
+    @property
+    def folded(self) -> bool:
+        """Whether the frames of all clips are in one dimension."""
+        return self.axes[0] == "F"
+
+
+class VideoInput(NamedTuple):
+    """What a model was given: the axes of its video, and their sizes; :math:`T` is also known where frames are folded.
+
+    Attributes:
+        axes: ``"FCHW"``, ``"BCTHW"`` or ``"BTCHW"``.
+        batch: clips, :math:`B`.
+        frames: of each, :math:`T`.
+        size: height and width.
+    """
+
+    axes: str
+    batch: int
+    frames: int
+    size: tuple[int, int]
+
+
+def check_layout(layout: Layout) -> None:
+    """Raise a :exc:`ValueError` unless the parts of a layout fit each other."""
+    if layout.axes not in _MAPS + _VOLUMES:
+        raise ValueError(f"Expected 'axes' to be one of {', '.join(_MAPS + _VOLUMES)} (got {layout.axes!r})")
+    wanted = {"FHWC": 2, "BTHWC": 3}.get(layout.axes, 0)
+    if layout.grid and (len(layout.grid) != wanted or layout.prefix < 0):
+        raise ValueError(
+            f"Expected tokens with axes 'FHWC' and a 'grid' of 2 sizes, or 'BTHWC' and 3 sizes (got {layout})"
+        )
+
+
+def to_clips(features: Tensor, layout: Layout, num_frames: int) -> Tensor:
+    """Features as clips; tokens of no place are left out.
+
+    Shapes:
+        - **features:** as ``layout`` says
+        - **output:** :math:`(B, T, C, H, W)`
+
+    Raises:
+        ValueError: the features have another number of dimensions or of tokens, or the frames are no whole clips.
+    """
+    tokens = layout.prefix + math.prod(layout.grid)
+    if features.dim() != layout.num_dims or (layout.grid and features.size(1) != tokens):
+        wanted = f"[{layout.axes[0]}, {tokens}, C]" if layout.grid else f"[{', '.join(layout.axes)}]"
+        raise ValueError(f"Expected features of shape {wanted} (got {list(features.shape)})")
+    if layout.folded and features.size(0) % num_frames:
+        raise ValueError(
+            f"Expected a batch of whole clips, a multiple of 'num_frames' = {num_frames} frames "
+            f"(got {features.size(0)} frames)"
+        )
+    if layout.grid:
+        features = features[:, layout.prefix :].unflatten(1, layout.grid)
+    if layout.folded:
+        features = features.unflatten(0, (-1, num_frames))
+    axes = layout.axes.replace("F", "BT")
+    return features.permute([axes.index(axis) for axis in "BTCHW"])
+
+
+def from_clips(clips: Tensor, layout: Layout, features: Tensor) -> Tensor:
+    """The inverse of :func:`to_clips`; tokens of no place come from the ``features`` that the clips were made of."""
+    axes = layout.axes.replace("F", "BT")
+    y = clips.permute(["BTCHW".index(axis) for axis in axes])
+    if layout.folded:
+        y = y.flatten(0, 1)
+    if layout.grid:
+        y = torch.cat([features[:, : layout.prefix], y.flatten(1, len(layout.grid))], dim=1)
+    return y.contiguous() if features.is_contiguous() else y  # what follows may ask for a view
+
+
+def guess_layout(
+    shape: tuple[int, ...], video: VideoInput, module: nn.Module, *, prefix: int = 0, grid: tuple[int, ...] = ()
+) -> Layout:
+    """The layout of a module's output, from the video that the model was given.
+
+    Heights and widths are told from channels by having the proportions of the video.
+
+    Args:
+        shape: of the output.
+        video: what the model was given.
+        module: the module; where proportions leave two possibilities, its type decides.
+        prefix: tokens that the model is known to put before the others; 0 and 1 are tried anyway.
+        grid: frames, height and width of the tokens, if the module tells them.
+
+    Raises:
+        ValueError: these are no features of this video, or they could lie in several ways.
+    """
+    folded = shape[0] == video.batch * video.frames and (video.axes == "FCHW" or shape[0] != video.batch)
+    whole = shape[0] == video.batch and video.axes != "FCHW"
+    found: list[Layout] = []
+    if len(shape) == 3 and (folded or whole):
+        found = _token_layouts(shape[1], video, folded, {0, 1, prefix}, grid)
+    elif len(shape) == 4 and folded:
+        found = _best(_MAPS, shape, video, module)
+    elif len(shape) == 5 and whole:
+        found = _best(_VOLUMES, shape, video, module)
+    if len(found) == 1:
+        return found[0]
+    T, (H, W) = video.frames, video.size
+    seen = f"{list(shape)} from {video.batch} clip(s) of {T} frames of {H} x {W}"
+    if found:
+        ways = " or ".join(layout.axes for layout in found)
+        raise ValueError(
+            f"Expected features that can be read in one way (got {seen}, which may be {ways}); give the place in "
+            "'layouts', or an 'input' that is not square"
+        )
+    raise ValueError(
+        f"Expected features of a video: [F, C, H, W], [F, H, W, C], [B, C, T, H, W], [B, T, H, W, C], or tokens "
+        f"[F, L, C] or [B, L, C] (got {seen}); choose another module, or give the place in 'layouts'"
+    )
+
+
+def _best(known: tuple[str, ...], shape: tuple[int, ...], video: VideoInput, module: nn.Module) -> list[Layout]:
+    """Layouts of maps whose sides have the proportions of the video best; several if they do so equally well."""
+    misfit = {}
+    for axes in known:
+        size = dict(zip(axes, shape, strict=True))
+        if size.get("T", 1) <= video.frames:
+            misfit[axes] = abs(math.log((size["H"] * video.size[1]) / (size["W"] * video.size[0])))
+    least = min(misfit.values(), default=0.0)
+    best = [axes for axes, value in misfit.items() if math.isclose(value, least, abs_tol=1e-9)]
+    if len(best) > 1 and type(module) in _CHANNELS_FIRST + _CHANNELS_LAST:
+        last = type(module) in _CHANNELS_LAST
+        best = [axes for axes in best if axes.endswith("C") == last]
+    if len(best) > 1 and video.axes in best and video.axes != "FCHW":
+        best = [video.axes]  # a net on clips rather keeps their order
+    return [Layout(axes) for axes in best]
+
+
+def _token_layouts(
+    length: int, video: VideoInput, folded: bool, prefixes: set[int], grid: tuple[int, ...]
+) -> list[Layout]:
+    axes = "FHWC" if folded else "BTHWC"
+    if grid:
+        prefix = length - math.prod(grid)
+        return [Layout(axes, tuple(grid), prefix)] if len(grid) == len(axes) - 2 and prefix >= 0 else []
+    frames = [1] if folded else [t for (t,) in _strided((video.frames,))]
+    fits = []
+    for t, (h, w) in product(frames, _strided(video.size)):
+        prefix = length - t * h * w
+        if prefix in prefixes:
+            fits.append((prefix, -t, (h, w) if folded else (t, h, w)))
+    return [Layout(axes, sides, prefix) for prefix, _, sides in sorted(fits)[:1]]
+
+
+def _strided(sizes: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Sizes after every stride that divides them; a grid of rounded sizes would be a mere guess."""
+    for stride in range(1, min(sizes) + 1):
+        if all(size % stride == 0 for size in sizes):
+            yield tuple(size // stride for size in sizes)

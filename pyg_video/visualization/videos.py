@@ -1,0 +1,73 @@
+"""Pictures that move, as video files, with words under them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pyg_video.visualization.draw import write_line
+from pyg_video.visualization.files import write_whole
+from pyg_video.visualization.pictures import VIDEO, as_bytes, check_pixels
+
+
+def save_mp4(path: str | os.PathLike[str], frames: Tensor, fps: float = 5) -> Path:
+    r"""Write frames as an H.264 video that browsers and phones play; the file appears whole or not at all.
+
+    Odd sizes get one more row or column of black, since the format needs even ones.
+
+    Shapes:
+        - **frames:** :math:`[T, 1, H, W]` or :math:`[T, 3, H, W]`, float in [0, 1] or uint8
+
+    Raises:
+        ValueError: The frames have another shape or type, or ``fps`` is not above 0.
+
+    Example:
+        >>> path = save_mp4(getfixture("tmp_path") / "clip.mp4", torch.rand(8, 1, 40, 40))
+        >>> from pyg_video.datasets import probe_video
+        >>> probe_video(path).num_frames
+        8
+    """
+    check_pixels("frames", frames, VIDEO)
+    if not fps > 0:
+        raise ValueError(f"Expected 'fps' to be above 0 frames per second (got {fps})")
+    pixels = as_bytes(frames).expand(-1, 3, -1, -1)
+    pixels = F.pad(pixels, (0, pixels.shape[-1] % 2, 0, pixels.shape[-2] % 2)).permute(0, 2, 3, 1).contiguous()
+    return write_whole(path, lambda file: _encode(file, pixels, Fraction(fps).limit_denominator(1000)))
+
+
+def caption(frames: Tensor, lines: Sequence[str]) -> Tensor:
+    r"""Lines of text under every frame.
+
+    Shapes:
+        - **frames:** :math:`[T, 1, H, W]` or :math:`[T, 3, H, W]`, float in [0, 1] or uint8
+        - **output:** :math:`[T, 3, h, w]`, uint8, at least as wide as the longest line
+
+    Raises:
+        ValueError: The frames have another shape or type.
+    """
+    check_pixels("frames", frames, VIDEO)
+    pixels = as_bytes(frames).expand(-1, 3, -1, -1)
+    strips = [write_line(line, pixels.shape[-1]) for line in lines]
+    width = max([pixels.shape[-1], *(strip.shape[-1] for strip in strips)])
+    parts = [F.pad(pixels, (0, width - pixels.shape[-1]))]
+    parts += [F.pad(strip, (0, width - strip.shape[-1])).expand(len(pixels), -1, -1, -1) for strip in strips]
+    return torch.cat(parts, dim=-2)
+
+
+def _encode(file: BinaryIO, pixels: Tensor, rate: Fraction) -> None:
+    import av
+
+    with av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=rate)
+        stream.height, stream.width, stream.pix_fmt = pixels.shape[1], pixels.shape[2], "yuv420p"
+        stream.options = {"crf": "18"}
+        for picture in pixels:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture.numpy(), format="rgb24")))
+        container.mux(stream.encode())
