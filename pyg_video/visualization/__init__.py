@@ -4,6 +4,7 @@ from pyg_video.visualization.confusion import draw_confusion
 from pyg_video.visualization.curves import plot_curves
 from pyg_video.visualization.draw import PALETTE, contact_sheet, draw_boxes
 from pyg_video.visualization.graph import plot_graph
+from pyg_video.visualization.kernels import draw_kernels
 from pyg_video.visualization.pictures import save_gif, save_png
 from pyg_video.visualization.videos import caption, save_mp4
 
@@ -13,6 +14,7 @@ __all__ = [
     "contact_sheet",
     "draw_boxes",
     "draw_confusion",
+    "draw_kernels",
     "plot_curves",
     "plot_graph",
     "save_gif",

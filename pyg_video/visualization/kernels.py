@@ -1,0 +1,68 @@
+"""Kernels of regions as heat maps over the frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pyg_video.visualization.draw import PALETTE
+from pyg_video.visualization.pictures import VIDEO, as_bytes, check_pixels
+
+_OPAQUE = 0.65  # how much a kernel hides of the frame where it is largest
+
+
+def draw_kernels(video: Tensor, kernel: Tensor, *, colors: Sequence[str] | None = None, scale: int = 4) -> Tensor:
+    r"""Enlarge the frames of a clip and colour each pixel by the nodes that it goes to.
+
+    Every node has a colour, in full where its kernel is largest in the frame; pixels of several nodes get a mixture.
+    For a picture of each node of one frame, draw the frame :math:`N` times with one kernel each.
+
+    Args:
+        video: The clip, float in [0, 1] or uint8.
+        kernel: The nodes' kernels, on a map of any size.
+        colors: A colour per node, as Pillow names them; by default :data:`PALETTE` in turn.
+        scale: How many pixels a pixel becomes on each side (nearest neighbour).
+
+    Shapes:
+        - **video:** :math:`[T, 1, H, W]` or :math:`[T, 3, H, W]`
+        - **kernel:** :math:`[T, N, h, w]`, non-negative
+        - **output:** :math:`[T, 3, scale \cdot H, scale \cdot W]`, uint8
+
+    Raises:
+        ValueError: An argument has another shape, type or range.
+
+    Example:
+        >>> draw_kernels(torch.zeros(2, 1, 10, 12), torch.rand(2, 3, 5, 6), scale=4).shape
+        torch.Size([2, 3, 40, 48])
+    """
+    from PIL import ImageColor
+
+    _check(video, kernel, colors, scale)
+    kernel = kernel.detach().float().cpu()
+    names = colors or [PALETTE[n % len(PALETTE)] for n in range(kernel.shape[1])]
+    ink = torch.tensor([ImageColor.getrgb(name)[:3] for name in names], dtype=torch.float32)  # [N, 3]
+    strength = kernel / kernel.amax((-2, -1), keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
+    strength = F.interpolate(strength, size=video.shape[-2:], mode="nearest-exact")
+    total = strength.sum(1, keepdim=True)  # [T, 1, H, W]
+    color = torch.einsum("tnhw, nc -> tchw", strength, ink) / total.clamp(min=1)
+    picture = as_bytes(video) * (1 - _OPAQUE * total.clamp(max=1)) + _OPAQUE * color
+    picture = picture.round().clamp(0, 255).byte()
+    return picture.repeat_interleave(scale, dim=-2).repeat_interleave(scale, dim=-1)
+
+
+def _check(video: Tensor, kernel: Tensor, colors: Sequence[str] | None, scale: int) -> None:
+    check_pixels("video", video, VIDEO)
+    if kernel.ndim != 4 or kernel.shape[0] != video.shape[0] or kernel.numel() == 0:
+        raise ValueError(
+            f"Expected 'kernel' of shape [{video.shape[0]}, N, h, w], as 'video' has frames "
+            f"(got {list(kernel.shape)}); of a graph, give graph.grid(graph.kernel)[b]"
+        )
+    if not kernel.isfinite().all() or (kernel < 0).any():
+        raise ValueError("Expected 'kernel' to be finite and at least 0 (got other values); give kernels, not scores")
+    if colors is not None and len(colors) != kernel.shape[1]:
+        raise ValueError(f"Expected 'colors' to hold one for each of the {kernel.shape[1]} nodes (got {len(colors)})")
+    if scale < 1:
+        raise ValueError(f"Expected 'scale' to be at least 1 (got {scale})")
