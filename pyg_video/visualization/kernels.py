@@ -23,7 +23,7 @@ def draw_kernels(video: Tensor, kernel: Tensor, *, colors: Sequence[str] | None 
     Args:
         video: The clip, float in [0, 1] or uint8.
         kernel: The nodes' kernels, on a map of any size.
-        colors: A colour per node, as Pillow names them; by default :data:`PALETTE` in turn.
+        colors: A colour per node, as Pillow names them; by default ``PALETTE`` in turn.
         scale: How many pixels a pixel becomes on each side (nearest neighbour).
 
     Shapes:
