@@ -189,6 +189,24 @@ def test_i3d_sees_as_many_frames_as_its_kernels_and_non_local_sees_them_all():
 
 
 @pytest.mark.parametrize("config", RESNETS, ids=lambda path: path.stem)
+def test_the_large_rows_learn_64_clips_too(config):
+    name, options = options_of(config)
+    data = SyncMNIST(
+        3, num_frames=2, canvas=32, frame=32, digit_size=14, classes=(0, 1, 2, 3), max_step=8, random_probability=0
+    )
+    clips, model = data.batch(range(64)), create_model(name, num_classes=6, **options)
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-4)
+    for _ in range(12):
+        loss = F.cross_entropy(model(clips.video), clips.label)
+        if loss < math.log(6) / 2:
+            break
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss < math.log(6) / 2
+
+
+@pytest.mark.parametrize("config", RESNETS, ids=lambda path: path.stem)
 def test_the_large_rows_score_grey_clips(config):
     name, options = options_of(config)
     assert create_model(name, num_classes=6, **options)(torch.rand(2, 2, 1, 32, 32)).shape == (2, 6)
