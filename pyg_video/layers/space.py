@@ -84,8 +84,6 @@ class SpaceConv(MessagePassing):
         super().__init__(aggr="sum", node_dim=-2)
         check_option("combine", combine, ("concat", "sum"))
         check_option("send_layers", send_layers, (1, 2))
-        if update_layers < 0:
-            raise ValueError(f"Expected 'update_layers' of at least 0 (got {update_layers})")
         if plain_gather and gather_norm is not None:
             raise ValueError("Expected no 'gather_norm' with plain_gather=True, which leaves it out (got one)")
         self.channels = channels
@@ -101,11 +99,7 @@ class SpaceConv(MessagePassing):
         self.value = nn.Linear(channels, channels) if self.attention.heads > 1 else nn.Identity()
         self.bias = None if plain_gather else nn.Parameter(torch.empty(channels))
         ends = channels if combine == "sum" else 2 * channels
-        self.update_mlp: nn.Module
-        if update_groups is None:
-            self.update_mlp = nn.Sequential(*_layers(ends, channels, update_layers))
-        else:
-            self.update_mlp = GroupwiseMLP(ends, channels, update_layers, update_groups)
+        self.update_mlp = _update_mlp(ends, channels, update_layers, update_groups)
         self.update_by_sum = combine == "sum" or update_layers == 0
         self.message_norm = message_norm
         self.gather_norm = gather_norm
@@ -255,6 +249,14 @@ class GroupwiseMLP(nn.Module):
             )
         parts = x.unflatten(-2, (-1, num_nodes)).split(self.groups, dim=-2)
         return torch.cat([mlp(part) for mlp, part in zip(self.kinds, parts, strict=True)], dim=-2).flatten(-3, -2)
+
+
+def _update_mlp(in_channels: int, channels: int, num_layers: int, groups: Sequence[int] | None) -> nn.Module:
+    if num_layers < 0:
+        raise ValueError(f"Expected 'update_layers' of at least 0 (got {num_layers})")
+    if groups is not None:
+        return GroupwiseMLP(in_channels, channels, num_layers, groups)
+    return nn.Sequential(*_layers(in_channels, channels, num_layers))
 
 
 def _layers(in_channels: int, channels: int, num_layers: int) -> list[nn.Module]:

@@ -88,12 +88,11 @@ def rstg_sync_mnist(
     def time() -> TemporalRNN:
         return TemporalRNN(C, cell=cell)
 
-    parts = [_processor(variant, space, time, num_stages)]
+    before: list[nn.Module] = [GaussianPosition(_POSITION_SIZE)] if positional else []
     if norm != "none":
-        parts.insert(0, OnNodes(BatchNorm(C) if norm == "batch" else FrameNorm(C)))
-    if positional:
-        parts.insert(0, GaussianPosition(_POSITION_SIZE))
-    processor = nn.Sequential(*parts) if len(parts) > 1 else parts[0]
+        before.append(OnNodes(BatchNorm(C) if norm == "batch" else FrameNorm(C)))
+    graph = _processor(variant, space, time, num_stages)
+    processor = nn.Sequential(*before, graph) if before else graph
     if readout == "auto":
         readout = "last" if variant in _SEES_THE_PAST else "mean"
     head = GraphHead(GridGraph(C, scales), processor, channels=C, num_classes=num_classes, readout=ToVector(readout))

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 import torch
 from torch import Tensor
@@ -18,6 +18,9 @@ from ..checkpoints import checkpoint_info, load_model, shipped_checkpoint
 from ..datasets import SyncMNIST
 from ..models import Option, VideoClassifier, find_graphs
 from ..visualization import contact_sheet, draw_boxes, plot_curves, save_gif, save_png
+
+if TYPE_CHECKING:
+    from pytorch_lightning import Callback, Trainer
 
 
 class SmallTask(TypedDict):
@@ -145,7 +148,15 @@ def train(model: str, *, videos: int, seed: int) -> tuple[VideoClassifier, tuple
         weight_decay=0.01,
         warmup_steps=100,
     )
-    trainer = Trainer(
+    trainer = _trainer([Record(), TQDMProgressBar(refresh_rate=25)])
+    trainer.fit(task, data)
+    return task.net.cpu().eval(), (seen, scores)
+
+
+def _trainer(callbacks: "list[Callback]") -> "Trainer":
+    from pytorch_lightning import Trainer
+
+    return Trainer(
         max_epochs=EPOCHS,
         gradient_clip_val=1.0,
         precision="bf16-mixed",
@@ -155,10 +166,8 @@ def train(model: str, *, videos: int, seed: int) -> tuple[VideoClassifier, tuple
         enable_checkpointing=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        callbacks=[Record(), TQDMProgressBar(refresh_rate=25)],
+        callbacks=callbacks,
     )
-    trainer.fit(task, data)
-    return task.net.cpu().eval(), (seen, scores)
 
 
 def quiet_lightning() -> None:
