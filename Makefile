@@ -18,7 +18,7 @@ $(INSTALLED): setup.cfg pyproject.toml
 	@touch $@
 
 demo: $(INSTALLED)
-	$(BIN)/python -W ignore::FutureWarning -m pyg_video.training.demo --output demo
+	$(BIN)/python -W ignore::FutureWarning -m pyg_video.cli.demo --output demo
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -q -m "not gpu"

@@ -19,10 +19,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from pyg_video._files import write_whole
+from pyg_video.cli.demo import TASK
 from pyg_video.datasets import SyncMNIST
-from pyg_video.models import VideoClassifier, create_model, find_graphs
-from pyg_video.training.demo import TASK
-from pyg_video.visualization.files import write_whole
+from pyg_video.inspection import find_graphs
+from pyg_video.models import VideoClassifier, create_model
 
 BATCH, PROBE = 16, 8
 STARTS = {  # gain, residual_scale

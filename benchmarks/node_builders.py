@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 import pyg_video
+from pyg_video.cli.demo import TASK
 from pyg_video.datasets import SyncClip, SyncMNIST
 from pyg_video.graph_builders import REGION_BUILDERS, list_builders, resolve_builder
 from pyg_video.layers import KernelEmbedding, ToVector
 from pyg_video.models import GraphHead, dyreg_processor
-from pyg_video.training.demo import TASK
 from pyg_video.training.module import lr_factor
 
 LR, WARM_UP, CLASSES = 3e-3, 100, (0, 1, 2)

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from pyg_video.checkpoints import load_model, shipped_checkpoint
+from pyg_video.cli.demo import TASK
 from pyg_video.datasets import SyncClip, SyncMNIST
 from pyg_video.functional import grid_boxes
+from pyg_video.inspection import find_graphs
 from pyg_video.metrics import RegionObjectDistance
-from pyg_video.models import create_model, find_graphs
-from pyg_video.training.demo import TASK
+from pyg_video.models import create_model
 from pyg_video.training.region_agreement import agreement
 
 BATCH = 100

@@ -3,25 +3,25 @@
 ``import pyg_video`` loads nothing else; subpackages and the names below load when they are first used.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from ._lazy import lazy_names
+from ._version import __version__
 
 if TYPE_CHECKING:
     from .checkpoints import load_model, save_model
     from .data import Regions, VideoGraph
+    from .evaluation import predict_video
     from .models import VideoClassifier, create_model, list_models
-    from .training import predict_video
 
-__version__ = "0.1.0"
-
-_HOME = {
+_HOMES = {
     "Regions": "data",
     "VideoClassifier": "models",
     "VideoGraph": "data",
     "create_model": "models",
     "list_models": "models",
     "load_model": "checkpoints",
-    "predict_video": "training",
+    "predict_video": "evaluation",
     "save_model": "checkpoints",
 }
 
@@ -37,12 +37,4 @@ __all__ = [
     "save_model",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOME[name]}", __name__), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

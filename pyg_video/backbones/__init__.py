@@ -2,8 +2,9 @@
 
 from .features import Stage, VideoBackbone
 from .i3d import c2d_resnet, i3d_resnet
+from .insertion import insert_block
 from .non_local import NonLocal
-from .plain_cnn import PlainCNN
+from .plain import PlainCNN
 from .resnet import resnet
 from .small_cnn import SmallCNN
 from .small_i3d import SmallI3D
@@ -25,6 +26,7 @@ __all__ = [
     "VolumeStage",
     "c2d_resnet",
     "i3d_resnet",
+    "insert_block",
     "resnet",
     "run_stage",
     "scan_stage",

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..functional import check_lengths, check_option
+from .._checks import check_lengths, check_option
 from .features import Stage
 from .stages import ClipStage, VolumeStage, WholeClips
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from torch import nn
 
-from ..functional import check_option
+from .._checks import check_option
 from .features import Stage
 from .non_local import add_non_local
 from .stages import StagedBackbone

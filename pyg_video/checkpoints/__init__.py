@@ -2,10 +2,15 @@
 
 from .files import CheckpointInfo, checkpoint_info, save_model
 from .hub import find_checkpoint, load_model, push_to_hub, save_pretrained
-from .published_dyreg import load_published_dyreg_block
-from .published_dyreg_model import load_published_dyreg
-from .published_rstg import PublishedRSTG, load_published_rstg, load_published_rstg_network
-from .published_tsm import load_published_tsm, published_tsm_name
+from .published import (
+    PublishedRSTG,
+    load_published_dyreg,
+    load_published_dyreg_block,
+    load_published_rstg,
+    load_published_rstg_network,
+    load_published_tsm,
+    published_tsm_name,
+)
 from .shipped import shipped_checkpoint
 
 __all__ = [

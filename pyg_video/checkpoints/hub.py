@@ -32,7 +32,7 @@ tags:
 A video classifier of [pyg_video](https://pypi.org/project/pyg-video/).
 
 ```python
-from pyg_video import load_model
+from .. import load_model
 
 model = load_model("{place}")  # video [B, T, {channels}, H, W] -> class scores [B, {classes}]
 ```

@@ -1,22 +1,17 @@
 """Pure functions on tensors: kernels, boxes, edges."""
 
 from .boxes import box_edges, grid_boxes, pairwise_iou
-from .checks import check_arrangement, check_lengths, check_option, looks_free
 from .edges import complete_edges, complete_size, knn_edges, overlap_edges, repeat_edges
 from .kernels import box_kernel, kernel_boxes, normalize_kernel, pool, remap, tent_kernel
 
 __all__ = [
     "box_edges",
     "box_kernel",
-    "check_arrangement",
-    "check_lengths",
-    "check_option",
     "complete_edges",
     "complete_size",
     "grid_boxes",
     "kernel_boxes",
     "knn_edges",
-    "looks_free",
     "normalize_kernel",
     "overlap_edges",
     "pairwise_iou",

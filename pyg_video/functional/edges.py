@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
+from .._checks import looks_free
 from .boxes import box_edges
-from .checks import looks_free
 
 _TOUCH = 1e-6  # fractions of the frame below which two borders count as the same line
 

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
 
+from .._checks import check_lengths, looks_free
 from ..data import Regions, VideoGraph
-from ..functional import check_lengths, complete_edges, looks_free, normalize_kernel, pool, repeat_edges
+from ..functional import complete_edges, normalize_kernel, pool, repeat_edges
 from ..layers import State
 from .connect import Edges, resolve_connect
 

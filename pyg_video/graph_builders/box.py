@@ -4,8 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .._checks import check_option
 from ..data import Regions
-from ..functional import box_kernel, check_option, tent_kernel
+from ..functional import box_kernel, tent_kernel
 from .base import GraphBuilder
 
 

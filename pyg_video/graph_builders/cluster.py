@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from .._checks import check_arrangement
 from ..data import Regions
-from ..functional import box_kernel, check_arrangement, grid_boxes, normalize_kernel
+from ..functional import box_kernel, grid_boxes, normalize_kernel
 from .base import GraphBuilder
 from .segments import optional, segment_regions
 

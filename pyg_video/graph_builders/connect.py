@@ -7,8 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from .._checks import check_option
 from ..data import Regions
-from ..functional import check_option, complete_edges, knn_edges, overlap_edges, repeat_edges
+from ..functional import complete_edges, knn_edges, overlap_edges, repeat_edges
 
 _FAR = 1e3  # frames away: where a node that is not there is nobody's neighbour
 

@@ -5,8 +5,9 @@ import math
 import torch
 from torch import Tensor, nn
 
+from .._checks import check_arrangement, check_option
 from ..data import Regions
-from ..functional import check_arrangement, check_option, grid_boxes, normalize_kernel, tent_kernel
+from ..functional import grid_boxes, normalize_kernel, tent_kernel
 from ..layers import FrameNorm, TemporalRNN
 from ..layers.readout import clip_vector
 from ..layers.time import State

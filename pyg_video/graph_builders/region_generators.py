@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..functional import check_option, pool
+from .._checks import check_option
+from ..functional import pool
 
 
 class HourGlass(nn.Module):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from ..functional import check_option
+from .._checks import check_option
 from .base import GraphBuilder
 from .box import BoxGraph
 from .cluster import ClusterGraph

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..functional import check_option
+from .._checks import check_option
 
 
 class Attention(nn.Module):

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
 
+from .._checks import check_option
 from ..data import VideoGraph
-from ..functional import check_option
 from .readout import ToMap
 from .scan import scan, start
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
 
+from .._checks import check_lengths
 from ..data import VideoGraph
-from ..functional import check_lengths
 from .rstg import _context
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch_geometric.utils import scatter
 
-from ..functional import looks_free
+from .._checks import looks_free
 
 
 class FrameNorm(nn.Module):

@@ -5,8 +5,9 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
+from .._checks import check_lengths, check_option
 from ..data import VideoGraph
-from ..functional import check_lengths, check_option, remap
+from ..functional import remap
 
 READOUTS = ("last", "mean")
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
 
+from .._checks import looks_free
 from ..data import VideoGraph
-from ..functional import looks_free
 from .norm import BatchNorm, ClipNorm, FrameNorm, norm_rows
 from .scan import scan, start
 from .time import State

@@ -9,7 +9,8 @@ from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import OptTensor
 from torch_geometric.utils import softmax
 
-from ..functional import check_option, complete_size, looks_free
+from .._checks import check_option, looks_free
+from ..functional import complete_size
 from .attention import Attention, resolve_attention
 from .norm import FrameNorm, GraphNorm, norm_rows
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from ..functional import check_option
+from .._checks import check_option
 
 _GATES = {"gru": 3, "lstm": 4}
 

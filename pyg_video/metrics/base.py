@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from ..functional import check_lengths
+from .._checks import check_lengths
 
 
 class Scene(NamedTuple):

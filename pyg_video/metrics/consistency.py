@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from ..functional import check_option
+from .._checks import check_option
 from .base import RegionMetric, Scene, Terms
 
 

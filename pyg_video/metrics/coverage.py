@@ -5,7 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..functional import box_edges, check_option
+from .._checks import check_option
+from ..functional import box_edges
 from .base import RegionMetric, Scene, Terms
 
 

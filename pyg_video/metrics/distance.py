@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..functional import check_option
+from .._checks import check_option
 from .base import RegionMetric, Scene, Terms
 
 

@@ -5,10 +5,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 from torch import Tensor, nn
 
+from .._checks import check_lengths
 from ..backbones import Stage, VideoBackbone, run_stage, scan_stage, taken_by
-from ..functional import check_lengths
 from ..layers import scan
-from .hub import HubMixin
 
 Option: TypeAlias = "bool | int | float | str | tuple[Option, ...]"
 """What an option of a named model can be: JSON can hold it."""
@@ -21,7 +20,7 @@ class ModelRecipe(NamedTuple):
     options: dict[str, Option]
 
 
-class VideoClassifier(HubMixin, nn.Module):
+class VideoClassifier(nn.Module):
     """Video to class scores: a backbone, blocks between its stages, a head.
 
     Frames beyond a clip's ``lengths`` count neither in graphs nor in the head; a backbone that mixes frames (TSM, C2D,

@@ -2,11 +2,11 @@
 
 from torch import nn
 
-from ..functional import check_arrangement
+from .._checks import check_arrangement
 from ..graph_builders import RegionGraph
 from ..layers import RSTG, FrameNorm, GraphBlock, KernelEmbedding, SpaceConv, TemporalRNN, ToVector
-from .baselines import digit_backbone
 from .classifier import VideoClassifier
+from .digits import digit_backbone
 from .heads import GraphHead, PoolHead
 from .registry import register_model
 

@@ -5,11 +5,10 @@ from functools import partial
 
 from torch import nn
 
-from ..backbones import StagedBackbone, resnet, tsm_resnet
+from ..backbones import StagedBackbone, insert_block, resnet, tsm_resnet
 from .classifier import VideoClassifier
 from .dyreg_block import dyreg_block
 from .heads import PoolHead
-from .placement import place_block
 from .registry import register_model
 
 PLACES = {3: "layer2.2", 4: "layer3.4", 5: "layer4.1"}  # the bottlenecks of the released model, by the paper's stage
@@ -89,7 +88,7 @@ def insert_graphs(
         channels = 32 * 2 ** (stage - 1)  # of the 3 x 3 convolution
         width = _WIDEST_GRAPH if channels > _WIDEST_GRAPH else None
         side = -(-frame // 2**stage)
-        place_block(backbone, f"{places[stage]}.conv2", block(channels, (side, side), node_channels=width))
+        insert_block(backbone, f"{places[stage]}.conv2", block(channels, (side, side), node_channels=width))
 
 
 @register_model

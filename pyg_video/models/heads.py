@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..functional import check_option
+from .._checks import check_option
 from ..layers import ToVector, scan
 from ..layers.readout import READOUTS, clip_vector, running_vector
 from ..layers.scan import start

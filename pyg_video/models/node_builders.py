@@ -2,11 +2,11 @@
 
 from torch import nn
 
-from ..functional import check_arrangement, check_option
+from .._checks import check_arrangement, check_option
 from ..graph_builders import CONNECT, REGION_BUILDERS, resolve_builder
 from ..layers import GraphBlock, KernelEmbedding, ToVector
-from .baselines import digit_backbone
 from .classifier import Option, VideoClassifier
+from .digits import digit_backbone
 from .dyreg import dyreg_processor
 from .heads import GraphHead, PoolHead
 from .registry import register_model

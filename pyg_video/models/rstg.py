@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from torch import nn
 
+from .._checks import check_option
 from ..backbones import PlainCNN, VideoBackbone
-from ..functional import check_option
 from ..graph_builders import GridGraph
 from ..layers import (
     RSTG,
@@ -18,8 +18,8 @@ from ..layers import (
     TemporalRNN,
     ToVector,
 )
-from .baselines import digit_backbone
 from .classifier import VideoClassifier
+from .digits import digit_backbone
 from .heads import GraphHead
 from .registry import register_model
 

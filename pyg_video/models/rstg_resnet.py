@@ -2,13 +2,12 @@
 
 from torch import nn
 
-from ..backbones import StagedBackbone, c2d_resnet, i3d_resnet
-from ..functional import check_option
+from .._checks import check_option
+from ..backbones import StagedBackbone, c2d_resnet, i3d_resnet, insert_block
 from ..graph_builders import GridGraph
 from ..layers import RSTG, ClipNorm, FrameNorm, GraphBlock, OnNodes, SpaceConv, TemporalRNN, ToVector
 from .classifier import VideoClassifier
 from .heads import GraphHead, PoolHead, SumHead
-from .placement import place_block
 from .registry import register_model
 
 RES_PLACES = {2: "layer1.1", 3: "layer2.2", 4: "layer3.4"}  # the last residual block but one, as released
@@ -71,7 +70,7 @@ def rstg_resnet50(
         C = 64 * 2**stage
         norm = nn.GroupNorm(1, C)  # over whole clips [code]
         block = GraphBlock(*graph(C), channels=C, residual_scale=residual_scale, norm=norm)
-        place_block(net, RES_PLACES[stage], block)
+        insert_block(net, RES_PLACES[stage], block)
     C = net.info[-1].channels
     head: nn.Module
     if vector == "none":

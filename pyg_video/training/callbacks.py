@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ..checkpoints import save_model
 from ..checkpoints.files import Json
+from .data.base import VideoData
 from .loading import restored
-from .video_data import VideoData
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

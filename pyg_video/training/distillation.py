@@ -7,7 +7,8 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
-from ..models import VideoClassifier, capture_graphs, capture_maps, find_builders
+from ..inspection import capture_graphs, capture_maps, find_builders
+from ..models import VideoClassifier
 from .loading import load_trained
 from .module import VideoClassification
 from .scoring import Clips

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
+from .._checks import check_option
 from ..checkpoints import load_model, shipped_checkpoint
-from ..functional import check_option
 from ..models import Option, VideoClassifier, create_model, model_options
 from .scoring import Clips, class_scores
 

@@ -6,10 +6,10 @@ from typing import Any, cast
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torchmetrics import MetricCollection
 
+from .._checks import check_option
 from ..data import VideoGraph
-from ..functional import check_option
+from ..inspection import capture_graphs, find_builders
 from ..metrics import BestBoxIoU, RegionCoverage, RegionObjectDistance, TemporalConsistency
-from ..models import capture_graphs, find_builders
 from .module import VideoClassification
 from .scoring import Clips
 

@@ -2,6 +2,7 @@
 
 from typing import TypeAlias
 
+import torch
 from torch import Tensor, nn
 
 from ..datasets import SyncClip, VideoClip
@@ -31,3 +32,18 @@ def class_scores(model: nn.Module, batch: Clips) -> Tensor:
     scores: Tensor = model(video if views is None else video.flatten(0, 1), **given)
     scores = scores.float()
     return scores if views is None else scores.unflatten(0, views).mean(dim=1)
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name; for ``"auto"`` a GPU if there is one, else the CPU."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            f"Expected 'device' to be auto or a device that torch finds, such as cpu or cuda (got '{name}': "
+            f"{str(error).splitlines()[0]})"
+        ) from error
+    return device

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor
 
-from pyg_video.visualization.pictures import to_tensor
+from .pictures import to_tensor
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pyg_video.visualization.files import write_whole
+from .._files import write_whole
 
 Curves = Mapping[str, tuple[Sequence[float], Sequence[float]]]
 _COLUMNS = ("model", "videos_seen", "accuracy")

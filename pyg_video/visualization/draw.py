@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pyg_video.visualization.pictures import VIDEO, as_bytes, check_pixels, to_image, to_tensor
+from .pictures import VIDEO, as_bytes, check_pixels, to_image, to_tensor
 
 #: Colours that stay apart on a dark ground, also for most colour-blind readers; used in turn.
 PALETTE = (

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from pyg_video.data import VideoGraph
-from pyg_video.visualization.draw import PALETTE
-from pyg_video.visualization.pictures import as_bytes
+from ..data import VideoGraph
+from .draw import PALETTE
+from .pictures import as_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

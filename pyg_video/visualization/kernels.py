@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pyg_video.visualization.draw import PALETTE
-from pyg_video.visualization.pictures import VIDEO, as_bytes, check_pixels
+from .draw import PALETTE
+from .pictures import VIDEO, as_bytes, check_pixels
 
 _OPAQUE = 0.65  # how much a kernel hides of the frame where it is largest
 

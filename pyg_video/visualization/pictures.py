@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from pyg_video.visualization.files import write_whole
+from .._files import write_whole
 
 if TYPE_CHECKING:
     from PIL import Image

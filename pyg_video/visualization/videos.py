@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pyg_video.visualization.draw import write_line
-from pyg_video.visualization.files import write_whole
-from pyg_video.visualization.pictures import VIDEO, as_bytes, check_pixels
+from .._files import write_whole
+from .draw import write_line
+from .pictures import VIDEO, as_bytes, check_pixels
 
 
 def save_mp4(path: str | os.PathLike[str], frames: Tensor, fps: float = 5) -> Path:

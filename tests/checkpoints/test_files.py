@@ -7,7 +7,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torchvision import models
 
-from pyg_video import __version__
+from pyg_video._version import __version__
 from pyg_video.checkpoints import checkpoint_info, files, load_model, save_model
 from pyg_video.models import PoolHead, VideoClassifier, create_model
 

@@ -4,8 +4,9 @@ from torch import nn
 
 from pyg_video.backbones import NonLocal, SmallCNN
 from pyg_video.graph_builders import BoxGraph
+from pyg_video.inspection import find_graphs
 from pyg_video.layers import RSTG, SpaceConv, TemporalRNN
-from pyg_video.models import GraphHead, PoolHead, VideoClassifier, find_graphs
+from pyg_video.models import GraphHead, PoolHead, VideoClassifier
 
 
 class AddOne(nn.Module):

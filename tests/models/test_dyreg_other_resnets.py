@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from pyg_video.models import create_model, find_graphs
+from pyg_video.inspection import find_graphs
+from pyg_video.models import create_model
 
 PLACES = {
     "dyreg_tsm_resnet18": ("layer2.0.conv2.1", "layer3.0.conv2.1", "layer4.0.conv2.1"),
@@ -34,5 +35,5 @@ def test_stages_without_a_place_are_refused(name):
 
 
 def test_given_boxes_do_not_reach_volumes():
-    with pytest.raises(ValueError, match="inside I3D .got one on given boxes.; use TSM"):
+    with pytest.raises(ValueError, match="got one on given boxes, which do not reach"):
         create_model("dyreg_i3d_resnet50", builder="box")

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from pyg_video.models import create_model, model_cost
+from pyg_video.inspection import model_cost
+from pyg_video.models import create_model
 
 PAPER = {"fixed": 2.82, "dyreg_lite": 2.83, "dyreg": 3.08}  # millions of parameters, table 6
 NODES = ("fixed", "static", "constant_time", "position_only", "dyreg_lite", "dyreg", "semantic")

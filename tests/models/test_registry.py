@@ -72,7 +72,7 @@ def test_a_name_is_given_once():
 
     with pytest.raises(ValueError, match="a new name for a model"):
         register_model(cnn_sync_mnist)
-    assert _ENTRIES["cnn_sync_mnist"].__module__ == "pyg_video.models.baselines"
+    assert _ENTRIES["cnn_sync_mnist"].__module__ == "pyg_video.models.digits"
 
 
 def test_the_head_decides_the_number_of_classes():

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from pyg_video.models import GraphHead, PoolHead, SumHead, create_model, find_graphs
+from pyg_video.inspection import find_graphs
+from pyg_video.models import GraphHead, PoolHead, SumHead, create_model
 
 SIZE = 48  # layer3 has maps of 3 x 3, the smallest that hold the grids
 

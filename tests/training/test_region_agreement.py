@@ -3,8 +3,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from pyg_video.datasets import VideoClip
+from pyg_video.inspection import find_graphs
 from pyg_video.metrics import RegionObjectDistance
-from pyg_video.models import find_graphs
 from pyg_video.training import RegionAgreement, VideoClassification
 from pyg_video.training.region_agreement import agreement
 

@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from pyg_video.checkpoints import save_model
+from pyg_video.cli.main import main
 from pyg_video.models import create_model
 from pyg_video.training import load_trained
-from pyg_video.training.cli import main
 
 FOLDER = Path(__file__).parents[2] / "examples" / "configs" / "something_something"
 CONFIGS = sorted(FOLDER.glob("*.yaml"))

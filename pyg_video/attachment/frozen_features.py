@@ -1,0 +1,84 @@
+"""Feature maps of videos from inside a model that is not trained."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .layouts import to_clips
+from .places import features_of, find_places, outputs_at
+
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's channels
+
+
+class FrozenFeatures(nn.Module):
+    """What one module of an image or video model gives, as clips, averaged down to small maps.
+
+    Frames are resized to a square and normalised as for ImageNet; grey ones are taken as red, green and blue.
+
+    Args:
+        model: a model on images :math:`(F, 3, H, W)` or on volumes :math:`(B, 3, T, H, W)`, such as torchvision's and
+            timm's; set to evaluation mode and without gradients.
+        path: dotted path of the module, see :func:`~pyg_video.attachment.insert_blocks`.
+        num_frames: frames of a clip.
+        image_size: side that the model sees.
+        map_size: side of the maps.
+
+    Attributes:
+        channels: of the maps.
+        frames: of a clip's maps, fewer than ``num_frames`` if the model has a stride in time.
+
+    Shapes:
+        - **video:** in [0, 1], :math:`(B, T, 1, H, W)` or :math:`(B, T, 3, H, W)`
+        - **output:** :math:`(B, T', C, map\\_size, map\\_size)`
+
+    Example:
+        >>> from torchvision.models import resnet18
+        >>> features = FrozenFeatures(resnet18(), "layer3", num_frames=4, image_size=64, map_size=3)
+        >>> features(torch.rand(2, 4, 1, 40, 40)).shape
+        torch.Size([2, 4, 256, 3, 3])
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, model: nn.Module, path: str, *, num_frames: int, image_size: int = 224, map_size: int = 7
+    ) -> None:
+        super().__init__()
+        if min(num_frames, image_size, map_size) < 1:
+            raise ValueError(
+                "Expected 'num_frames', 'image_size' and 'map_size' of at least 1 "
+                f"(got {num_frames}, {image_size} and {map_size})"
+            )
+        self.model = model.eval().requires_grad_(False)
+        self.path, self.num_frames = path, num_frames
+        self.image_size, self.map_size = image_size, map_size
+        self.register_buffer("mean", torch.tensor(_MEAN)[:, None, None], persistent=False)
+        self.register_buffer("std", torch.tensor(_STD)[:, None, None], persistent=False)
+        self.volumes = any(isinstance(part, nn.Conv3d) for part in model.modules())
+        given = self._prepared(torch.zeros(1, num_frames, 3, 1, 1))
+        place = find_places(model, [path], num_frames=num_frames, input=given)[path]
+        if min(place.size) < map_size:
+            raise ValueError(f"Expected 'map_size' of at most the {place.size} of '{path}' (got {map_size})")
+        self.layout, self.channels = place.layout, place.channels
+        self.frames = to_clips(place.features, place.layout, num_frames).size(1)
+
+    def train(self, mode: bool = True) -> "FrozenFeatures":  # noqa: ARG002
+        """Nothing: what is frozen stays in evaluation mode."""
+        return self
+
+    def forward(self, video: Tensor) -> Tensor:
+        if video.dim() != 5 or video.size(1) != self.num_frames or video.size(2) not in (1, 3):
+            wanted = f"[B, {self.num_frames}, 1 or 3, H, W]"
+            raise ValueError(f"Expected 'video' of shape {wanted} (got {list(video.shape)})")
+        output = outputs_at(self.model, [self.path], (self._prepared(video),))[self.path]
+        clips = to_clips(features_of(output)[0], self.layout, self.num_frames)
+        return F.adaptive_avg_pool2d(clips.flatten(0, 1), self.map_size).unflatten(0, clips.shape[:2])
+
+    def _prepared(self, video: Tensor) -> Tensor:
+        """A video as the model takes it."""
+        frames = video.flatten(0, 1).expand(-1, 3, -1, -1)
+        size = (self.image_size, self.image_size)
+        frames = F.interpolate(frames, size, mode="bilinear", antialias=True)
+        frames = (frames - self.mean) / self.std
+        return frames.unflatten(0, video.shape[:2]).transpose(1, 2) if self.volumes else frames

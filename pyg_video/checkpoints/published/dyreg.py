@@ -1,0 +1,106 @@
+"""DyReg-GNN as its authors released it: the whole TSM-ResNet-50, from their file."""
+
+import os
+import re
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.serialization import safe_globals
+
+from ...layers import GraphBlock
+from ...models import VideoClassifier, create_model
+from ...models.dyreg_resnet import PLACES
+from .dyreg_names import check_dyreg_constants, dyreg_anchors, dyreg_entries
+from .dyreg_options import DyRegOptions, dyreg_options
+from .translation import Entry, translate
+
+_MAPS = {3: 28, 4: 14, 5: 7}  # side of the map at 224 x 224, by the paper's stage
+
+
+def load_published_dyreg(path: str | os.PathLike[str]) -> VideoClassifier:
+    """The Something-Something classifier of DyReg-GNN's released code, in evaluation mode on the CPU.
+
+    The file is what the released training writes: a dict with ``state_dict``, whose names may begin with ``module.``,
+    and whatever else. It is read without running any code in it. What comes back is the model
+    ``dyreg_tsm_resnet50``, for clips of 16 frames of 224 x 224, or of 256 x 256 ("full resolution"), where regions and
+    positions are pooled to the size trained on. Checkpoints with a block in only some of the stages load as well.
+
+    Args:
+        path: such as ``"dyreg_gnn_model_l2l3l4.pth.tar"``.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, or holds objects other than tensors and plain values, or other weights: a name
+            that is missing or unexpected, or a wrong shape.
+    """
+    weights = {_newer_name(name): tensor for name, tensor in _read(path).items()}
+    prefixes = {stage: f"base_model.{place}.conv2.1." for stage, place in PLACES.items()}
+    stages = tuple(s for s in PLACES if any(name.startswith(prefixes[s]) for name in weights)) or tuple(PLACES)
+    options = {stage: _block_options(stage, weights, prefixes[stage]) for stage in stages}
+    anchors = options[stages[0]].init_regions
+    classes = weights["new_fc.bias"].numel() if "new_fc.bias" in weights else 174
+    model = create_model("dyreg_tsm_resnet50", num_classes=classes, stages=stages, anchors=anchors)
+
+    entries = list(_backbone_entries(model))
+    for stage, o in options.items():
+        ours = f"backbone.stages.{PLACES[stage]}.conv2.1"
+        block = model.get_submodule(ours)
+        assert isinstance(block, GraphBlock)
+        entries += dyreg_entries(o, block, prefixes[stage], f"{ours}.")
+    model.load_state_dict(translate(weights, entries, model.state_dict(), "the released DyReg-GNN TSM-ResNet-50"))
+    for stage, o in options.items():
+        check_dyreg_constants(weights, o._replace(init_regions=anchors), prefixes[stage])
+    return model.eval()
+
+
+def _block_options(stage: int, weights: Mapping[str, Tensor], prefix: str) -> DyRegOptions:
+    channels = 32 * 2 ** (stage - 1)
+    width = min(channels, 256)
+    o = dyreg_options({"backbone_dim": channels, "node_dim": width, "project_i3d": width < channels, "H": _MAPS[stage]})
+    known = {f"{prefix}dynamic_graph.p{axis}_buf" for axis in "hw"} <= weights.keys()
+    return o._replace(init_regions=dyreg_anchors(weights, o, prefix) or "center") if known else o
+
+
+def _backbone_entries(model: VideoClassifier) -> Iterator[Entry]:
+    """Everything outside of the blocks, which are the second parts of their places."""
+    for ours, tensor in model.state_dict().items():
+        if ".conv2.1." not in ours:
+            name = ours.replace("head.linear.", "new_fc.").removeprefix("backbone.stages.").removeprefix("stem.")
+            name = re.sub(r"^(layer\d\.\d+\.conv1)\.", r"\1.net.", name).replace(".conv2.0.", ".conv2.0.block.")
+            name = name if name.startswith("new_fc.") else f"base_model.{name}"
+            yield Entry(name, (tuple(tensor.shape),), (ours,))
+
+
+def _newer_name(name: str) -> str:
+    """Without the prefix of parallel training; the released code's evaluation numbers a block's two parts, too."""
+    name = re.sub(r"\.conv2\.(dynamic_graph|norm_dict)\.", r".conv2.1.\1.", name.removeprefix("module."))
+    return name.replace(".conv2.block.", ".conv2.0.block.")
+
+
+def _read(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """The state dict in a file of tensors and plain values, a namespace of options and NumPy numbers among them."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"Expected 'path' to be a checkpoint file (got '{path}', which is none)")
+    try:
+        with safe_globals([Namespace, *_numpy_numbers()]):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged pickle raises whatever its first wrong byte leads to
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ValueError(f"Expected a whole checkpoint of tensors and plain values (got '{path}': {reason})") from error
+    weights = content.get("state_dict") if isinstance(content, dict) else None
+    if not isinstance(weights, dict) or not all(isinstance(tensor, Tensor) for tensor in weights.values()):
+        raise ValueError(f"Expected a dict with 'state_dict', names to tensors (got '{path}' without)")
+    return weights
+
+
+def _numpy_numbers() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
+    """What a pickled NumPy number is made of, under today's name and that of NumPy 1."""
+    import numpy as np
+
+    scalar: Any = np.float64(0).__reduce__()[0]
+    kinds = [type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64, np.int32, np.bool_)]
+    return [scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype, *kinds]

@@ -1,0 +1,264 @@
+"""The main job in one go: train, compare, score the shipped models, draw what they see. ``make demo`` runs it."""
+
+import argparse
+import csv
+import math
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from ..checkpoints import checkpoint_info, load_model, shipped_checkpoint
+from ..datasets import SyncMNIST
+from ..inspection import find_graphs
+from ..models import Option, VideoClassifier
+from ..visualization import contact_sheet, draw_boxes, plot_curves, save_gif, save_png
+
+if TYPE_CHECKING:
+    from pytorch_lightning import Callback, Trainer
+
+
+class SmallTask(TypedDict):
+    """Options of :class:`~pyg_video.datasets.SyncMNIST`."""
+
+    num_digits: int
+    num_frames: int
+    canvas: int
+    frame: int
+    digit_size: int
+    classes: tuple[int, ...]
+    motion: str
+    max_step: int
+    random_probability: float
+
+
+TASK: SmallTask = {
+    "num_digits": 3,
+    "num_frames": 8,
+    "canvas": 40,
+    "frame": 40,
+    "digit_size": 14,
+    "classes": (0, 1, 2, 3, 4),
+    "motion": "smooth",
+    "max_step": 4,
+    "random_probability": 0.0,
+}
+"""The small task: 40 x 40 frames, 8 of them, three digits out of five classes, two of which move together."""
+
+GRAPH, BASELINE = "dyreg_gnn_sync_mnist", "cnn_sync_mnist"
+SHIPPED = {"DyReg-GNN": "dyreg_gnn_small", "RSTG": "rstg_small", "CNN + LSTM": "cnn_small"}
+OPTIONS: dict[str, dict[str, Option]] = {
+    GRAPH: {
+        "channels": (16, 32, 32, 32, 32),
+        "strides": (2, 1, 2, 1, 1),
+        "output": "vector",
+        "readout": "last",
+        "anchors": "grid",
+        "gain": 0.3,
+        "region_channels": 32,
+    },
+    BASELINE: {"channels": (16, 32, 32, 32, 32), "strides": (2, 1, 2, 1, 1), "readout": "last"},
+}
+EPOCHS, BATCH = 6, 32
+KNOWS_DIGITS = 1 / 3  # two of three digits move together: which two is a guess among three pairs
+
+
+class Result(NamedTuple):
+    """One row of the table."""
+
+    name: str
+    parameters: int
+    videos: int
+    accuracy: float
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the demo; see ``--help``."""
+    parser = argparse.ArgumentParser(prog="python -m pyg_video.cli.demo", description=__doc__)
+    parser.add_argument("--output", type=Path, default=Path("demo"), help="folder for pictures, curves and snippet")
+    parser.add_argument("--videos", type=int, default=36_000, help="training videos for each of the two models")
+    parser.add_argument("--clips", type=int, default=2_000, help="unseen clips that the models are scored on")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args(argv)
+    if args.videos < EPOCHS * BATCH or args.clips < 4:
+        parser.error(f"expected at least {EPOCHS * BATCH} --videos and 4 --clips (got {args.videos} and {args.clips})")
+    run(args.output, videos=args.videos, num_clips=args.clips, seed=args.seed)
+
+
+def run(output: Path, *, videos: int, num_clips: int, seed: int) -> list[Result]:
+    """Everything that ``make demo`` shows, as files in ``output`` and a table on standard output."""
+    check_matplotlib()
+    start = time.perf_counter()
+    clips = SyncMNIST(split="test", size=num_clips, seed=seed, **TASK)
+    print("The task: three digits move about, two of them together. Which two? (10 answers)\n")
+    rows, curves = [], {}
+    for name, model in (("DyReg-GNN", GRAPH), ("CNN + LSTM", BASELINE)):
+        print(f"Training {name} from scratch on {videos:,} videos ...", flush=True)
+        net, curves[name] = train(model, videos=videos, seed=seed)
+        rows.append(Result(f"{name}, trained just now", count(net), videos, accuracy(net, clips)))
+    for name, checkpoint in SHIPPED.items():
+        path = shipped_checkpoint(checkpoint)
+        net = load_model(path)
+        seen = int(str(checkpoint_info(path).metadata["videos"]))
+        rows.append(Result(f"{name}, shipped", count(net), seen, accuracy(net, clips)))
+    print("\n" + table(rows, num_clips) + "\n")
+    for path in write(output, curves, clips):
+        print(f"wrote {path}")
+    print(f"\nDone in {time.perf_counter() - start:.0f} s.")
+    return rows
+
+
+def check_matplotlib() -> None:
+    """Raise before the training, not after it, where the curves could not be drawn."""
+    if find_spec("matplotlib") is None:
+        raise ModuleNotFoundError("Expected matplotlib, for the learning curves; install pyg-video[plots]")
+
+
+def train(model: str, *, videos: int, seed: int) -> tuple[VideoClassifier, tuple[list[float], list[float]]]:
+    """Train a model of the demo from scratch; gives it and its validation accuracy against the videos seen."""
+    from pytorch_lightning import Callback, LightningModule, Trainer, seed_everything
+    from pytorch_lightning.callbacks import TQDMProgressBar
+
+    from ..training.data.digits import SyncMNISTData
+    from ..training.module import VideoClassification
+
+    seen: list[float] = []
+    scores: list[float] = []
+
+    class Record(Callback):
+        def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+            seen.append(videos / EPOCHS * (trainer.current_epoch + 1))
+            scores.append(float(trainer.callback_metrics["val/acc"]))
+
+    quiet_lightning()
+    seed_everything(seed)
+    data = SyncMNISTData(**TASK, seed=seed, batch_size=BATCH, train_size=videos // EPOCHS, val_size=500)
+    task = VideoClassification(
+        model,
+        data.num_classes,
+        data.frame,
+        data.label_names,
+        model_options=OPTIONS[model],
+        lr=3e-3,
+        weight_decay=0.01,
+        warmup_steps=100,
+    )
+    trainer = _trainer([Record(), TQDMProgressBar(refresh_rate=25)])
+    trainer.fit(task, data)
+    return task.net.cpu().eval(), (seen, scores)
+
+
+def _trainer(callbacks: "list[Callback]") -> "Trainer":
+    from pytorch_lightning import Trainer
+
+    return Trainer(
+        max_epochs=EPOCHS,
+        gradient_clip_val=1.0,
+        precision="bf16-mixed",
+        accelerator="auto",
+        devices=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        callbacks=callbacks,
+    )
+
+
+def quiet_lightning() -> None:
+    """Lightning's advice is not what a demo is about."""
+    import logging
+
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="pytorch_lightning")
+
+
+@torch.inference_mode()
+def accuracy(net: VideoClassifier, clips: SyncMNIST, batch_size: int = 250) -> float:
+    """Share of clips whose label the model gives first."""
+    right = 0
+    for i in range(0, len(clips), batch_size):
+        batch = clips.batch(range(i, min(i + batch_size, len(clips))))
+        right += int((net(batch.video).argmax(-1) == batch.label).sum())
+    return right / len(clips)
+
+
+def count(net: VideoClassifier) -> int:
+    """Number of learned values."""
+    return sum(p.numel() for p in net.parameters())
+
+
+def table(rows: Sequence[Result], num_clips: int) -> str:
+    """The results as text; accuracies with their standard errors over the clips."""
+    lines = [
+        f"Accuracy on {num_clips:,} clips of digits and trajectories that no training saw",
+        "",
+        f"{'model':30s} {'parameters':>11s} {'videos seen':>12s} {'accuracy':>15s}",
+    ]
+    for row in rows:
+        error = math.sqrt(row.accuracy * (1 - row.accuracy) / num_clips)
+        score = f"{row.accuracy:6.1%} ± {error:.1%}"
+        lines.append(f"{row.name:30s} {row.parameters:>11,d} {row.videos:>12,d} {score:>15s}")
+    lines.append(f"{'knows the digits, not the motion':30s} {'':>11s} {'':>10s} {KNOWS_DIGITS:>10.1%}")
+    lines.append(f"{'chance':30s} {'':>11s} {'':>12s} {1 / 10:>10.1%}")
+    return "\n".join(lines)
+
+
+def write(output: Path, curves: Mapping[str, tuple[list[float], list[float]]], clips: SyncMNIST) -> list[Path]:
+    """Pictures of the shipped model's regions, the learning curves, and a snippet that uses the model."""
+    output.mkdir(parents=True, exist_ok=True)
+    lines = {"knows the digits, not the motion": KNOWS_DIGITS, "chance": 0.1}
+    shipped = {f"{name}, shipped": curve(shipped_checkpoint(file)) for name, file in SHIPPED.items()}
+    just_now = {f"{name}, just now": points for name, points in curves.items()}
+    written = [plot_curves(shipped | just_now, output / "curves.png", lines=lines)]
+    net = load_model(shipped_checkpoint(SHIPPED["DyReg-GNN"]))
+    batch = clips.batch(range(4))
+    regions, label = look(net, batch.video)
+    drawn = [draw_boxes(video, box, scale=3) for video, box in zip(batch.video, regions, strict=True)]
+    captions = [
+        f"says: {clips.label_names[int(said)]}   (truth: {clips.label_names[int(true)]})"
+        for said, true in zip(label, batch.label, strict=True)
+    ]
+    written.append(save_png(output / "regions.png", contact_sheet(drawn, captions)))
+    framed = [pad(frames, (3, 3, 3, 3), value=40) for frames in drawn]  # a grey border between clips
+    together = torch.cat(framed, dim=-1)
+    written.append(save_gif(output / "regions.gif", together, fps=4))
+    snippet = output / "use_model.py"
+    snippet.write_text(SNIPPET)
+    return [*written, snippet]
+
+
+def curve(checkpoint: Path) -> tuple[list[float], list[float]]:
+    """Validation accuracy against videos seen, as the training of a shipped model logged it."""
+    with checkpoint.with_name(f"{checkpoint.stem}_curve.csv").open(newline="") as file:
+        rows = [(float(row["videos_seen"]), float(row["accuracy"])) for row in csv.DictReader(file)]
+    return [seen for seen, _ in rows], [score for _, score in rows]
+
+
+def look(net: VideoClassifier, video: Tensor) -> tuple[Tensor, Tensor]:
+    """Half-height boxes of the regions that a model pools, :math:`(B, T, N, 4)`, and the classes that it gives."""
+    (graph,) = find_graphs(net, video).values()
+    box = graph.grid(graph.box).clone()
+    box[..., 2:] /= 2  # a tent has fallen to half its height there
+    with torch.inference_mode():
+        return box, net(video).argmax(-1)
+
+
+SNIPPET = """\
+from pyg_video.checkpoints import load_model, shipped_checkpoint
+from pyg_video.datasets import SyncMNIST
+from pyg_video.cli.demo import TASK
+model, clips = load_model(shipped_checkpoint("dyreg_gnn_small")), SyncMNIST(split="test", size=9, **TASK)
+print(clips.label_names[model(clips[0].video[None]).argmax()], "- truth:", clips.label_names[clips[0].label])
+"""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""LightningCLI with our defaults, and errors in one line."""
+
+import csv
+import logging
+import re
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any, cast
+
+import torch
+from jsonargparse import ArgumentError
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning import Trainer
+from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
+from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+
+from ..training.callbacks import AtomicCheckpointIO, BestCheckpoint, ExportBest, last_checkpoint
+from ..training.data.base import VideoData
+from ..training.data.cached_features import CachedFeatures
+from ..training.data.digits import MultiSyncMNISTData, SyncMNISTData
+from ..training.data.something_something import SomethingSomethingData
+from ..training.module import Prediction, VideoClassification
+
+USER_ERRORS = (ArgumentError, ValueError, OSError, MisconfigurationException)
+"""What a wrong option, file or value raises."""
+
+_STRICT = {"exit_on_error": False, "allow_abbrev": False}
+_DATA = tuple(data.__name__ for data in (SyncMNISTData, MultiSyncMNISTData, SomethingSomethingData, CachedFeatures))
+_KEYS = ("state_dict", "hyper_parameters", "pytorch-lightning_version")
+_COMMANDS = ("fit", "validate", "test", "predict")
+
+
+class VideoCLI(LightningCLI):
+    """``pyg-video``: :class:`VideoClassification` on any :class:`VideoData`."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
+        parser.set_defaults(
+            {
+                "checkpoint.monitor": "val/acc",
+                "checkpoint.mode": "max",
+                "checkpoint.filename": "best",
+                "checkpoint.enable_version_counter": False,  # best.ckpt stays best.ckpt
+            }
+        )
+        renamed = {"frame": "frame_size"}
+        for source in ("num_classes", "frame", "label_names", "num_frames"):
+            target = renamed.get(source, source)
+            parser.link_arguments(f"data.{source}", f"model.{target}", apply_on="instantiate")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        super().parse_arguments(parser, args)
+        path = self.config[self.config.subcommand].get("ckpt_path")
+        if path not in (None, "best", "last", "hpc"):
+            _check_checkpoint(path)
+
+    def _parse_ckpt_path(self) -> None:
+        """Nothing: Lightning would let the checkpoint's options win over those of the command line."""
+
+    def instantiate_classes(self) -> None:
+        super().instantiate_classes()
+        path = self._get(self.config_init, "ckpt_path", default=None)
+        if path in (None, "best", "last", "hpc"):
+            if self.subcommand != "fit":
+                raise ValueError(
+                    f"Expected 'ckpt_path' for {self.subcommand} (got {path}, which may score random weights); "
+                    "give --ckpt_path runs/.../checkpoints/best.ckpt"
+                )
+        else:
+            _check_fits(path, cast(VideoClassification, self.model))
+
+    def before_instantiate_classes(self) -> None:
+        if self.subcommand != "fit":
+            self.save_config_callback = None
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        config = self._get(self.config_init, "trainer")
+        if config["logger"] is None:
+            kwargs["logger"] = run_loggers(config["default_root_dir"]) if self.subcommand == "fit" else False
+        return super().instantiate_trainer(plugins=[*(config["plugins"] or []), AtomicCheckpointIO()], **kwargs)
+
+    def predict(self, **kwargs: Any) -> None:
+        """What ``pyg-video predict`` runs."""
+        predictions = cast(list[Prediction], self.trainer.predict(**kwargs))
+        rank, world_size = self.trainer.global_rank, self.trainer.world_size
+        name = "predictions.csv" if world_size == 1 else f"predictions_{rank}.csv"
+        path = Path(self.trainer.default_root_dir) / name
+        write_predictions(path, predictions, first=rank, step=world_size)
+        print(f"Predictions are in {path}")
+
+
+def run(args: Sequence[str] | None = None) -> VideoCLI:
+    """Run one command of ``pyg-video``; errors come as exceptions, see :data:`USER_ERRORS`."""
+    _hush()
+    return VideoCLI(
+        VideoClassification,
+        VideoData,
+        subclass_mode_data=True,
+        seed_everything_default=0,
+        trainer_defaults={
+            "default_root_dir": "runs",
+            "gradient_clip_val": 1.0,
+            "use_distributed_sampler": False,  # ClipBatches is one
+            "callbacks": [last_checkpoint(), ExportBest()],
+        },
+        parser_kwargs={**_STRICT, **dict.fromkeys(_COMMANDS, _STRICT)},
+        auto_configure_optimizers=False,
+        save_config_kwargs={"overwrite": True},
+        args=None if args is None else list(args),
+    )
+
+
+def run_loggers(folder: str) -> list[CSVLogger | TensorBoardLogger]:
+    """CSV and TensorBoard logs in the next ``version_N`` of a folder; checkpoints go there as well."""
+    table = CSVLogger(folder, name="")  # first: it warns where it finds files in its folder
+    return [table, TensorBoardLogger(folder, name="", version=table.version)]
+
+
+def write_predictions(path: Path, predictions: Sequence[Prediction], *, first: int = 0, step: int = 1) -> None:
+    """A table with a row a clip: its number, true and predicted class, the latter's probability and name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(("clip", "target", "label", "probability", "name"))
+        clip = first
+        for batch in predictions:
+            names = batch.name or [""] * len(batch.label)
+            confidence = batch.probability.amax(dim=-1)
+            for row in zip(batch.target.tolist(), batch.label.tolist(), confidence.tolist(), names, strict=True):
+                table.writerow((clip, *row))
+                clip += step
+
+
+def in_one_line(error: BaseException) -> str:
+    """The message of one of :data:`USER_ERRORS`, without what jsonargparse says about types."""
+    message = " ".join(str(error).split())
+    # jsonargparse tries an option as an object and as None, and tells why both failed.
+    message = re.sub(
+        r"Does not validate against any.*? Errors: - (.*?) - Expected a <class 'NoneType'>.*", r"\1", message
+    )
+    # A worker's error is its whole traceback, which ends with the class and the message.
+    message = re.sub(r"Caught (\w+) in DataLoader worker.*\1: ", "", message)
+    if not isinstance(error, ArgumentError):
+        return message
+    wrong_class = re.match(r'Parser key "data": - Expected a path but (\S+) either', message)
+    if wrong_class:
+        return f"Expected 'data' to be one of {', '.join(_DATA)} (got '{wrong_class[1]}')"
+    if message.startswith('Parser key "data'):
+        return f"{message}; --data.help {_DATA[0]} lists its options"
+    return f"{message}; --help lists all options"
+
+
+def _check_checkpoint(path: str) -> None:
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f"Expected 'ckpt_path' to be a checkpoint of Lightning (got '{path}', which is no file)"
+        )
+    try:
+        saved = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
+    except (RuntimeError, UnpicklingError, EOFError, ValueError):
+        saved = {}
+    if not isinstance(saved, dict) or not {*_KEYS} <= saved.keys():
+        raise ValueError(
+            f"Expected 'ckpt_path' to be a whole checkpoint of Lightning (got '{path}', which is truncated or "
+            "something else); use an earlier one, or for a .safetensors file load_model"
+        )
+
+
+def _check_fits(path: str, task: VideoClassification) -> None:
+    """Raise unless the checkpoint is of the model that the configuration describes."""
+    checkpoint = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
+    saved = {name: value for name, value in checkpoint["hyper_parameters"].items() if name != "_instantiator"}
+    try:
+        other = VideoClassification(**saved)
+    except TypeError as error:
+        raise ValueError(
+            f"Expected 'ckpt_path' to be a checkpoint of VideoClassification (got one with {', '.join(saved)})"
+        ) from error
+    theirs, mine = other.net.recipe, task.net.recipe
+    assert theirs is not None  # both are named models
+    assert mine is not None
+    if theirs.name != mine.name:
+        raise ValueError(
+            f"Expected 'ckpt_path' to be a checkpoint of {mine.name} (got one of {theirs.name}); use the config.yaml "
+            "of its run, two folders above it"
+        )
+    differing = [name for name, value in mine.options.items() if theirs.options.get(name) != value]
+    if differing:
+        name = differing[0]
+        raise ValueError(
+            f"Expected 'ckpt_path' to be a checkpoint of a model with {name} = {mine.options[name]} "
+            f"(got one with {theirs.options.get(name)}); use the config.yaml of its run, two folders above it"
+        )
+    differing = sorted(task.state_dict().keys() ^ checkpoint["state_dict"].keys())
+    if differing:
+        raise ValueError(
+            f"Expected 'ckpt_path' with the weights of {mine.name} (got other names: {', '.join(differing[:3])}); "
+            "it may be of another version of pyg_video"
+        )
+
+
+def _hush() -> None:
+    """No news of seeds, other products and Lightning's own insides; nor advice on workers: clips are made fast."""
+    logging.getLogger("lightning_fabric.utilities.seed").setLevel(logging.WARNING)
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(lambda record: "Tip:" not in record.msg)
+    warnings.filterwarnings("ignore", ".*does not have many workers", module="pytorch_lightning")
+    warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)", FutureWarning)
+    warnings.filterwarnings("ignore", ".*The dirpath has changed", module="pytorch_lightning")  # to another version_N

@@ -1,0 +1,5 @@
+"""The two things that travel between builders, layers and readouts."""
+
+from .graph import Regions, VideoGraph
+
+__all__ = ["Regions", "VideoGraph"]

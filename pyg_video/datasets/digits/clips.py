@@ -1,0 +1,164 @@
+"""Clips of moving digits as a torch data set: any clip by its number, or a whole batch at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from .images import Digits
+from .labels import sync_label, sync_label_names
+from .plans import Planner, as_integer
+from .rendering import boxes_on_canvas, ink_box, render, shrink
+
+
+class SyncClip(NamedTuple):
+    """A clip of :math:`D` moving digits, or a batch of them (then each field has a leading :math:`B`).
+
+    Shapes:
+        - **video:** :math:`[T, 1, H, W]`, float32 in [0, 1]
+        - **label:** :math:`[]`, int64
+        - **box:** :math:`[T, D, 4]`, float32 ``cxcywh`` in [0, 1], tight around each digit's ink, seen or hidden
+        - **digit:** :math:`[D]`, int64, the digits' classes
+        - **sync:** :math:`[D]`, bool, which digits move together
+    """
+
+    video: Tensor
+    label: Tensor
+    box: Tensor
+    digit: Tensor
+    sync: Tensor
+
+
+class DigitClips(Dataset[SyncClip]):
+    """Draws the clips that a planner plans; the base of the synchronous digit data sets.
+
+    Args:
+        digits: Images and classes of the digits.
+        planner: Says for each clip number which digits appear, where, and which of them move together.
+        classes: The digit classes that occur, in the order of the labels.
+        num_classes: How many of the labels of ``sync_label`` can occur.
+        size: Number of clips; None for endlessly many.
+        canvas: Side of the canvas on which digits are drawn, in pixels.
+        frame: Side of the frames, to which the canvas is resized.
+    """
+
+    def __init__(
+        self,
+        digits: Digits,
+        planner: Planner,
+        *,
+        classes: Sequence[int],
+        num_classes: int,
+        size: int | None,
+        canvas: int,
+        frame: int,
+    ) -> None:
+        if size is not None and size < 1:
+            raise ValueError(f"Expected 'size' to be at least 1 clip, or None for endlessly many (got {size})")
+        if frame < 1:
+            raise ValueError(f"Expected 'frame' to be at least 1 pixel (got {frame})")
+        self.digits, self.planner, self.size = digits, planner, size
+        self.classes, self.canvas, self.frame = tuple(classes), canvas, frame
+        self.label_names = sync_label_names(self.classes)[:num_classes]
+        assets = (*digits, ink_box(digits.image), torch.tensor(self.classes))
+        self._assets: dict[torch.device, tuple[Tensor, ...]] = {torch.device("cpu"): assets}  # a copy per device used
+
+    @property
+    def num_classes(self) -> int:
+        """Number of different labels."""
+        return len(self.label_names)
+
+    def batch(self, indices: Sequence[int] | Tensor, device: torch.device | str | None = None) -> SyncClip:
+        """Many clips at once, with a leading batch dimension.
+
+        Args:
+            indices: The clips' numbers.
+            device: Where to make them; None for where ``indices`` is.
+
+        Raises:
+            TypeError: The numbers are not integers.
+            IndexError: There is no clip of that number.
+        """
+        index = self._checked(indices).to(device)
+        image, target, ink, classes = self._on(index.device)
+        plan = self.planner(index)
+        digit = target[plan.image]
+        member = (digit[..., None] == classes).byte().argmax(-1)
+        layer = plan.order[:, None, :, None].expand_as(plan.position)
+        board = render(image[plan.image.gather(1, plan.order)], plan.position.gather(2, layer), self.canvas)
+        return SyncClip(
+            video=shrink(board, self.frame),
+            label=sync_label(member, plan.sync, len(self.classes)),
+            box=boxes_on_canvas(ink[plan.image], plan.position, self.canvas),
+            digit=digit,
+            sync=plan.sync,
+        )
+
+    def __getitem__(self, index: int) -> SyncClip:
+        number = as_integer("a clip's number", index, "for several clips at once call 'batch'")
+        return SyncClip(*(field[0] for field in self.batch([number])))
+
+    def __getitems__(self, indices: Sequence[int]) -> list[SyncClip]:
+        """One drawing for a whole batch: torch's DataLoader calls this when there is a batch to fetch."""
+        return [SyncClip(*fields) for fields in zip(*self.batch(indices), strict=True)]
+
+    def __len__(self) -> int:
+        if self.size is None:
+            raise TypeError(
+                "An endless data set has no length; pass size=..., or sampler=EndlessSampler() to the DataLoader"
+            )
+        return self.size
+
+    def _checked(self, indices: Sequence[int] | Tensor) -> Tensor:
+        index = _as_integers(indices)
+        end = torch.iinfo(torch.long).max if self.size is None else self.size
+        if index.ndim != 1:
+            raise ValueError(f"Expected 'indices' to be a list of clip numbers (got shape {list(index.shape)})")
+        if index.numel() and not 0 <= index.min() <= index.max() < end:
+            outside = index[(index < 0) | (index >= end)][0].item()
+            raise IndexError(f"Expected clip numbers from 0 to {end - 1} (got {outside})")
+        return index
+
+    def _on(self, device: torch.device) -> tuple[Tensor, ...]:
+        if device not in self._assets:
+            self._assets[device] = tuple(asset.to(device) for asset in self._assets[torch.device("cpu")])
+        return self._assets[device]
+
+
+def _as_integers(indices: Sequence[int] | Tensor) -> Tensor:
+    try:
+        index = torch.as_tensor(indices)
+    except (TypeError, ValueError, RuntimeError):  # torch's ways to say that these are no numbers
+        index = torch.tensor([torch.nan])
+    if index.numel() and (index.is_floating_point() or index.is_complex() or index.dtype == torch.bool):
+        raise TypeError(f"Expected 'indices' to be integers (got {indices!r}); pass clip numbers, as range(4)")
+    return index.long()
+
+
+class EndlessSampler(Sampler[int]):
+    """Counts ``start, start + step, ...`` for ever, to walk through an endless data set.
+
+    Args:
+        start: The first clip; to resume, the number of clips already seen.
+        step: With several processes: their number, ``start`` being this one's rank.
+
+    Example:
+        >>> from itertools import islice
+        >>> list(islice(EndlessSampler(start=1, step=2), 3))
+        [1, 3, 5]
+    """
+
+    def __init__(self, start: int = 0, step: int = 1) -> None:
+        if start < 0 or step < 1:
+            raise ValueError(f"Expected 'start' of at least 0 and 'step' of at least 1 (got {start} and {step})")
+        self.start, self.step = start, step
+
+    def __iter__(self) -> Iterator[int]:
+        index = self.start
+        while True:
+            yield index
+            index += self.step

@@ -1,0 +1,110 @@
+"""Clips that follow given trajectories instead of random ones."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .plans import Plan
+
+_KEYS = ("coords", "digit_index", "is_sync", "digit_in_front")
+Arrays = Mapping[str, NDArray[np.generic]]
+
+
+class GivenPlan:
+    r"""Plays recorded trajectories; of a synchronous clip, the first two digits are the pair.
+
+    Args:
+        source: An ``.npz`` file, or a mapping, with the arrays
+
+            - ``coords`` :math:`[M, T, D, 2]`, integers: top-left corners (row, column) on the canvas,
+            - ``digit_index`` :math:`[M, D]`, integers: which images of the digits' split,
+            - ``is_sync`` :math:`[M]`: whether the first two digits move together,
+            - ``digit_in_front`` :math:`[M]`: whether a digit is drawn over what is already there, or under it. True in
+              all clips of the authors' file; their generator has it for clutter, of which these clips have none.
+        num_images: Number of digit images there are.
+        room: Largest position, in pixels: canvas size less digit size.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is not an ``.npz`` file, or an array is missing, has another shape or type, or points
+            outside the canvas or the digits.
+    """
+
+    def __init__(self, source: str | os.PathLike[str] | Arrays, *, num_images: int, room: int) -> None:
+        arrays = _read(source)
+        self.position, self.image, self.is_sync, self.in_front = (torch.from_numpy(arrays[key]) for key in _KEYS)
+        M, _, D, _ = self.position.shape
+        shapes = [tuple(x.shape) for x in (self.image, self.is_sync, self.in_front)]
+        if shapes != [(M, D), (M,), (M,)]:
+            raise ValueError(
+                f"Expected 'digit_index', 'is_sync' and 'digit_in_front' of shapes {[(M, D), (M,), (M,)]}, "
+                f"to go with the {M} clips of 'coords' (got {shapes})"
+            )
+        _check_range("coords", self.position, room, "enlarge 'canvas'")
+        _check_range("digit_index", self.image, num_images - 1, "pass the digits that the file was made for")
+
+    def __len__(self) -> int:
+        return len(self.is_sync)
+
+    def __call__(self, index: Tensor) -> Plan:
+        row = index.cpu()
+        position, image, is_sync, in_front = (
+            x[row].to(index.device) for x in (self.position, self.image, self.is_sync, self.in_front)
+        )
+        place = torch.arange(image.shape[1], device=index.device)
+        order = torch.where(in_front[:, None].bool(), place, place.flip(0))
+        return Plan(image.long(), position.long(), is_sync[:, None].bool() & (place < 2), order)
+
+
+def _read(source: str | os.PathLike[str] | Arrays) -> dict[str, NDArray[np.generic]]:
+    if isinstance(source, Mapping):
+        arrays = dict(source)
+    elif Path(source).is_file():
+        arrays = _load(Path(source))
+    else:
+        raise FileNotFoundError(f"Expected trajectories in an .npz file (got {os.fspath(source)!r}, which is no file)")
+    if missing := [key for key in _KEYS if key not in arrays]:
+        raise ValueError(f"Expected trajectories with the arrays {_KEYS} (got {sorted(arrays)}); add {missing}")
+    arrays = {key: _as_integers(key, np.asarray(arrays[key])) for key in _KEYS}
+    shape = arrays["coords"].shape
+    if len(shape) != 4 or 0 in shape[:2] or shape[2] < 2 or shape[3] != 2:
+        raise ValueError(
+            "Expected 'coords' of shape [M, T, D, 2] with a clip, a frame and two digits or more "
+            f"(got {list(shape)}); leave empty clips out"
+        )
+    return arrays
+
+
+def _load(path: Path) -> dict[str, NDArray[np.generic]]:
+    try:
+        with path.open("rb") as file, np.load(file) as arrays:  # opened here: NumPy leaves a damaged file open
+            return dict(arrays)
+    except (ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:  # text, .npy, empty, truncated, damaged
+        raise ValueError(
+            f"Expected trajectories in an .npz file (got {os.fspath(path)!r}, which is damaged or of another kind); "
+            "write it with numpy.savez, or fetch it again"
+        ) from error
+
+
+def _as_integers(name: str, array: NDArray[np.generic]) -> NDArray[np.int64]:
+    """As int64: torch computes with few unsigned types."""
+    if array.dtype.kind not in "iub":
+        raise ValueError(
+            f"Expected {name!r} to hold integers or truth values (got {array.dtype}); round and convert it"
+        )
+    return array.astype(np.int64)
+
+
+def _check_range(name: str, value: Tensor, high: int, repair: str) -> None:
+    if value.numel() and not 0 <= value.min() <= value.max() <= high:
+        span = f"{value.min().item()} to {value.max().item()}"
+        raise ValueError(f"Expected {name!r} to lie in [0, {high}] (got {span}); {repair}")

@@ -1,0 +1,90 @@
+"""From digits and where they are to pixels and boxes, for a whole batch of clips at once."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .images import INK
+
+
+def render(image: Tensor, position: Tensor, canvas: int) -> Tensor:
+    r"""Draw moving digits over each other.
+
+    A digit replaces what is under it where its own pixel is at least 10 of 255; later digits lie in front.
+
+    Args:
+        image: The clips' digits, in drawing order.
+        position: Their top-left corners (row, column), in pixels of the canvas.
+        canvas: Side of the square canvas; every digit lies fully on it.
+
+    Shapes:
+        - **image:** :math:`[B, D, S, S]`, uint8
+        - **position:** :math:`[B, T, D, 2]`, int64
+        - **output:** :math:`[B, T, canvas, canvas]`, uint8
+
+    Example:
+        >>> white = torch.full((1, 1, 2, 2), 255, dtype=torch.uint8)
+        >>> render(white, torch.tensor([[[[0, 1]]]]), canvas=3)[0, 0].tolist()
+        [[0, 255, 255], [0, 255, 255], [0, 0, 0]]
+    """
+    B, T, D, _ = position.shape
+    side = torch.arange(image.shape[-1], device=image.device)
+    pixel = (side[:, None] * canvas + side).flatten()  # [S * S], counted from the digit's corner
+    frame = torch.arange(B * T, device=image.device).view(B, T, 1) * canvas**2
+    corner = frame + position[..., 0] * canvas + position[..., 1]  # [B, T, D]
+    board = image.new_zeros(B * T * canvas**2)
+    for d in range(D):
+        where = (corner[:, :, d, None] + pixel).flatten()
+        new = image[:, d].flatten(1)[:, None].expand(B, T, -1).flatten()
+        board[where] = torch.where(new >= INK, new, board[where])
+    return board.view(B, T, canvas, canvas)
+
+
+def shrink(video: Tensor, frame: int) -> Tensor:
+    r"""Bilinear resize to ``frame`` x ``frame`` pixels, values in [0, 1].
+
+    The filter is widened when it shrinks (``antialias``): so does Pillow's, which the authors used.
+
+    Shapes:
+        - **video:** :math:`[B, T, H, W]`, uint8
+        - **output:** :math:`[B, T, 1, frame, frame]`, float32
+    """
+    video = video.float().div_(255)
+    if video.shape[-1] != frame:
+        video = F.interpolate(video, size=(frame, frame), mode="bilinear", align_corners=False, antialias=True)
+    return video[:, :, None]
+
+
+def ink_box(image: Tensor) -> Tensor:
+    r"""The tight box around each digit's ink (pixels of at least 10), in pixels from its top-left corner.
+
+    Shapes:
+        - **image:** :math:`[M, S, S]`, uint8
+        - **output:** :math:`[M, 4]`, float32, ``cxcywh``
+    """
+    ink = image >= INK
+    (left, right), (top, bottom) = _extent(ink.any(1)), _extent(ink.any(2))
+    return torch.stack([left + right, top + bottom, 2 * (right - left), 2 * (bottom - top)], dim=-1) / 2
+
+
+def _extent(present: Tensor) -> tuple[Tensor, Tensor]:
+    """The first and one past the last True of each row of ``present [M, S]``."""
+    first = present.byte().argmax(1)
+    last = present.shape[1] - present.flip(1).byte().argmax(1)
+    return first, last
+
+
+def boxes_on_canvas(box: Tensor, position: Tensor, canvas: int) -> Tensor:
+    r"""Move the digits' ink boxes to where the digits are.
+
+    As the result is relative to the canvas, it holds for the resized frames too.
+
+    Shapes:
+        - **box:** :math:`[B, D, 4]`, ``cxcywh`` in pixels, from :func:`ink_box`
+        - **position:** :math:`[B, T, D, 2]`, (row, column) in pixels
+        - **output:** :math:`[B, T, D, 4]`, float32, ``cxcywh`` in [0, 1]
+    """
+    size = box[:, None, :, 2:].expand(-1, position.shape[1], -1, -1)
+    return torch.cat([box[:, None, :, :2] + position.flip(-1), size], dim=-1) / canvas

@@ -1,0 +1,146 @@
+"""SyncMNIST: which two of the moving digits move together?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import torch
+
+from .clips import DigitClips
+from .given_plan import Arrays, GivenPlan
+from .images import SPLITS, Digits, load_digits
+from .plans import RandomPlan, distinct_classes, one_pair
+
+
+class SyncMNIST(DigitClips):
+    r"""Digits of different classes move at random, but one pair moves together: which?
+
+    From the paper `"Recurrent Space-time Graph Neural Networks" <https://arxiv.org/abs/1904.05582>`_ (NeurIPS 2019).
+
+    The label of a clip in which the classes :math:`c_i` and :math:`c_j`, :math:`i > j`, move together is
+    :math:`i(i-1)/2 + j`; the last label, :math:`K(K-1)/2` for :math:`K` classes, means that nothing moves together.
+    Clip ``index`` depends on ``(seed, split, index)`` only, whatever the batch or the worker; on CUDA it is the same
+    up to rounding of the resize.
+
+    Args:
+        num_digits: Digits per clip, :math:`D`; the paper has 3 and 5.
+        split: ``"train"`` or ``"test"``; they share neither a digit image nor a trajectory.
+        digits: ``"bundled"``, or the root folder of torchvision's MNIST; see
+            :func:`~pyg_video.datasets.load_digits`.
+        download: Fetch MNIST if it is not there.
+        size: Number of clips; None for endlessly many.
+        seed: Any integer; another seed gives other clips.
+        num_frames: Frames per clip, :math:`T`.
+        canvas: Side of the canvas on which digits are drawn, in pixels.
+        frame: Side of the frames, :math:`H = W`, to which the canvas is resized.
+        digit_size: Side of a digit's tile on the canvas, in pixels.
+        classes: The digit classes that occur, :math:`c`.
+        motion: ``"jumps"`` as in the paper, or ``"smooth"``: every digit keeps its velocity and bounces.
+        max_step: Largest step per axis and frame, in pixels of the canvas.
+        random_probability: Share of clips in which nothing moves together; of the authors' test clips, 1.23 % are
+            such. 0 also removes the last label.
+
+    Shapes:
+        - **item:** a :class:`~pyg_video.datasets.clips.SyncClip`
+
+    Example:
+        >>> clips = SyncMNIST(num_digits=3, size=100)
+        >>> video, label, box, digit, sync = clips[0]
+        >>> video.shape, box.shape
+        (torch.Size([10, 1, 64, 64]), torch.Size([10, 3, 4]))
+        >>> digit[sync].tolist(), clips.label_names[label]
+        ([6, 8], '6 and 8 move together')
+    """
+
+    def __init__(
+        self,
+        num_digits: int = 3,
+        *,
+        split: str = "train",
+        digits: str | os.PathLike[str] = "bundled",
+        download: bool = False,
+        size: int | None = None,
+        seed: int = 0,
+        num_frames: int = 10,
+        canvas: int = 100,
+        frame: int = 64,
+        digit_size: int = 28,
+        classes: Sequence[int] = tuple(range(10)),
+        motion: str = "jumps",
+        max_step: int = 10,
+        random_probability: float = 1 / 81,
+    ) -> None:
+        if num_digits > len(classes):
+            raise ValueError(
+                f"Expected 'num_digits' to be at most the number of classes, {len(classes)}, as the digits of a clip "
+                f"differ (got {num_digits}); add 'classes'"
+            )
+        images = load_digits(digits, split, download=download, size=digit_size)
+        planner = RandomPlan(
+            images.target,
+            classes,
+            distinct_classes,
+            one_pair,
+            num_digits=num_digits,
+            num_frames=num_frames,
+            canvas=canvas,
+            digit_size=digit_size,
+            motion=motion,
+            max_step=max_step,
+            random_probability=random_probability,
+            seed=seed,
+            salt=SPLITS.index(split),
+        )
+        num_classes = len(classes) * (len(classes) - 1) // 2 + (random_probability > 0)
+        super().__init__(
+            images, planner, classes=classes, num_classes=num_classes, size=size, canvas=canvas, frame=frame
+        )
+
+    @classmethod
+    def from_trajectories(
+        cls,
+        trajectories: str | os.PathLike[str] | Arrays,
+        *,
+        digits: str | os.PathLike[str] = "bundled",
+        split: str = "test",
+        download: bool = False,
+        canvas: int = 100,
+        frame: int = 64,
+        digit_size: int = 28,
+    ) -> SyncMNIST:
+        """The clips of recorded trajectories, as the test split that the authors published.
+
+        Args:
+            trajectories: An ``.npz`` file or a mapping; see ``GivenPlan``.
+            digits: As above; the authors' file needs MNIST's root folder.
+            split: The split whose images ``digit_index`` counts.
+            download: Fetch MNIST if it is not there.
+            canvas: Side of the canvas, in pixels.
+            frame: Side of the frames.
+            digit_size: Side of a digit's tile on the canvas.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: The file is not an ``.npz`` file, an array does not fit, or the two synchronous digits of a clip
+                have the same class, for which there is no label.
+        """
+        images = load_digits(digits, split, download=download, size=digit_size)
+        planner = GivenPlan(trajectories, num_images=len(images.target), room=canvas - digit_size)
+        _check_pairs(planner, images)
+        self = cls.__new__(cls)
+        DigitClips.__init__(
+            self, images, planner, classes=range(10), num_classes=46, size=len(planner), canvas=canvas, frame=frame
+        )
+        return self
+
+
+def _check_pairs(planner: GivenPlan, digits: Digits) -> None:
+    pair = digits.target[planner.image[:, :2]]
+    equal = (pair[:, 0] == pair[:, 1]) & planner.is_sync
+    if equal.any():
+        clip = int(torch.nonzero(equal)[0])
+        raise ValueError(
+            f"Expected 'digit_index' to pair digits of different classes (got two images of a {pair[clip, 0]} in clip "
+            f"{clip}); pass the 'digits' and the 'split' that the trajectories were made for"
+        )

@@ -1,0 +1,145 @@
+"""The lists that come with Something-Something: which videos, which labels."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from ..._checks import check_option
+
+VERSIONS = ("v1", "v2")
+SPLITS = ("train", "val", "test")
+UNKNOWN = -1  # the label of a test video
+_NAMES = {"train": "train", "val": "validation", "test": "test", "labels": "labels"}
+_SUFFIX = {"v1": ".csv", "v2": ".json"}
+_Json = TypeVar("_Json", dict[str, Any], list[Any])
+
+
+class VideoRecord(NamedTuple):
+    """One line of a list.
+
+    Attributes:
+        id: Name of the video's file or folder.
+        label: Number of its class; -1 in the test split, which has none.
+        text: What the video shows in words, as "holding potato next to bottle"; in v1 the class, in the test split "".
+        placeholders: What the video has for each [something] of its class's template, as ("potato", "bottle").
+    """
+
+    id: str
+    label: int
+    text: str = ""
+    placeholders: tuple[str, ...] = ()
+
+
+def video_path(root: str | os.PathLike[str], version: str, name: str) -> Path:
+    """Where a video lies: a folder of frames in v1, a file in v2."""
+    return Path(root) / f"20bn-something-something-{version}" / (name if version == "v1" else f"{name}.webm")
+
+
+def read_labels(root: str | os.PathLike[str], version: str) -> tuple[str, ...]:
+    """Names of the classes in the order of the labels: of v2 as its list numbers them, of v1 in alphabetical order.
+
+    The order of v1 is that of the published checkpoints of TSM and DyReg-GNN.
+    """
+    path = _list_file(root, version, "labels")
+    if version == "v1":
+        return tuple(sorted(filter(None, map(str.strip, path.read_text(encoding="utf-8").splitlines()))))
+    number = {name: int(label) for name, label in _read_json(path, dict).items()}
+    if sorted(number.values()) != list(range(len(number))):
+        raise ValueError(f"Expected labels from 0 to {len(number) - 1} in '{path}' (got others); fetch it again")
+    return tuple(sorted(number, key=number.__getitem__))
+
+
+def read_records(root: str | os.PathLike[str], version: str, split: str, names: Sequence[str]) -> list[VideoRecord]:
+    """The videos of a split, in the order of its list.
+
+    Args:
+        root: Folder of the download.
+        version: ``"v1"`` or ``"v2"``.
+        split: ``"train"``, ``"val"`` or ``"test"``.
+        names: The classes, from :func:`read_labels`.
+
+    Raises:
+        FileNotFoundError: There is no such list.
+        ValueError: The list is damaged or has a class that is not among ``names``.
+    """
+    check_option("split", split, SPLITS)
+    path = _list_file(root, version, split)
+    number = {name: label for label, name in enumerate(names)}
+    try:
+        records = (_records_v1 if version == "v1" else _records_v2)(path, number)
+    except (KeyError, IndexError, TypeError) as error:
+        raise ValueError(
+            f"Expected ids and classes of Something-Something {version} in '{path}' (got {error!r}); fetch it again, "
+            "and the list of labels with it"
+        ) from error
+    if not records:
+        raise ValueError(f"Expected videos in the list '{path}' (got none); fetch it again")
+    return records
+
+
+def mirrored_labels(names: Sequence[str]) -> tuple[int, ...]:
+    """The label that each class has when its videos are flipped horizontally.
+
+    Classes that differ only in "left" and "right" become each other; all others stay.
+
+    Example:
+        >>> mirrored_labels(["Pushing something from left to right", "Folding something",
+        ...                  "Pushing something from right to left"])
+        (2, 1, 0)
+    """
+    number = {name.lower(): label for label, name in enumerate(names)}
+    other = {"left": "right", "right": "left"}
+    swapped = (re.sub(r"\b(left|right)\b", lambda word: other[word[0]], name.lower()) for name in names)
+    return tuple(number.get(name, label) for label, name in enumerate(swapped))
+
+
+def _records_v1(path: Path, number: dict[str, int]) -> list[VideoRecord]:
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.reader(file, delimiter=";", quoting=csv.QUOTE_NONE) if row]
+    return [
+        VideoRecord(name, number[label[0]], label[0]) if label else VideoRecord(name, UNKNOWN) for name, *label in rows
+    ]
+
+
+def _records_v2(path: Path, number: dict[str, int]) -> list[VideoRecord]:
+    return [
+        VideoRecord(
+            str(row["id"]),
+            number[re.sub(r"[\[\]]", "", row["template"])] if "template" in row else UNKNOWN,
+            row.get("label", ""),
+            tuple(row.get("placeholders", ())),
+        )
+        for row in _read_json(path, list)
+    ]
+
+
+def _list_file(root: str | os.PathLike[str], version: str, kind: str) -> Path:
+    """The list as 20BN named it, beside the videos or in ``labels/``, or as the later download does."""
+    check_option("version", version, VERSIONS)
+    name, suffix = _NAMES[kind], _SUFFIX[version]
+    folders = (Path(root), Path(root) / "labels")
+    candidates = [folder / f"something-something-{version}-{name}{suffix}" for folder in folders]
+    candidates.append(folders[1] / f"{name}{suffix}")
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    raise FileNotFoundError(
+        f"Expected Something-Something {version} in 'root', with {candidates[0].name} (got '{os.fspath(root)}', "
+        "without); docs/something_something.md shows the folder"
+    )
+
+
+def _read_json(path: Path, kind: type[_Json]) -> _Json:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"Expected JSON in '{path}' (got {error}); fetch it again") from error
+    if not isinstance(content, kind):
+        raise ValueError(f"Expected a {kind.__name__} in '{path}' (got a {type(content).__name__}); fetch it again")
+    return content

@@ -1,0 +1,201 @@
+"""Check a download of Something-Something, and write the index that the data set reads."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from ..._checks import check_option
+from ..video.files import VideoFileError, count_frames
+from ..video.frame_folders import decode_jpegs, frame_files
+from ..video.index import CheckedVideo, fingerprint, index_path, read_index, write_index, write_text
+from .lists import SPLITS, read_labels, read_records, video_path
+
+_SAVE_EVERY = 30.0  # seconds
+_CHUNK = 16  # videos a task
+
+Progress = Callable[[int, int], None]
+
+
+class Report(NamedTuple):
+    """What :func:`prepare` found.
+
+    Attributes:
+        total: Number of videos in the lists.
+        checked: How many were read now; the others were known from an earlier run.
+        problems: What is wrong, by split and id.
+        index_file: The file with what is known of all videos.
+        table: The CSV file that lists the problems.
+    """
+
+    total: int
+    checked: int
+    problems: dict[tuple[str, str], str]
+    index_file: Path
+    table: Path
+
+    def summary(self) -> str:
+        """The report on one screen."""
+        kinds: dict[str, int] = {}
+        for problem in self.problems.values():
+            kind = problem.partition(",")[0].partition(":")[0]
+            kinds[kind] = kinds.get(kind, 0) + 1
+        lines = [
+            f"{self.total} videos in the lists, {self.checked} read now",
+            f"{self.total - len(self.problems)} whole, {len(self.problems)} with problems",
+            *(f"  {count} x {kind}" for kind, count in sorted(kinds.items(), key=lambda item: -item[1])[:10]),
+            *(f"  {split} {name}: {problem}" for (split, name), problem in list(self.problems.items())[:5]),
+            f"index: {self.index_file}",
+            f"problems: {self.table}",
+        ]
+        return "\n".join(lines)
+
+
+def prepare(
+    root: str | os.PathLike[str],
+    version: str = "v2",
+    splits: Sequence[str] = SPLITS,
+    *,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Report:
+    """Decode every video once; missing, truncated, empty and undecodable ones are listed in a table.
+
+    The index is written now and then, and when the check ends or is stopped; the next run goes on from there, and
+    reads again only what has changed since, by size and time.
+
+    Args:
+        root: Folder of the download; index and table are written here.
+        version: ``"v1"`` or ``"v2"``.
+        splits: Which lists to check. Those that were not downloaded are left out, but for the first.
+        workers: Processes that read.
+        progress: Is called with the number of videos done and of all.
+
+    Raises:
+        FileNotFoundError: The list of labels or of the first split is not under ``root``.
+        ValueError: A list is damaged or an option unknown.
+    """
+    if workers < 1 or not splits:
+        raise ValueError(f"Expected 'workers' of at least 1, and 'splits' (got {workers} and {list(splits)})")
+    root = Path(root)
+    videos = _listed(root, version, splits)
+    index = index_path(root, version)
+    found, todo = _known(root, version, read_index(index), list(videos))
+    checked, saved = 0, time.monotonic()
+    try:
+        for name, result in _checked(partial(check_video, root, version), todo, workers):
+            found[name] = result
+            checked += 1
+            if progress is not None:
+                progress(len(videos) - len(todo) + checked, len(videos))
+            if time.monotonic() - saved > _SAVE_EVERY:
+                write_index(index, found)
+                saved = time.monotonic()
+    finally:
+        write_index(index, found)
+    problems = {(videos[name], name): found[name].problem for name in videos if found[name].problem}
+    table = root / f"pyg-video-problems-{version}.csv"
+    write_text(table, _as_csv(root, version, problems))
+    return Report(len(videos), checked, problems, index, table)
+
+
+def check_video(root: str | os.PathLike[str], version: str, name: str) -> CheckedVideo:
+    """Decode one video from start to end."""
+    path = video_path(root, version, name)
+    try:
+        size, mtime = fingerprint(path)
+    except OSError:
+        return CheckedVideo(0, 0, 0, 0.0, "missing")
+    try:
+        if version == "v1":
+            files = frame_files(path)
+            decode_jpegs(files)
+            return CheckedVideo(size, mtime, len(files), 0.0)
+        info = count_frames(path)
+        return CheckedVideo(size, mtime, info.num_frames, info.frame_rate)
+    except VideoFileError as error:
+        return CheckedVideo(size, mtime, 0, 0.0, error.problem)
+
+
+def _listed(root: Path, version: str, splits: Sequence[str]) -> dict[str, str]:
+    """The split of every video."""
+    names = read_labels(root, version)
+    videos: dict[str, str] = {}
+    for split in splits:
+        check_option("splits", split, SPLITS)
+        try:
+            records = read_records(root, version, split, names)
+        except FileNotFoundError:
+            if split == splits[0]:
+                raise
+            continue
+        videos |= {record.id: split for record in records}
+    return videos
+
+
+def _known(
+    root: Path, version: str, index: dict[str, CheckedVideo], names: Sequence[str]
+) -> tuple[dict[str, CheckedVideo], list[str]]:
+    """What the index knows of videos that did not change, and the names of the others."""
+    todo = []
+    for name in names:
+        try:
+            unchanged = name in index and index[name][:2] == fingerprint(video_path(root, version, name))
+        except OSError:
+            unchanged = False
+        if not unchanged:
+            index.pop(name, None)
+            todo.append(name)
+    return index, todo
+
+
+def _checked(
+    check: Callable[[str], CheckedVideo], names: Sequence[str], workers: int
+) -> Iterator[tuple[str, CheckedVideo]]:
+    """Every name with what ``check`` found, as it comes."""
+    if workers == 1 or len(names) <= _CHUNK:
+        yield from ((name, check(name)) for name in names)
+        return
+    with ProcessPoolExecutor(workers, initializer=_start) as pool:
+        chunks = [names[i : i + _CHUNK] for i in range(0, len(names), _CHUNK)]
+        tasks = [pool.submit(_check_all, check, chunk) for chunk in chunks]
+        try:
+            for task in as_completed(tasks):
+                yield from task.result()
+        except BrokenProcessPool as error:
+            raise OSError(
+                "Expected the processes to read to the end (got one that was killed, or that crashed on a video); what "
+                "was found is kept: run again, with 1 worker to see which video it is"
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _start() -> None:
+    """One thread a process, and the main process alone decides what Ctrl-C means."""
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _check_all(check: Callable[[str], CheckedVideo], names: Sequence[str]) -> list[tuple[str, CheckedVideo]]:
+    return [(name, check(name)) for name in names]
+
+
+def _as_csv(root: Path, version: str, problems: dict[tuple[str, str], str]) -> str:
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(("split", "id", "problem", "path"))
+    for (split, name), problem in problems.items():
+        table.writerow((split, name, problem, video_path(root, version, name)))
+    return text.getvalue()

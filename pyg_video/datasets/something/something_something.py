@@ -1,0 +1,209 @@
+"""Something-Something: what do the hands do with something?"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor
+from torch.utils.data import Dataset
+
+from ..._checks import check_option
+from ..digits.counter_random import clip_key
+from ..video.files import VideoFileError, check_backend, decode_frames, probe_video
+from ..video.frame_folders import decode_jpegs, frame_files
+from ..video.index import fingerprint, index_path, read_index
+from ..video.sampling import dense_indices, segment_indices
+from .lists import SPLITS, VERSIONS, VideoRecord, mirrored_labels, read_labels, read_records, video_path
+from .something_else import SomethingElse
+
+
+class VideoClip(NamedTuple):
+    """A clip of a video, or a batch of them (then each field has a leading :math:`B`).
+
+    With several clips or crops of one video, ``video`` and ``box`` have a leading :math:`S` for these views.
+
+    Shapes:
+        - **video:** :math:`[T, 3, H, W]`, uint8 as it is decoded, or what the transform makes of it
+        - **label:** :math:`[]`, int64; -1 where it is not known
+        - **number:** :math:`[]`, int64, the video's place in the data set's ``records``
+        - **box:** :math:`[T, N, 4]`, float32 ``cxcywh`` in [0, 1], NaN where an object has no box; without
+          annotations :math:`N = 0`
+    """
+
+    video: Tensor
+    label: Tensor
+    number: Tensor
+    box: Tensor
+
+
+Transform = Callable[[VideoClip, Generator | None], VideoClip]
+
+
+class SomethingSomething(Dataset[VideoClip]):
+    r"""Videos of people who do something with something, of 174 classes, as 20BN published them.
+
+    From the paper `"The something something video database for learning and evaluating visual common sense"
+    <https://arxiv.org/abs/1706.04261>`_ (ICCV 2017). ``docs/something_something.md`` shows the folder: ``.webm`` files
+    and JSON lists of v2, folders of JPEG frames and CSV lists of v1.
+
+    Clip ``i`` of epoch ``e``, with its sampling and its augmentation, depends on ``(seed, e, i)`` only, whatever the
+    batch or the worker: it is ``dataset[e, i]``, and ``dataset[i]`` is that of epoch 0.
+
+    Args:
+        root: Folder of the download.
+        version: ``"v1"`` or ``"v2"``.
+        split: ``"train"``, ``"val"`` or ``"test"``; the last one has no labels.
+        num_frames: Frames per clip, :math:`T`.
+        sampling: ``"segments"``, one frame of each of :math:`T` segments as TSM has it, or ``"dense"``, frames at a
+            steady pace as I3D has it.
+        num_clips: Clips of each video, :math:`S`.
+        random: Whether frames are chosen at random; None for yes in training.
+        transform: Is given the clip and a generator; the one of training here, see :mod:`pyg_video.transforms`.
+        boxes: Folder with the four files of Something-Else, for boxes in v2; or what was read from it.
+        max_objects: Boxes per frame, :math:`N`.
+        seed: Another seed, other clips.
+        on_error: What to do with videos that are missing or that ``pyg-video prepare`` found damaged: ``"raise"``, or
+            ``"skip"``, which leaves them out, with a warning that tells how many; ``skipped`` names them. A video that
+            turns out to be damaged only when it is read is an error in both cases.
+        backend: Decoder of v2, see :func:`~pyg_video.datasets.decode_frames`.
+
+    Attributes:
+        records: The videos: id, label, text, placeholders.
+        label_names: The classes in words.
+        mirrored: For each label, that of the flipped video.
+        skipped: The videos left out, and why.
+
+    Raises:
+        FileNotFoundError: The lists of videos are not under ``root``.
+        VideoFileError: Videos are missing or damaged.
+        ValueError: An option is unknown, or a list is damaged.
+
+    Shapes:
+        - **item:** a :class:`VideoClip`
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        version: str = "v2",
+        split: str = "train",
+        *,
+        num_frames: int = 16,
+        sampling: str = "segments",
+        num_clips: int = 1,
+        random: bool | None = None,
+        transform: Transform | None = None,
+        boxes: str | os.PathLike[str] | SomethingElse | None = None,
+        max_objects: int = 8,
+        seed: int = 0,
+        on_error: str = "raise",
+        backend: str = "av",
+    ) -> None:
+        check_option("version", version, VERSIONS)
+        check_option("split", split, SPLITS)
+        check_option("sampling", sampling, ("segments", "dense"))
+        check_option("on_error", on_error, ("raise", "skip"))
+        check_backend(backend)
+        if num_frames < 1 or num_clips < 1:
+            raise ValueError(f"Expected 'num_frames' and 'num_clips' of at least 1 (got {num_frames} and {num_clips})")
+        if boxes is not None and version == "v1":
+            raise ValueError("Expected no 'boxes' for version 'v1' (got some); Something-Else annotates videos of v2")
+        self.root, self.version, self.split, self.seed = Path(root), version, split, seed
+        self.num_frames, self.num_clips, self.backend = num_frames, num_clips, backend
+        self.random = split == "train" if random is None else random
+        self.transform = transform
+        self._indices = segment_indices if sampling == "segments" else dense_indices
+        self.label_names = read_labels(root, version)
+        self.mirrored = mirrored_labels(self.label_names)
+        records = read_records(root, version, split, self.label_names)
+        self.skipped, self._known = _survey(self.root, version, records)
+        _report(self.skipped, len(records), on_error)
+        self.records = [record for record in records if record.id not in self.skipped]
+        ids = {record.id for record in self.records}
+        if boxes is not None and not isinstance(boxes, SomethingElse):
+            boxes = SomethingElse(boxes, ids, max_objects=max_objects)
+        self.boxes = boxes
+
+    @property
+    def num_classes(self) -> int:
+        """Number of different labels."""
+        return len(self.label_names)
+
+    def path(self, index: int) -> Path:
+        """The file of a video, or in v1 the folder of its frames."""
+        return video_path(self.root, self.version, self.records[index].id)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> VideoClip:
+        epoch, index = key if isinstance(key, tuple) else (0, key)
+        if not 0 <= index < len(self):
+            raise IndexError(f"Expected the number of a video, from 0 to {len(self) - 1} (got {index})")
+        hashed = clip_key(self.seed, torch.tensor([index]), salt=epoch).item()
+        generator = Generator().manual_seed(int(hashed) & (2**63 - 1))
+        video, box = self._read(index, generator if self.random else None)
+        if self.num_clips == 1:
+            video, box = video[0], box[0]
+        clip = VideoClip(video, torch.tensor(self.records[index].label), torch.tensor(index), box)
+        return clip if self.transform is None else self.transform(clip, generator)
+
+    def _read(self, index: int, generator: Generator | None) -> tuple[Tensor, Tensor]:
+        """The frames ``[S, T, 3, H, W]`` of a video's clips, and their boxes."""
+        path, name = self.path(index), self.records[index].id
+        if self.version == "v1":
+            files = frame_files(path)
+            count, rate = len(files), 0.0
+        else:
+            count, rate = self._known[name] if name in self._known else probe_video(path)[:2]
+        number = self._indices(count, self.num_frames, self.num_clips, generator=generator)
+        once, place = number.unique(return_inverse=True)
+        if self.version == "v1":
+            frames = decode_jpegs([files[k] for k in once])
+        else:
+            frames = decode_frames(path, once.tolist(), self.backend)
+        if self.boxes is None:
+            return frames[place], torch.empty(*number.shape, 0, 4)
+        return frames[place], self.boxes.boxes(name, number, rate, *frames.shape[-2:])
+
+
+def _survey(
+    root: Path, version: str, records: list[VideoRecord]
+) -> tuple[dict[str, str], dict[str, tuple[int, float]]]:
+    """What is wrong with which video, and the frames and frame rates of those that were checked."""
+    folder, suffix = video_path(root, version, "0").parent, ".webm" if version == "v2" else ""
+    try:
+        present = set(os.listdir(folder))
+    except FileNotFoundError:
+        present = set()
+    index = read_index(index_path(root, version))
+    wrong, known = {}, {}
+    for record in records:
+        checked = index.get(record.id)
+        if record.id + suffix not in present:
+            wrong[record.id] = "missing"
+        elif checked is None:
+            continue
+        elif not checked.problem:
+            known[record.id] = (checked.num_frames, checked.frame_rate)
+        elif fingerprint(folder / (record.id + suffix)) == (checked.size, checked.mtime):  # else it was replaced since
+            wrong[record.id] = checked.problem
+    return wrong, known
+
+
+def _report(wrong: dict[str, str], total: int, on_error: str) -> None:
+    if not wrong:
+        return
+    some = ", ".join(f"{name}: {problem}" for name, problem in list(wrong.items())[:3])
+    found = f"{len(wrong)} of {total} videos missing or damaged, as {some}"
+    if on_error == "raise" or len(wrong) == total:
+        raise VideoFileError(
+            f"Expected all videos of the list (got {found}); fetch them, pyg-video prepare lists them all, "
+            "or leave them out with on_error='skip'"
+        )
+    warnings.warn(f"{found}, are left out", stacklevel=3)

@@ -1,0 +1,234 @@
+"""Frames of a video file, by their numbers."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..._checks import check_option
+from .container_size import declared_size
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+BACKENDS = ("av", "torchcodec")
+_FAR = 256  # frames after which jumping to a key frame pays
+_REPAIR = "fetch or copy it again; for a whole data set, pyg-video prepare lists all such files"
+
+
+class VideoFileError(ValueError):
+    """A video, or a folder of frames, that is missing, empty, truncated or undecodable.
+
+    Attributes:
+        problem: What is wrong, without the path.
+    """
+
+    problem = ""
+
+    @classmethod
+    def of(cls, path: str | os.PathLike[str], problem: str, repair: str = _REPAIR) -> VideoFileError:
+        """The error for one file, in the words of all our errors."""
+        error = cls(f"Expected a whole video in '{os.fspath(path)}' (got {problem}); {repair}")
+        error.problem = problem
+        return error
+
+
+class VideoInfo(NamedTuple):
+    """What a video file holds.
+
+    Attributes:
+        num_frames: Number of frames.
+        frame_rate: Frames a second.
+        height: Height as it is to be shown, that is after the rotation that a phone notes in the file.
+        width: Width as it is to be shown.
+    """
+
+    num_frames: int
+    frame_rate: float
+    height: int
+    width: int
+
+
+def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
+    """Count the frames of a video without decoding them, a matter of milliseconds.
+
+    ``.webm`` files do not say how many frames they have, so the packets are counted.
+
+    Raises:
+        VideoFileError: The file is missing, empty, truncated, without video or damaged at its start.
+    """
+    with _opened(path) as (container, stream):
+        times, _ = _times(container, stream)
+        rate = float(stream.average_rate or stream.guessed_rate or 0)
+    with _opened(path) as (container, stream):
+        first = next(container.decode(stream), None)
+    if first is None:
+        raise VideoFileError.of(path, "no frame that decodes")
+    size = (first.height, first.width) if first.rotation % 180 == 0 else (first.width, first.height)
+    return VideoInfo(len(times), rate, *size)
+
+
+def count_frames(path: str | os.PathLike[str]) -> VideoInfo:
+    """As :func:`probe_video`, but every frame is decoded: what this counts can be read.
+
+    Raises:
+        VideoFileError: The file is missing, empty, truncated, without video or damaged anywhere.
+    """
+    info = probe_video(path)
+    with _opened(path) as (container, stream):
+        whole = [not frame.is_corrupt for frame in container.decode(stream)]
+    if not all(whole):
+        raise VideoFileError.of(path, f"a damaged file, from frame {whole.index(False)} on")
+    return info._replace(num_frames=len(whole))
+
+
+def decode_frames(path: str | os.PathLike[str], indices: Sequence[int], backend: str = "av") -> Tensor:
+    """Frames of a video by their numbers, in the order asked for; a number may come twice.
+
+    Portrait videos of phones are turned upright. Any frame rate will do, also a varying one: frames are counted, not
+    timed. Long videos are not decoded from the start: the decoder jumps to the key frame before a far frame.
+
+    Args:
+        path: Any video that ffmpeg reads: ``.webm``, ``.mp4``, ...
+        indices: Numbers of the frames, from 0.
+        backend: ``"av"`` (PyAV, with ffmpeg inside), or ``"torchcodec"``, which is faster and needs the extra
+            ``pyg-video[torchcodec]`` and ffmpeg on the system.
+
+    Shapes:
+        - **output:** :math:`(T, 3, H, W)`, uint8, for :math:`T` indices
+
+    Raises:
+        VideoFileError: The file is missing, empty, truncated or undecodable, or ends before one of the frames.
+        ValueError: A number is negative, or the backend unknown or not installed.
+    """
+    check_backend(backend)
+    wanted = sorted(set(indices))
+    if not wanted or wanted[0] < 0:
+        raise ValueError(f"Expected 'indices' to be frame numbers of at least 0 (got {list(indices)})")
+    if backend == "torchcodec":
+        return _decode_by_torchcodec(path, indices)
+    times: list[int] = []
+    if wanted[-1] >= _FAR:
+        with _opened(path) as (container, stream):
+            times, keys = _times(container, stream)
+    with _opened(path) as (container, stream):
+        told_apart = len(set(times)) == len(times) > wanted[-1]
+        given = (container, stream, wanted)
+        frames = _by_time(*given, times, keys) if told_apart else _in_order(*given)
+        found = dict(zip(wanted, map(_as_tensor, frames), strict=False))
+    if len(found) < len(wanted):
+        raise VideoFileError.of(path, f"no frame number {wanted[len(found)]}, counted from 0")
+    size = found[wanted[0]].shape[1:]
+    if any(frame.shape[1:] != size for frame in found.values()):
+        raise VideoFileError.of(path, "frames of several sizes", "convert it with ffmpeg")
+    return torch.stack([found[number] for number in indices])
+
+
+def check_backend(backend: str) -> None:
+    """Raise a :exc:`ValueError` unless a decoder is known and installed."""
+    check_option("backend", backend, BACKENDS)
+    if backend == "torchcodec":
+        try:
+            import_module("torchcodec.decoders")
+        except (ImportError, RuntimeError) as error:  # the latter where there is no ffmpeg
+            raise ValueError(
+                "Expected torchcodec and ffmpeg for 'backend' torchcodec (got neither, or one without the other); "
+                "pip install 'pyg-video[torchcodec]' and install ffmpeg, or take 'av'"
+            ) from error
+
+
+def check_present(path: str | os.PathLike[str]) -> Path:
+    """Raise a :class:`VideoFileError` unless a file is there, with as many bytes as it declares to have."""
+    path = Path(path)
+    if not path.is_file():
+        raise VideoFileError.of(path, "no file")
+    size = path.stat().st_size
+    if not size:
+        raise VideoFileError.of(path, "an empty file")
+    declared = declared_size(path)
+    if declared is not None and declared > size:
+        raise VideoFileError.of(path, f"a truncated file, {size} of at least {declared} bytes")
+    return path
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """A container and its video stream; what ffmpeg complains about meanwhile becomes our error."""
+    import av
+
+    path = check_present(path)
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise VideoFileError.of(path, "a file without video")
+            stream = container.streams.video[0]
+            stream.codec_context.thread_count = 1  # as many data loader workers as cores do better
+            yield container, stream
+    except av.FFmpegError as error:
+        raise VideoFileError.of(path, f"an undecodable file: {error.strerror}") from error
+
+
+def _times(container: InputContainer, stream: VideoStream) -> tuple[list[int], list[int]]:
+    """Presentation times of all frames and of the key frames, sorted; -1 where a packet has none."""
+    packets = [packet for packet in container.demux(stream) if packet.size and not packet.is_discard]
+    if stream.codec_context.name == "vp8":  # whose alternate references are packets of their own, and not shown
+        packets = [packet for packet in packets if memoryview(packet)[0] & 0x10]
+    times = [-1 if packet.pts is None else packet.pts for packet in packets]
+    return sorted(times), sorted(time for time, packet in zip(times, packets, strict=True) if packet.is_keyframe)
+
+
+def _in_order(container: InputContainer, stream: VideoStream, wanted: Sequence[int]) -> Iterator[VideoFrame]:
+    """The frames ``wanted``, found by counting from the start."""
+    left = set(wanted)
+    for number, frame in enumerate(container.decode(stream)):
+        if number in left:
+            yield frame
+            left.remove(number)
+        if not left:
+            return
+
+
+def _by_time(
+    container: InputContainer, stream: VideoStream, wanted: Sequence[int], times: Sequence[int], keys: Sequence[int]
+) -> Iterator[VideoFrame]:
+    """The frames ``wanted``, found by their times: where a key frame lies ahead, decoding goes on from there."""
+    frames, position = container.decode(stream), -1
+    for time in (times[number] for number in wanted):
+        ahead = keys[bisect_right(keys, time) - 1] if keys and keys[0] <= time else position
+        if ahead > position:
+            container.seek(ahead, stream=stream)
+            frames = container.decode(stream)
+        for frame in frames:
+            position = -1 if frame.pts is None else frame.pts
+            if position == time:
+                yield frame
+                break
+        else:
+            return
+
+
+def _as_tensor(frame: VideoFrame) -> Tensor:
+    """A frame as it is to be shown, ``[3, H, W]``."""
+    image = torch.from_numpy(frame.to_ndarray(format="rgb24"))
+    return image.rot90(frame.rotation // 90 % 4).permute(2, 0, 1)
+
+
+def _decode_by_torchcodec(path: str | os.PathLike[str], indices: Sequence[int]) -> Tensor:
+    from torchcodec.decoders import VideoDecoder
+
+    path = check_present(path)
+    try:
+        frames: Tensor = VideoDecoder(str(path), num_ffmpeg_threads=1).get_frames_at(list(indices)).data
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise VideoFileError.of(path, f"an undecodable file or no such frame: {error}") from error
+    return frames

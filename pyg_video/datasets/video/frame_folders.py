@@ -1,0 +1,63 @@
+"""Videos that come as a folder of JPEG frames, ``00001.jpg`` and on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .files import VideoFileError
+
+
+def frame_files(folder: str | os.PathLike[str]) -> list[Path]:
+    """The frames of a folder in their order.
+
+    Raises:
+        VideoFileError: There is no such folder, no frame in it, or a frame is missing between others.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise VideoFileError.of(folder, "no folder")
+    names = sorted(name for name in os.listdir(folder) if name.endswith(".jpg") and name[:-4].isdigit())
+    if not names:
+        raise VideoFileError.of(folder, "a folder without frames such as 00001.jpg")
+    for number, name in enumerate(names, start=1):
+        if int(name[:-4]) != number:
+            raise VideoFileError.of(folder, f"no frame {number:05d}.jpg, but {name}")
+    return [folder / name for name in names]
+
+
+def decode_jpegs(paths: Sequence[Path]) -> Tensor:
+    """Frames of one video, by Pillow, as the published models saw them.
+
+    torchvision's ``decode_jpeg`` takes half the time (0.9 against 1.7 ms for 16 frames of v1) for the same pixels, but
+    is deprecated.
+
+    Shapes:
+        - **output:** :math:`(T, 3, H, W)`, uint8
+
+    Raises:
+        VideoFileError: A frame is missing, empty, truncated or damaged, or the frames differ in size.
+    """
+    frames = [_decode_jpeg(path) for path in paths]
+    if any(frame.shape != frames[0].shape for frame in frames):
+        raise VideoFileError.of(paths[0].parent, "frames of several sizes")
+    return torch.stack(frames)
+
+
+def _decode_jpeg(path: Path) -> Tensor:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            pixels = np.array(image.convert("RGB"))
+    except UnidentifiedImageError as error:
+        problem = "an undecodable frame" if path.stat().st_size else "an empty file"
+        raise VideoFileError.of(path, problem) from error
+    except OSError as error:  # also what Pillow says of truncated images
+        raise VideoFileError.of(path, f"an unreadable frame: {error.strerror or error}") from error
+    return torch.from_numpy(pixels).permute(2, 0, 1)

@@ -1,0 +1,180 @@
+"""What a trained model says about a video file, and where it looks."""
+
+from __future__ import annotations
+
+import copy
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .._checks import check_option
+from ..datasets import VideoClip, decode_frames, probe_video
+from ..datasets.video.sampling import segment_indices
+from ..inspection import capture_graphs, find_builders
+from ..models import VideoClassifier
+from ..training.loading import Trained, load_trained
+from ..training.scoring import choose_device
+from ..transforms import CentreCrop, Normalize, ShortSide, ThreeCrops
+from ..visualization import caption, draw_boxes, save_mp4
+
+_VIEWS = (1, 3, 6)
+_DRAWN = 224  # pixels at least, of a drawn frame's side
+
+
+class VideoPrediction(NamedTuple):
+    """What :func:`predict_video` gives.
+
+    Attributes:
+        names: the classes in words.
+        frame_rate: at which the frames pass in the time of the video.
+
+    Shapes:
+        - **probability:** :math:`(K)`, by class
+        - **frames:** what the model saw of the video, :math:`(T, 3, H, W)`, uint8; with several views, the middle one
+        - **regions:** by the name of the graph within the model, boxes on these frames :math:`(T, N, 4)`, ``cxcywh`` in
+          [0, 1]; none for a model without graph
+    """
+
+    probability: Tensor
+    names: tuple[str, ...]
+    frames: Tensor
+    regions: dict[str, Tensor]
+    frame_rate: float
+
+    def top(self, k: int = 5) -> list[tuple[str, float]]:
+        """The most probable classes and their probabilities, best first."""
+        share, label = self.probability.topk(min(k, len(self.probability)))
+        return [(self.names[i], float(p)) for i, p in zip(label.tolist(), share, strict=True)]
+
+    def draw(self, lines: int = 3) -> Tensor:
+        """The frames with the regions of every graph side by side, and the best classes below.
+
+        Shapes:
+            - **output:** :math:`(T, 3, h, w)`, uint8
+        """
+        scale = -(-_DRAWN // min(self.frames.shape[-2:]))
+        boxes = list(self.regions.values()) or [torch.empty(len(self.frames), 0, 4)]
+        drawn = torch.cat([draw_boxes(self.frames, box, scale=scale) for box in boxes], dim=-1)
+        return caption(drawn, [f"{100 * share:5.1f} %  {name}" for name, share in self.top(lines)])
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write what :meth:`draw` gives as an ``.mp4`` file that takes as long as the video."""
+        return save_mp4(path, self.draw(), self.frame_rate)
+
+
+def predict_video(
+    model: Trained | VideoClassifier | str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    *,
+    num_frames: int | None = None,
+    views: int | None = None,
+    device: str = "auto",
+) -> VideoPrediction:
+    """Classify a video of any length, frame rate and size.
+
+    Frames are chosen as in the tests of the papers: one of each of ``num_frames`` equal parts of the video. Models on
+    colour see the whole of portrait and landscape videos, by three crops; models on grey see the middle square, in the
+    size that they were trained on.
+
+    Args:
+        model: a trained model, which stays as it is; or its file, ``.safetensors`` of ``save_model`` or ``.ckpt`` of
+            ``pyg-video fit``; or the id of one on the Hugging Face Hub.
+        path: any video that ffmpeg reads.
+        num_frames: frames that the model sees; by default those of its training, where the checkpoint tells, else 16;
+            a model on grey without such a note sees all frames of a shorter video once.
+        views: 1 for a central crop, 3 for three crops, 6 for three crops of two clips, whose scores are averaged; by
+            default 6 for models on colour and 1 for those on grey.
+        device: as torch names it; ``"auto"`` takes a GPU if there is one.
+
+    Raises:
+        VideoFileError: the file is missing, empty, truncated or undecodable; a :exc:`ValueError`.
+        ValueError: an option is wrong, or the model needs boxes, or features instead of frames.
+
+    Example:
+        >>> from pyg_video.checkpoints import shipped_checkpoint
+        >>> from pyg_video.visualization import save_mp4
+        >>> path = save_mp4(getfixture("tmp_path") / "clip.mp4", torch.rand(8, 1, 40, 40))
+        >>> prediction = predict_video(shipped_checkpoint("dyreg_gnn_small"), path)
+        >>> prediction.probability.shape, [box.shape for box in prediction.regions.values()]
+        (torch.Size([10]), [torch.Size([8, 9, 4])])
+    """
+    trained = as_trained(model)
+    net = trained.model
+    colour = net.backbone.in_channels == 3
+    views = (6 if colour else 1) if views is None else views
+    check_option("views", views, _VIEWS)
+    if (channels := net.backbone.in_channels) not in (1, 3):
+        raise ValueError(f"Expected a model on grey or colour frames (got one on {channels} channels, maybe features)")
+    if net.takes_boxes:
+        raise ValueError("Expected a model that finds its regions by itself (got one on given boxes)")
+    if num_frames is not None and num_frames < 1:
+        raise ValueError(f"Expected 'num_frames' of at least 1 (got {num_frames})")
+    info = probe_video(path)
+    T = num_frames or trained.num_frames or (16 if colour else min(16, info.num_frames))
+    number = segment_indices(info.num_frames, T, 2 if views == 6 else 1)
+    pixels = _views(decode_frames(path, number.flatten().tolist()), T, _frame_size(trained, colour), views)
+    where = choose_device(device)
+    probability, regions = _run(_ready(net, where), _input(pixels, colour).to(where))
+    middle = 0 if views == 1 else 2  # of the first clip
+    seconds = info.num_frames / info.frame_rate if info.frame_rate else T / 5
+    return VideoPrediction(
+        probability,
+        trained.label_names or tuple(f"class {k}" for k in range(len(probability))),
+        pixels[middle],
+        {name: _per_frame(box[middle], T) for name, box in regions.items()},
+        min(60.0, max(1.0, T / seconds)),
+    )
+
+
+def as_trained(model: Trained | VideoClassifier | str | os.PathLike[str]) -> Trained:
+    """A trained model with what is known about it, from whatever stands for it."""
+    if isinstance(model, Trained):
+        return model
+    if isinstance(model, VideoClassifier):
+        return Trained(model, ())
+    return load_trained(model)
+
+
+def _ready(model: VideoClassifier, device: torch.device) -> VideoClassifier:
+    """The model in evaluation mode on a device: itself, or a copy."""
+    if not model.training and next(model.parameters()).device == device:
+        return model
+    return copy.deepcopy(model).eval().to(device)
+
+
+@torch.no_grad()
+def _run(model: VideoClassifier, video: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    """Probabilities by the mean of the views' scores, and the regions of every view."""
+    try:
+        find_builders(model)
+    except ValueError:
+        return model(video).float().mean(dim=0).softmax(dim=0).cpu(), {}
+    with capture_graphs(model) as graphs:
+        scores = model(video)
+    regions = {name: graph.grid(graph.need("box")).float().cpu() for name, graph in graphs.items()}
+    return scores.float().mean(dim=0).softmax(dim=0).cpu(), regions
+
+
+def _views(frames: Tensor, T: int, size: int, views: int) -> Tensor:
+    """All views of a video's clips, ``[views, T, 3, H, W]``, uint8."""
+    clips = frames.unflatten(0, (-1, T))
+    clip = VideoClip(clips, torch.tensor(-1), torch.tensor(0), torch.empty(*clips.shape[:2], 0, 4))
+    clip = ShortSide(size if views == 1 else round(size * 256 / 224))(clip)
+    side = min(clip.video.shape[-2:])
+    return CentreCrop(size)(clip).video if views == 1 else ThreeCrops(side)(clip).video
+
+
+def _input(pixels: Tensor, colour: bool) -> Tensor:
+    return Normalize().video(pixels) if colour else pixels.float().mean(dim=2, keepdim=True) / 255
+
+
+def _frame_size(trained: Trained, colour: bool) -> int:
+    return trained.option("frame", trained.frame_size or (224 if colour else 64))
+
+
+def _per_frame(box: Tensor, T: int) -> Tensor:
+    """Boxes for each of ``T`` frames, where the model's backbone halved their number."""
+    return box[torch.arange(T) * len(box) // T]

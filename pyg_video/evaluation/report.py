@@ -1,0 +1,125 @@
+"""A score as text for the terminal and as files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from .._files import write_whole
+from ..visualization import draw_confusion, save_png
+from .digits import Evaluation, Score
+
+_SHOWN = 3  # classes at either end
+
+
+def as_text(evaluation: Evaluation) -> str:
+    """The numbers with their standard errors, the best and the worst classes, and the protocol.
+
+    Example:
+        >>> from pyg_video.checkpoints import load_model, shipped_checkpoint
+        >>> from pyg_video.datasets import SyncMNIST
+        >>> from pyg_video.cli.demo import TASK
+        >>> from pyg_video.evaluation import ScoredClips, evaluate
+        >>> clips = ScoredClips(SyncMNIST(split="test", size=50, **TASK), "generated, seed 0", "bundled")
+        >>> print(as_text(evaluate(load_model(shipped_checkpoint("cnn_small")), clips)))  # doctest: +ELLIPSIS
+        top-1  ... % ± ... %  (... of 50 clips)
+        ...
+    """
+    lines = [f"top-1  {_with_counts(evaluation.top1)}"]
+    if evaluation.top5 is not None:
+        lines.append(f"top-5  {_with_counts(evaluation.top5)}")
+    seen = [(name, score) for name, score in evaluation.per_class.items() if score.clips]
+    ranked = sorted(seen, key=lambda row: -row[1].share)
+    wide = max(len(short_name(name)) for name, _ in ranked)
+    shown = min(_SHOWN, len(ranked) // 2)
+    lines += ["", *(f"best   {short_name(name):{wide}}  {score!s:>16}" for name, score in ranked[:shown])]
+    lines += [f"worst  {short_name(name):{wide}}  {score!s:>16}" for name, score in ranked[len(ranked) - shown :][::-1]]
+    if empty := len(evaluation.per_class) - len(seen):
+        lines.append(f"{empty} of {len(evaluation.per_class)} classes have no clip")
+    protocol = evaluation.protocol._asdict()
+    return "\n".join([*lines, "", *(f"{name:12}  {value}" for name, value in protocol.items())])
+
+
+def write_evaluation(evaluation: Evaluation, folder: str | os.PathLike[str]) -> list[Path]:
+    """Write the files of an evaluation, each whole or not at all; gives their paths.
+
+    - ``scores.json``: top-1 and top-5 with standard errors, and the protocol,
+    - ``per_class.csv``: a row a class,
+    - ``confusion.csv`` and ``confusion.png``: true classes down, answers across,
+    - ``predictions.csv``: a row a clip.
+    """
+    folder = Path(folder)
+    names = [short_name(name) for name in evaluation.per_class]
+    order = sorted(range(len(names)), key=lambda k: names[k])  # 0 & 1, 0 & 2, ..., nothing
+    confusion = evaluation.confusion[order][:, order]
+    ordered = [names[k] for k in order]
+    title = f"{evaluation.protocol.model}: {evaluation.top1} of {evaluation.top1.clips:,} clips"
+    rows = zip(ordered, confusion.tolist(), strict=True)
+    return [
+        _write_text(folder / "scores.json", _json(evaluation)),
+        _write_table(folder / "per_class.csv", _class_rows(evaluation)),
+        _write_table(folder / "confusion.csv", [("truth", *ordered), *((name, *row) for name, row in rows)]),
+        save_png(folder / "confusion.png", draw_confusion(confusion, ordered, title=title)),
+        _write_table(folder / "predictions.csv", _clip_rows(evaluation)),
+    ]
+
+
+def short_name(name: str) -> str:
+    """A class of the synchronous digits in few letters.
+
+    Example:
+        >>> short_name("3 and 7 move together"), short_name("nothing moves together")
+        ('3 & 7', 'nothing')
+    """
+    return name.removesuffix(" move together").removesuffix(" moves together").replace(" and ", " & ")
+
+
+def _with_counts(score: Score) -> str:
+    return f"{score}  ({score.right:,} of {score.clips:,} clips)"
+
+
+def _json(evaluation: Evaluation) -> str:
+    def told(score: Score | None) -> dict[str, float] | None:
+        return score and {"accuracy": score.share, "standard_error": score.standard_error, **score._asdict()}
+
+    record = {
+        "top1": told(evaluation.top1),
+        "top5": told(evaluation.top5),
+        "protocol": evaluation.protocol._asdict(),
+    }
+    return json.dumps(record, indent=2) + "\n"
+
+
+def _class_rows(evaluation: Evaluation) -> Iterable[Sequence[object]]:
+    yield "label", "name", "clips", "right", "accuracy", "standard_error"
+    for label, (name, score) in enumerate(evaluation.per_class.items()):
+        figures = (f"{score.share:.6f}", f"{score.standard_error:.6f}") if score.clips else ("", "")
+        yield label, name, score.clips, score.right, *figures
+
+
+def _clip_rows(evaluation: Evaluation) -> Iterable[Sequence[object]]:
+    """The columns of ``pyg-video predict``; videos of files are told by their ids."""
+    yield "clip", "target", "label", "probability", "name"
+    ids: Sequence[object] = evaluation.ids or range(len(evaluation.answers.label))
+    names = list(evaluation.per_class)
+    target, label, probability = (column.tolist() for column in evaluation.answers)
+    for clip, true, said, share in zip(ids, target, label, probability, strict=True):
+        yield clip, true, said, f"{share:.6f}", names[said]
+
+
+def _write_table(path: Path, rows: Iterable[Sequence[object]]) -> Path:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return _write_text(path, text.getvalue())
+
+
+def _write_text(path: Path, text: str) -> Path:
+    def write(file: BinaryIO) -> None:
+        file.write(text.encode())
+
+    return write_whole(path, write)

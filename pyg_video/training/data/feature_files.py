@@ -1,0 +1,109 @@
+"""Feature maps of a data set on disk: computed once, read clip by clip."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.lib.format import open_memmap
+from torch import Tensor
+from torch.utils.data import Dataset
+from tqdm import tqdm
+
+from ..._files import write_whole
+from ...attachment.frozen_features import FrozenFeatures
+from ...datasets import SyncClip
+from ...datasets.digits.clips import DigitClips
+
+_TARGETS = SyncClip._fields[1:]
+
+
+class FeatureFiles(NamedTuple):
+    """The two files of a split: half-precision maps :math:`(N, T, C, H, W)`, and all else about the clips."""
+
+    maps: Path
+    targets: Path
+
+    @classmethod
+    def of(cls, folder: Path, split: str) -> FeatureFiles:
+        """Where the files of a split are."""
+        return cls(folder / f"{split}.npy", folder / f"{split}_targets.npz")
+
+    def complete(self) -> bool:
+        """Whether both are there; they appear whole or not at all, the maps last."""
+        return self.maps.is_file() and self.targets.is_file()
+
+
+class FeatureClips(Dataset[SyncClip]):
+    """Clips whose frames are feature maps, read from :func:`write_features`'s files when asked for.
+
+    Raises:
+        FileNotFoundError: there are no such files.
+    """
+
+    def __init__(self, files: FeatureFiles) -> None:
+        if not files.complete():
+            raise FileNotFoundError(
+                f"Expected features in '{files.maps}' (got no such file); call prepare_data() first"
+            )
+        self.maps = np.load(files.maps, mmap_mode="r")
+        with np.load(files.targets) as targets:
+            self.targets = {name: torch.from_numpy(targets[name]) for name in _TARGETS}
+
+    def __len__(self) -> int:
+        return len(self.maps)
+
+    def __getitem__(self, keys: list[int] | list[tuple[int, int]]) -> SyncClip:
+        """Many clips at once, by number or (epoch, number); their ``video`` is the features :math:`(B, T, C, H, W)`."""
+        numbers = [key[-1] if isinstance(key, tuple) else key for key in keys]
+        video = torch.from_numpy(np.asarray(self.maps[numbers])).float()
+        return SyncClip(video, *(self.targets[name][numbers] for name in _TARGETS))
+
+
+def write_features(
+    features: FrozenFeatures,
+    clips: DigitClips,
+    files: FeatureFiles,
+    *,
+    size: int,
+    batch_size: int = 32,
+    device: torch.device | str = "cpu",
+    progress: bool = True,
+) -> None:
+    """Compute the features of the first ``size`` clips and write them, whole or not at all.
+
+    Raises:
+        OSError: the disk is too small for them.
+    """
+    shape = (size, features.frames, features.channels, features.map_size, features.map_size)
+    needed = 2 * int(np.prod(shape, dtype=np.int64))
+    files.maps.parent.mkdir(parents=True, exist_ok=True)
+    if needed > (free := shutil.disk_usage(files.maps.parent).free):
+        raise OSError(
+            f"Expected {needed / 1e9:.1f} GB of disk for {size} clips in '{files.maps.parent}' "
+            f"(got {free / 1e9:.1f} GB free); choose fewer clips, another folder or a smaller 'map_size'"
+        )
+    part = files.maps.with_name(f".{files.maps.name}.{os.getpid()}.part")
+    targets: dict[str, list[Tensor]] = {name: [] for name in _TARGETS}
+    features = features.to(device)
+    try:
+        maps = open_memmap(part, mode="w+", dtype=np.float16, shape=shape)
+        title = f"{files.maps.stem} features ({needed / 1e9:.1f} GB)"
+        with tqdm(total=size, desc=title, unit="clip", disable=not progress) as bar:
+            for first in range(0, size, batch_size):
+                clip = clips.batch(range(first, min(first + batch_size, size)))
+                maps[first : first + len(clip.label)] = features(clip.video.to(device)).half().cpu().numpy()
+                for name, values in targets.items():
+                    values.append(getattr(clip, name))
+                bar.update(len(clip.label))
+        maps.flush()
+        del maps
+        arrays = {name: torch.cat(values).numpy() for name, values in targets.items()}
+        write_whole(files.targets, lambda file: np.savez(file, allow_pickle=False, **arrays))
+        part.replace(files.maps)
+    finally:
+        part.unlink(missing_ok=True)

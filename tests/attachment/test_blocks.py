@@ -1,0 +1,341 @@
+import copy
+import io
+from functools import partial
+
+import pytest
+import torch
+import torchvision.models as tv
+from torch import nn
+from torchvision.models.video import mvit
+
+from pyg_video.attachment import Layout, insert_blocks, remove_blocks
+from pyg_video.backbones import tsm_resnet
+from pyg_video.graph_builders import GridGraph
+from pyg_video.inspection import find_graphs, model_cost
+from pyg_video.layers import RSTG, GraphBlock, SpaceConv, TemporalRNN
+from pyg_video.models import dyreg_block
+
+
+def small_mvit(weights):
+    """torchvision's MViT-v2-S for clips of 4 x 64 x 64, where its own options fix 16 x 224 x 224."""
+    with pytest.MonkeyPatch.context() as patch:
+        size = {"spatial_size": (64, 64), "temporal_size": 4}
+        patch.setattr(mvit, "MViT", lambda **options: tv.video.MViT(**{**options, **size}))
+        return mvit.mvit_v2_s(weights=weights)
+
+
+def small_vit(weights):
+    return tv.VisionTransformer(48, 16, num_layers=2, num_heads=2, hidden_dim=32, mlp_dim=32)
+
+
+FAMILIES = {  # model, its input, path, and the channels and map there
+    "resnet": (tv.resnet18, {}, (4, 3, 32, 64), "layer3.0.conv2", 256, (2, 4)),
+    "convnext": (tv.convnext_tiny, {}, (4, 3, 32, 64), "features.3.0", 192, (4, 8)),
+    "convnext linear": (tv.convnext_tiny, {}, (4, 3, 32, 64), "features.3.0.block.5", 192, (4, 8)),
+    "swin": (tv.swin_t, {}, (4, 3, 32, 64), "features.3.0", 192, (4, 8)),
+    "vit": (tv.vit_b_16, {"image_size": 48}, (4, 3, 48, 48), "encoder.layers.encoder_layer_3", 768, (3, 3)),
+    "small vit": (small_vit, {}, (4, 3, 48, 48), "encoder.layers.encoder_layer_0", 32, (3, 3)),
+    "vit attention": (small_vit, {}, (4, 3, 48, 48), "encoder.layers.encoder_layer_0.self_attention", 32, (3, 3)),
+    "r2plus1d": (tv.video.r2plus1d_18, {}, (2, 3, 4, 16, 32), "layer2.0", 128, (4, 8)),
+    "mvit": (
+        small_mvit, {}, (1, 3, 4, 64, 64), "blocks.3", 384, (4, 4)
+    ),
+    "mvit norm": (
+        small_mvit, {}, (1, 3, 4, 64, 64), "norm", 768, (2, 2)
+    ),
+    "swin3d": (tv.video.swin3d_t, {}, (2, 3, 4, 32, 64), "features.0.1", 96, (8, 16)),
+    "timm resnet": ("resnet50", {}, (4, 3, 32, 64), "layer3.4.conv2", 256, (2, 4)),
+    "timm vit": ("vit_tiny_patch16_224", {"img_size": 48}, (4, 3, 48, 48), "blocks.3", 192, (3, 3)),
+    "timm registers": (
+        "vit_small_patch14_reg4_dinov2", {"img_size": 42}, (4, 3, 42, 42), "blocks.3", 384, (3, 3)
+    ),
+    "timm swin": ("swin_tiny_patch4_window7_224", {"img_size": 64}, (2, 3, 64, 64), "layers.1.blocks.0", 192, (8, 8)),
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _offline(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+def family(name):
+    make, options, shape, path, channels, size = FAMILIES[name]
+    if isinstance(make, str):
+        model = pytest.importorskip("timm").create_model(make, pretrained=False, **options)
+    else:
+        model = make(weights=None, **options)
+    return model.eval(), torch.randn(shape), path, channels, size
+
+
+def block(channels, size=None, residual_scale=0.0):
+    rstg = RSTG(SpaceConv(8), TemporalRNN(8), TemporalRNN(8), num_stages=1)
+    return GraphBlock(GridGraph(8, (1,)), rstg, channels=channels, node_channels=8, residual_scale=residual_scale)
+
+
+def hooks(model):
+    return sum(len(part._forward_hooks) for part in model.modules())
+
+
+def small(*more):
+    return nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6), *more).eval()
+
+
+def given_at(path, model, x):
+    """What follows a module gets from it, with the blocks there are."""
+    given = []
+    handle = model.get_submodule(path).register_forward_hook(lambda module, args, output: given.append(output))
+    model(x)
+    handle.remove()
+    return given[0][0] if isinstance(given[0], tuple) else given[0]
+
+
+class Marked(nn.Module):
+    """Writes into every place its clip, frame, row and column, as the digits of a number."""
+
+    def forward(self, clips):
+        B, T, _, H, W = clips.shape
+        b, t, h, w = torch.meshgrid(*(torch.arange(n) for n in (B, T, H, W)), indexing="ij")
+        return torch.zeros_like(clips) + (1000 * b + 100 * t + 10 * h + w)[:, :, None]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_takes_a_block_and_is_itself_again_without(name):
+    model, x, path, channels, size = family(name)
+    before, state = model(x), {key: value.clone() for key, value in model.state_dict().items()}
+    features = given_at(path, model, x)
+    inserted = insert_blocks(model, {path: block}, num_frames=2 if x.dim() == 4 else None, input=x)
+    place = inserted.places[path]
+    assert (place.channels, place.size) == (channels, size)
+    assert torch.equal(model(x), before)
+    added = model.state_dict().keys() - state.keys()
+    assert added == {f"graph_blocks.{path.replace('.', '_')}.block.{key}" for key in inserted[path].state_dict()}
+
+    nn.init.ones_(inserted[path].norm.weight)
+    after = given_at(path, model, x)
+    assert not torch.allclose(after, features)
+    after.square().sum().backward()
+    assert inserted[path].project[0].weight.grad.abs().max() > 0
+
+    inserted.remove()
+    assert torch.equal(model(x), before)
+    assert (hooks(model), model.state_dict().keys()) == (0, state.keys())
+    assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("name", "mark"),
+    [
+        ("small vit", lambda y: y[3, 1 + 3 * 2 + 1, 0]),
+        ("swin", lambda y: y[3, 2, 1, 0]),
+        ("convnext", lambda y: y[3, 0, 2, 1]),
+    ],
+)
+def test_folded_frames_reach_the_block_as_clips(name, mark):
+    model, x, path, *_ = family(name)
+    insert_blocks(model, {path: Marked()}, num_frames=2, input=x)
+    assert mark(given_at(path, model, x)) == 1121  # of clip 1: frame 1, row 2, column 1
+
+
+@pytest.mark.parametrize(
+    ("name", "mark"),
+    [
+        ("mvit", lambda y: y[0, 1 + 16 + 4 * 2 + 3, 0]),
+        ("swin3d", lambda y: y[0, 1, 2, 3, 0]),
+        ("r2plus1d", lambda y: y[0, 0, 1, 2, 3]),
+    ],
+)
+def test_volumes_reach_the_block_as_clips(name, mark):
+    model, x, path, *_ = family(name)
+    insert_blocks(model, {path: Marked()}, input=x)
+    assert mark(given_at(path, model, x)) == 123  # frame 1, row 2, column 3
+
+
+def test_a_class_token_goes_past_the_block():
+    model, x, path, *_ = family("small vit")
+    before = given_at(path, model, x)
+    insert_blocks(model, {path: Marked()}, num_frames=2, input=x)
+    assert torch.equal(given_at(path, model, x)[:, 0], before[:, 0])
+
+
+def test_a_model_of_ours_takes_blocks_too():
+    net, x = tsm_resnet(18, num_stages=2).eval(), torch.randn(2, 3, 3, 32, 32)
+    before = net(x)
+    inserted = insert_blocks(net, {"stages.layer1.0.conv1": block, "stages.layer2": block}, input=x)
+    assert [place.layout.axes for place in inserted.places.values()] == ["FCHW", "BTCHW"]
+    assert torch.equal(net(x), before)
+    assert sorted(find_graphs(net, x)) == [
+        "graph_blocks.stages_layer1_0_conv1.block.builder", "graph_blocks.stages_layer2.block.builder"
+    ]  # fmt: skip
+
+
+def test_the_input_is_guessed_and_leaves_the_model_alone():
+    model = tv.resnet18()
+    before = copy.deepcopy(model.state_dict())
+    inserted = insert_blocks(model, {"layer4": dyreg_block}, num_frames=1)
+    assert (inserted.places["layer4"].channels, inserted.places["layer4"].size) == (512, (7, 7))
+    assert all(part.training for part in model.modules())
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items() if key in before)
+
+
+def test_a_copy_has_blocks_of_its_own_which_can_be_removed():
+    model, x = small(), torch.randn(2, 3, 4, 4)
+    insert_blocks(model, {"0": block}, num_frames=2, input=x)
+    twin = copy.deepcopy(model)
+    before = model(x)
+    nn.init.ones_(twin.graph_blocks.get_submodule("0").block.norm.weight)
+    assert torch.equal(model(x), before)
+    assert not torch.allclose(twin(x), before)
+    remove_blocks(twin)
+    assert (hooks(twin), hooks(model)) == (0, 1)
+    assert torch.equal(twin(x), before)
+
+
+def test_weights_of_blocks_are_saved_and_loaded():
+    x, (one, other) = torch.randn(2, 3, 4, 4), (small(), small())
+    for model in (one, other):
+        insert_blocks(model, {"0": block(6, residual_scale=1.0)}, num_frames=2, input=x)
+    assert not torch.allclose(one(x), other(x))
+    file = io.BytesIO()
+    torch.save(one.state_dict(), file)
+    file.seek(0)
+    other.load_state_dict(torch.load(file, weights_only=True))
+    assert torch.equal(one(x), other(x))
+
+
+def test_a_whole_model_with_blocks_is_saved_and_loaded():
+    model, x, file = small(), torch.randn(2, 3, 4, 4), io.BytesIO()
+    insert_blocks(model, {"0": block(6, residual_scale=1.0)}, num_frames=2, input=x)
+    torch.save(model, file)
+    file.seek(0)
+    twin = torch.load(file, weights_only=False)
+    assert torch.equal(twin(x), model(x))
+    remove_blocks(twin)
+    assert (hooks(twin), hooks(model)) == (0, 1)
+
+
+def test_blocks_are_gone_after_a_with_statement():
+    model, x = small(), torch.randn(2, 3, 4, 4)
+    before = model(x)
+    with insert_blocks(model, {"0": block(6, residual_scale=1.0)}, num_frames=2, input=x) as inserted:
+        assert not torch.allclose(model(x), before)
+        assert (list(inserted), len(inserted)) == (["0"], 1)
+    assert torch.equal(model(x), before)
+    inserted.remove()  # once more does nothing
+    with pytest.raises(ValueError, match="Expected 'model' with blocks of insert_blocks .got Sequential without"):
+        remove_blocks(model)
+
+
+def test_clips_may_have_another_length_later():
+    model, x = small(), torch.randn(6, 3, 4, 4)
+    model_of_three = insert_blocks(model, {"0": Marked()}, num_frames=2, input=x)
+    model_of_three.places["0"].num_frames = 3
+    assert given_at("0", model, x)[5, 0, 0, 0] == 1200
+
+
+def test_a_block_computes_in_the_type_of_the_model():
+    model, x = small().bfloat16(), torch.randn(2, 3, 4, 4, dtype=torch.bfloat16)
+    insert_blocks(model, {"0": block}, num_frames=2, input=x)
+    assert {value.dtype for value in model.graph_blocks.parameters()} == {torch.bfloat16}
+    assert model(x).dtype == torch.bfloat16
+
+
+class InFloat32(nn.Module):
+    """What a norm does under autocast on a GPU."""
+
+    def forward(self, clips):
+        return clips.float()
+
+
+@pytest.mark.parametrize("make", [block, lambda channels, size: InFloat32()])
+def test_autocast_changes_no_type(make):
+    model, x = small(nn.Conv2d(6, 4, 1)), torch.randn(2, 3, 4, 4)
+    insert_blocks(model, {"0": make}, num_frames=2, input=x)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert given_at("0", model, x).dtype == torch.bfloat16
+
+
+def test_the_cost_of_a_block_is_seen():
+    model = tsm_resnet(18, num_stages=1)
+    assert model_cost(model, (2, 3, 16, 16), runs=0).multiply_adds.graph == 0
+    insert_blocks(model, {"stages.layer1": block}, input=torch.zeros(1, 2, 3, 16, 16))
+    assert model_cost(model, (2, 3, 16, 16), runs=0).multiply_adds.graph > 0
+
+
+def test_a_model_with_blocks_compiles_as_one_graph():
+    model, x = small(), torch.randn(4, 3, 4, 4)
+    insert_blocks(model, {"0": Marked(), "1": nn.Identity()}, num_frames=2, input=x)
+    compiled = torch.compile(model, fullgraph=True, backend="eager")
+    assert torch.equal(compiled(x), model(x))
+
+
+@pytest.mark.parametrize(
+    ("path", "given", "options", "message"),
+    [
+        ("layer3.4.conv2", block, {}, "path of a module of ResNet, such as layer3.1.conv2, .*got 'layer3.4.conv2'"),
+        ("nothing", block, {}, "such as conv1, bn1, .*got 'nothing'"),
+        ("fc", block, {}, r"At 'fc': Expected features of a video: .*got \[4, 1000\] from 2 clip"),
+        ("layer1.0.relu", block, {}, "calls once .got 'layer1.0.relu', called 2 times"),
+        ("layer1", partial(dyreg_block, builder="box"), {}, "Expected a block without boxes at 'layer1'"),
+        ("layer1", block(32), {}, "Expected a block of 64 channels at 'layer1' .got 32"),
+        ("layer1", nn.AvgPool3d(2), {}, r"at 'layer1' that keeps the shape \[2, 2, 64, 8, 8\] .got \[2, 2, 32, 4, 4\]"),
+        ("layer1", block, {"num_frames": None}, "Expected 'num_frames', since the model sees folded frames"),
+        ("layer1", block, {"num_frames": 3}, "Expected an 'input' of whole clips of 3 frames .got 4 frames"),
+        ("layer1", block, {"num_frames": 0}, "Expected 'num_frames' of at least 1"),
+        ("layer1", block, {"layouts": {"layer2": Layout("FCHW")}}, "Expected 'layouts' of layer1 .got one of layer2"),
+        ("layer1", block, {"layouts": {"layer1": Layout("FCH")}}, "Expected 'axes' to be one of FCHW, .*got 'FCH'"),
+        ("layer1", block, {"layouts": {"layer1": Layout("FHWC", (2,))}}, "Expected tokens with axes 'FHWC'"),
+        ("layer1", block, {"layouts": {"layer1": Layout("BTCHW")}}, r"of shape \[B, T, C, H, W\] .got \[4, 64, 8, 8\]"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_refused_and_the_model_stays_as_it_was(path, given, options, message):
+    model = tv.resnet18()
+    with pytest.raises(ValueError, match=message):
+        insert_blocks(model, {path: given}, **{"num_frames": 2, "input": torch.zeros(4, 3, 32, 32), **options})
+    assert hooks(model) == 0
+    assert not hasattr(model, "graph_blocks")
+
+
+def test_a_second_insertion_is_refused():
+    model, x = small(), torch.randn(2, 3, 4, 4)
+    insert_blocks(model, {"0": block}, num_frames=2, input=x)
+    with pytest.raises(ValueError, match="Expected 'model' without an attribute graph_blocks"):
+        insert_blocks(model, {"1": block}, num_frames=2, input=x)
+
+
+def test_a_factory_that_makes_no_module_is_refused():
+    with pytest.raises(TypeError, match="Expected a module, or a function that makes one, at '0'"):
+        insert_blocks(small(), {"0": lambda channels, size: None}, num_frames=2, input=torch.zeros(2, 3, 4, 4))
+
+
+def test_an_input_that_cannot_be_guessed_is_asked_for():
+    with pytest.raises(ValueError, match="Expected an 'input' for Sequential, whose channels cannot be told"):
+        insert_blocks(nn.Sequential(nn.Linear(2, 2)), {"0": block}, num_frames=1)
+    with pytest.raises(ValueError, match="Expected an 'input' that the model takes .got none, and a guess of shape"):
+        insert_blocks(small(nn.Flatten(), nn.Linear(6, 2)), {"0": block}, num_frames=1)
+
+
+def test_frames_that_are_no_whole_clips_are_refused():
+    model = small()
+    insert_blocks(model, {"0": block}, num_frames=2, input=torch.zeros(2, 3, 4, 4))
+    with pytest.raises(ValueError, match="Expected a batch of whole clips, a multiple of 'num_frames' = 2 .*got 3"):
+        model(torch.zeros(3, 3, 4, 4))
+
+
+def test_a_replica_of_data_parallel_is_refused():
+    model = small(nn.ReLU())
+    insert_blocks(model, {"2": block}, num_frames=2, input=torch.zeros(2, 3, 4, 4))
+    with pytest.raises(RuntimeError, match="use DistributedDataParallel"):
+        model[2]._replicate_for_data_parallel()(torch.zeros(2, 6, 4, 4))
+
+
+def test_a_map_too_small_for_a_block_is_told_of_with_its_path():
+    with pytest.raises(ValueError, match="At 'layer4': Expected a map of at least 3 x 3 pixels"):
+        insert_blocks(tv.resnet18(), {"layer4": dyreg_block}, num_frames=2, input=torch.zeros(2, 3, 32, 32))
+
+
+def test_features_that_can_be_read_in_two_ways_need_a_word():
+    model, x = small(nn.Sequential(nn.Conv2d(6, 4, 1), nn.Identity())), torch.zeros(2, 3, 4, 4)
+    with pytest.raises(ValueError, match="which may be FCHW or FHWC.; give the place in 'layouts'"):
+        insert_blocks(model, {"2": block}, num_frames=2, input=x)
+    inserted = insert_blocks(model, {"2": block}, num_frames=2, input=x, layouts={"2": Layout("FHWC")})
+    assert inserted.places["2"].size == (4, 4)

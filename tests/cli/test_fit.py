@@ -1,0 +1,192 @@
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+
+from pyg_video.checkpoints import load_model, save_model
+from pyg_video.cli.main import main
+from pyg_video.models import create_model
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+CONFIGS = sorted(path for path in (EXAMPLES / "configs").rglob("*.yaml") if path.parent.name != "something_something")
+NEED_OTHERS = {"small_distillation", "frozen_features"}  # have tests of their own
+SMALL = next(path for path in CONFIGS if path.stem == "small_dyreg")
+TINY = [
+    *("--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"),
+    *("--data.batch_size=2", "--data.train_size=4", "--data.val_size=4", "--data.test_size=4", "--data.num_workers=0"),
+    *("--data.canvas=32", "--data.frame=32", "--data.digit_size=6", "--data.num_frames=2"),
+    *("--model.model_options.channels=[4,4]", "--model.model_options.strides=[2,2]"),
+]
+
+
+@pytest.fixture
+def command(monkeypatch, tmp_path, capsys):
+    """Runs ``pyg-video`` in a folder of its own; gives the exit code and what it printed to stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr("sys.argv", ["pyg-video"])  # Lightning warns where both are given
+        monkeypatch.chdir(tmp_path)
+        code = main(list(map(str, arguments)))
+        return code, capsys.readouterr().err
+
+    return run
+
+
+@pytest.mark.parametrize("config", [c for c in CONFIGS if c.stem not in NEED_OTHERS], ids=lambda path: path.stem)
+def test_the_configs_of_the_examples_run(command, config):
+    options = [option for option in TINY if "resnet" not in config.stem or "model_options" not in option]
+    if "backbone_from" in config.read_text():
+        options.append("--model.backbone_from=null")  # made for another width than the test's
+    assert command("fit", f"--config={config}", *options, "--trainer.fast_dev_run=true")[0] == 0
+    path = config.relative_to(EXAMPLES).as_posix()
+    assert config.read_text().startswith(f"# pyg-video fit --config examples/{path}\n")
+
+
+def test_the_distillation_follows_its_teachers(command, tmp_path):
+    options = [*TINY, "--trainer.max_epochs=1", "--trainer.log_every_n_steps=1", "--data.train_size=20"]
+    options += ["--model.model_options.channels=[4,4,4,4,4]", "--model.model_options.strides=[2,1,2,1,1]"]
+    fit = ("fit", f"--config={SMALL.with_name('small_distillation.yaml')}", *options)
+    code, error = command(*fit)
+    assert (code, error.count("\n")) == (2, 1), error
+    assert "runs/small_teacher_stage4/version_0/checkpoints/best.safetensors" in error
+    parts = {"num_classes": 10, "frame": 32, "channels": (4, 4, 4, 4, 4), "strides": (2, 1, 2, 1, 1)}
+    for stage in (-2, -1):  # where the teachers' configs leave them
+        folder = tmp_path / "runs" / f"small_teacher_stage{6 + stage}" / "version_0" / "checkpoints"
+        save_model(create_model("dyreg_gnn_sync_mnist", **parts, stage=stage), folder / "best.safetensors")
+    assert command(*fit)[0] == 0
+    folder = max((tmp_path / "runs" / "small_distillation").glob("version_*"))
+    rows = list(csv.DictReader((folder / "metrics.csv").read_text().splitlines()))
+    taught = [row["step"] for row in rows if row["train/distillation"]]
+    assert taught == ["0"]  # a tenth of ten steps
+    (agreement,) = [row for row in rows if row["val/acc"]]
+    assert float(agreement["val/region_distance/blocks.stage4.builder"]) > 0
+
+
+def test_fit_leaves_logs_and_checkpoints_that_the_other_commands_take(command, tmp_path):
+    run = [f"--config={SMALL}", *TINY, "--trainer.max_epochs=2", "--trainer.log_every_n_steps=1"]
+    assert command("fit", *run)[0] == 0
+    folder = tmp_path / "runs" / "small_dyreg"
+    version = folder / "version_0"
+    rows = list(csv.DictReader((version / "metrics.csv").read_text().splitlines()))
+    assert {"train/loss", "train/acc", "val/loss", "val/acc"} <= rows[0].keys()
+    assert list(version.glob("events.out.tfevents.*"))
+    assert load_model(version / "checkpoints" / "best.safetensors").recipe.options["num_classes"] == 10
+
+    best = version / "checkpoints" / "best.ckpt"
+    for name in ("validate", "test", "predict"):
+        assert command(name, f"--config={SMALL}", *TINY, f"--ckpt_path={best}")[0] == 0
+    table = list(csv.DictReader((folder / "predictions.csv").read_text().splitlines()))
+    assert [row["clip"] for row in table] == ["0", "1", "2", "3"]
+    assert table[0]["name"].endswith("move together")
+
+    assert (
+        command("fit", *run, "--trainer.max_epochs=3", f"--ckpt_path={version / 'checkpoints' / 'last.ckpt'}")[0] == 0
+    )
+    resumed = torch.load(folder / "version_1" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert resumed["global_step"] == 6
+    assert torch.load(best, weights_only=True)["global_step"] in (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--model.lrr=1"], "--model.lrr"),
+        (["--data.num_digit=3"], "num_digit"),
+        (["--trainer.max_epoch=3"], "max_epoch"),
+        (["--model.lr=fast"], "model.lr"),
+        (["--model.model=rstg"], "rstg_sync_mnist"),
+        (["--model.model_options.anchor=grid"], "did you mean 'anchors'?"),
+        (["--model.model_options.num_classes=3"], "that of the data, 10 (got 3)"),
+        (["--data.digits=/nowhere"], "pass download=True"),
+        (["--data.motion=circular"], "'motion' to be one of"),
+        (["--config=nowhere.yaml"], "nowhere.yaml"),
+        (["--ckpt_path=nowhere.ckpt"], "nowhere.ckpt"),
+    ],
+)
+def test_mistakes_end_in_one_line_that_names_them(command, arguments, named):
+    code, error = command("fit", f"--config={SMALL}", *TINY, *arguments)
+    assert (code, error.count("\n")) == (2, 1), error
+    assert error.startswith("pyg-video: error: ")
+    assert named in error
+    assert "Union" not in error
+
+
+def test_misspelt_keys_in_a_file_are_named(command, tmp_path):
+    for right, wrong in (("lr:", "lrr:"), ("num_digits:", "num_digit:"), ("max_epochs:", "max_epoch:")):
+        (tmp_path / "bad.yaml").write_text(SMALL.read_text().replace(right, wrong))
+        code, error = command("fit", "--config=bad.yaml")
+        assert (code, error.count("\n")) == (2, 1), error
+        assert wrong[:-1] in error
+
+
+@pytest.mark.parametrize("content", ["", "half"])
+def test_truncated_checkpoints_are_named(command, tmp_path, content):
+    torch.save({"state_dict": {"weight": torch.zeros(9)}, "pytorch-lightning_version": "2.6"}, tmp_path / "last.ckpt")
+    whole = (tmp_path / "last.ckpt").read_bytes()
+    (tmp_path / "last.ckpt").write_bytes(whole[: len(whole) // 2] if content else b"")
+    code, error = command("test", f"--config={SMALL}", *TINY, "--ckpt_path=last.ckpt")
+    assert (code, error.count("\n")) == (2, 1), error
+    assert "whole checkpoint of Lightning (got 'last.ckpt'" in error
+
+
+def test_a_traceback_on_request(command, monkeypatch):
+    monkeypatch.setenv("PYG_VIDEO_TRACEBACK", "1")
+    with pytest.raises(ValueError, match="Expected the name of a model"):
+        command("fit", f"--config={SMALL}", *TINY, "--model.model=lost")
+
+
+def test_scoring_needs_a_checkpoint(command):
+    for name in ("validate", "test", "predict"):
+        code, error = command(name, f"--config={SMALL}", *TINY)
+        assert code == 2
+        assert f"Expected 'ckpt_path' for {name} (got None" in error
+        code, error = command(name, f"--config={SMALL}", *TINY, "--ckpt_path=last")
+        assert code == 2
+        assert f"Expected 'ckpt_path' for {name} (got last" in error
+
+
+@pytest.mark.parametrize("content", [torch.zeros(3), 5, {"pytorch-lightning_version": "2.6"}])
+def test_what_is_no_checkpoint_of_a_run_is_refused(command, tmp_path, content):
+    torch.save(content, tmp_path / "other.ckpt")
+    code, error = command("test", f"--config={SMALL}", *TINY, "--ckpt_path=other.ckpt")
+    assert code == 2
+    assert "Expected 'ckpt_path' to be a whole checkpoint of Lightning (got 'other.ckpt'" in error
+
+
+def test_the_command_line_wins_over_the_checkpoint(command, tmp_path):
+    folder = tmp_path / "run"
+    run = (f"--config={SMALL}", *TINY, f"--trainer.default_root_dir={folder}")
+    fit = ("fit", *run, "--trainer.log_every_n_steps=1", "--model.warmup_steps=0")
+    assert command(*fit, "--trainer.max_epochs=1")[0] == 0
+    last = folder / "version_0" / "checkpoints" / "last.ckpt"
+    assert command(*fit, "--trainer.max_epochs=2", "--model.lr=0.0001", f"--ckpt_path={last}")[0] == 0
+    resumed = torch.load(folder / "version_1" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert resumed["hyper_parameters"]["lr"] == 0.0001
+    assert resumed["optimizer_states"][0]["param_groups"][0]["initial_lr"] == 0.0001
+    assert resumed["optimizer_states"][0]["param_groups"][0]["lr"] <= 0.0001
+    code, error = command("test", *run, "--data.classes=[0,1,2,3]", f"--ckpt_path={last}")
+    assert code == 2
+    assert "Expected 'ckpt_path' to be a checkpoint of a model with num_classes = 6 (got one with 10)" in error
+    saved = torch.load(last, weights_only=True)
+    torch.save({**saved, "state_dict": {"weight": torch.zeros(3)}}, tmp_path / "fewer.ckpt")
+    code, error = command("test", *run, f"--ckpt_path={tmp_path / 'fewer.ckpt'}")
+    assert code == 2
+    assert "Expected 'ckpt_path' with the weights of dyreg_gnn_sync_mnist" in error
+    torch.save({**saved, "hyper_parameters": {"hidden": 3}}, tmp_path / "another.ckpt")
+    code, error = command("test", *run, f"--ckpt_path={tmp_path / 'another.ckpt'}")
+    assert code == 2
+    assert "a checkpoint of VideoClassification (got one with hidden)" in error
+    baseline = SMALL.with_name("small_baseline.yaml")
+    code, error = command("test", f"--config={baseline}", *TINY, f"--ckpt_path={last}")
+    assert code == 2
+    assert "a checkpoint of cnn_sync_mnist (got one of dyreg_gnn_sync_mnist)" in error
+
+
+def test_a_misspelt_data_class_lists_those_that_exist(command):
+    code, error = command("fit", "--data=SyncMNSTData", "--model.model=cnn_sync_mnist")
+    assert code == 2
+    assert (
+        "Expected 'data' to be one of SyncMNISTData, MultiSyncMNISTData, SomethingSomethingData, CachedFeatures "
+        "(got 'SyncMNSTData')" in error
+    )

@@ -1,0 +1,107 @@
+import json
+
+import pytest
+
+from pyg_video.datasets.something.lists import VideoRecord, mirrored_labels, read_labels, read_records, video_path
+
+
+def test_v2_labels_are_numbered_by_their_list(something_v2):
+    names = read_labels(something_v2, "v2")
+    assert len(names) == 174
+    assert names[93] == "Pushing something from left to right"
+
+
+def test_v1_labels_are_numbered_in_alphabetical_order(something_v1):
+    names = read_labels(something_v1, "v1")
+    assert len(names) == 174
+    assert list(names) == sorted(names)
+    assert names[0] == "Doing something of kind 000"
+
+
+def test_v2_records_have_the_filled_in_template(something_v2):
+    names = read_labels(something_v2, "v2")
+    record = read_records(something_v2, "v2", "train", names)[0]
+    assert record == VideoRecord("100", 93, "pushing cup from left to right", ("cup",))
+    assert [len(read_records(something_v2, "v2", split, names)) for split in ("train", "val", "test")] == [6, 3, 1]
+
+
+@pytest.mark.parametrize("template", ["Holding [something]", "Stacking [number of] [something]"])
+def test_placeholders_in_brackets_name_the_class(tmp_path, template):
+    name = template.replace("[", "").replace("]", "")
+    (tmp_path / "something-something-v2-train.json").write_text(json.dumps([{"id": 7, "template": template}]))
+    assert read_records(tmp_path, "v2", "train", ["Other", name]) == [VideoRecord("7", 1)]
+
+
+def test_v1_records(something_v1):
+    names = read_labels(something_v1, "v1")
+    first = read_records(something_v1, "v1", "train", names)[0]
+    assert (first.id, names[first.label]) == ("100", "Pushing something from left to right")
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_test_videos_have_no_label(request, version):
+    root = request.getfixturevalue(f"something_{version}")
+    assert read_records(root, version, "test", read_labels(root, version)) == [VideoRecord("109", -1)]
+
+
+@pytest.mark.parametrize("name", ["{}", "something-something-v2-{}"])
+def test_lists_may_lie_in_a_folder_of_their_own(something_v2, name):
+    (something_v2 / "labels").mkdir()
+    before = read_labels(something_v2, "v2")
+    for kind in ("train", "labels"):
+        source = something_v2 / f"something-something-v2-{kind}.json"
+        source.rename(something_v2 / "labels" / f"{name.format(kind)}.json")
+    assert read_labels(something_v2, "v2") == before
+    assert len(read_records(something_v2, "v2", "train", before)) == 6
+
+
+def test_where_videos_lie():
+    assert str(video_path("root", "v1", "7")) == "root/20bn-something-something-v1/7"
+    assert str(video_path("root", "v2", "7")) == "root/20bn-something-something-v2/7.webm"
+
+
+def test_the_published_pairs_are_mirrored_and_nothing_else(something_v2):
+    mirrored = mirrored_labels(read_labels(something_v2, "v2"))
+    known = {86: 87, 87: 86, 93: 94, 94: 93, 166: 167, 167: 166}
+    assert {label: other for label, other in enumerate(mirrored) if label != other} == known
+
+
+def test_right_as_a_part_of_a_word_or_without_partner_stays():
+    names = [
+        "Plugging something into something but pulling it right out as you remove your hand",
+        "Putting something upright on the table",
+        "Turning the camera left",
+    ]
+    assert mirrored_labels(names) == (0, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[{", "Expected JSON in"),
+        ("{}", "Expected a list in"),
+        ("[]", "Expected videos in the list"),
+        ('[{"template": "Holding [something]"}]', "Expected ids and classes"),
+        ('[{"id": "7", "template": "Juggling [something]"}]', "Juggling something"),
+        ("[7]", "Expected ids and classes"),
+    ],
+)
+def test_damaged_lists_are_named(tmp_path, content, message):
+    (tmp_path / "something-something-v2-train.json").write_text(content)
+    with pytest.raises(ValueError, match=message):
+        read_records(tmp_path, "v2", "train", ["Holding something"])
+
+
+def test_labels_with_gaps_are_refused(tmp_path):
+    (tmp_path / "something-something-v2-labels.json").write_text('{"Holding something": "0", "Folding something": "2"}')
+    with pytest.raises(ValueError, match="Expected labels from 0 to 1"):
+        read_labels(tmp_path, "v2")
+
+
+def test_a_missing_download_and_wrong_options_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"with something-something-v2-labels.json .got"):
+        read_labels(tmp_path, "v2")
+    with pytest.raises(ValueError, match="'version' to be one of 'v1', 'v2'"):
+        read_labels(tmp_path, "v3")
+    with pytest.raises(ValueError, match="'split' to be one of"):
+        read_records(tmp_path, "v2", "validation", [])

@@ -1,0 +1,188 @@
+import csv
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pyg_video.backbones import SmallCNN
+from pyg_video.checkpoints import save_model
+from pyg_video.cli.main import main
+from pyg_video.evaluation import evaluate_videos
+from pyg_video.evaluation import videos as video_evaluation
+from pyg_video.evaluation.video_scores import VideoScores
+from pyg_video.models import PoolHead, VideoClassifier, create_model, register_model
+from pyg_video.training import SomethingSomethingData
+
+SMALL = {"num_frames": 2, "frame": 28, "test_frame": 32, "batch_size": 4, "num_workers": 0, "test_batch_size": 1}
+
+
+@register_model
+def small_rgb(num_classes: int = 174, *, frame: int = 28) -> VideoClassifier:
+    return VideoClassifier(SmallCNN(3, (4, 4), (2, 2)), PoolHead(4, num_classes))
+
+
+@pytest.fixture
+def data(something_v2):
+    def make(**options):
+        return SomethingSomethingData(str(something_v2), **{**SMALL, **options})
+
+    return make
+
+
+@pytest.fixture
+def model():
+    return create_model("small_rgb").eval()
+
+
+class Stops(torch.nn.Module):
+    """A model that is interrupted after some clips, and counts them."""
+
+    recipe = None
+
+    def __init__(self, model, after):
+        super().__init__()
+        self.model, self.after, self.seen = model, after, []
+
+    def __deepcopy__(self, memo):
+        return self  # the evaluation scores a copy
+
+    def forward(self, video):
+        if len(self.seen) == self.after:
+            raise KeyboardInterrupt
+        self.seen.append(len(video))
+        return self.model(video)
+
+
+def test_the_views_of_every_video_are_averaged(model, data, tmp_path):
+    found = evaluate_videos(model, data(), tmp_path)
+    videos = data().test
+    for number in range(3):
+        scores = torch.stack([model(view[None])[0] for view in videos[number].video])
+        assert len(scores) == 6
+        probability, label = scores.mean(0).softmax(0).max(0)
+        assert found.answers.label[number] == label
+        torch.testing.assert_close(found.answers.probability[number], probability)
+    assert found.answers.target.tolist() == [93, 2, 3]
+    assert found.ids == ("106", "107", "108")
+    assert found.top1.clips == found.top5.clips == int(found.confusion.sum()) == 3
+    assert found.protocol.views == "3 crops x 2 clips a video, scores averaged"
+    assert found.protocol.frames == "2 of 32 x 32 pixels, sampling by segments"
+    assert found.protocol.videos == "Something-Something v2, validation split, 3, none left out"
+
+
+def test_a_model_that_is_always_right_scores_all(data, tmp_path):
+    class Knows(torch.nn.Module):
+        recipe, labels, at = None, (93, 2, 3), 0
+
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, video):
+            scores = torch.nn.functional.one_hot(torch.tensor(self.labels[self.at]), 174).float()
+            self.at += 1
+            return scores.expand(len(video), -1)
+
+    found = evaluate_videos(Knows(), data(), tmp_path)
+    assert (found.top1.right, found.top5.right) == (3, 3)
+
+
+def test_an_interrupted_evaluation_goes_on_where_it_was(model, data, tmp_path):
+    whole = evaluate_videos(model, data(), tmp_path / "whole")
+    first = Stops(model, after=2)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_videos(first, data(), tmp_path / "part")
+    second = Stops(model, after=9)
+    resumed = evaluate_videos(second, data(), tmp_path / "part")
+    assert (first.seen, second.seen) == ([6, 6], [6])
+    assert torch.equal(resumed.answers.probability, whole.answers.probability)
+    third = Stops(model, after=0)
+    assert evaluate_videos(third, data(), tmp_path / "part").top1 == whole.top1  # complete: nothing to do
+
+
+def test_scores_are_written_on_the_way(model, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(video_evaluation, "_EVERY", 0.0)
+    written = []
+    monkeypatch.setattr(VideoScores, "write", lambda self: written.append(len(self.missing())))
+    evaluate_videos(model, data(), tmp_path)
+    assert written == [2, 1, 0, 0]  # after every batch of one video, and at the end
+
+
+def test_scores_by_another_protocol_are_not_mixed(model, data, tmp_path):
+    evaluate_videos(model, data(), tmp_path)
+    with pytest.raises(ValueError, match="same evaluation .*got others: views '3 crops x 2 clips"):
+        evaluate_videos(model, data(test_crops=1), tmp_path)
+    with pytest.raises(ValueError, match="same evaluation .*got others: checkpoint"):
+        evaluate_videos(model, data(), tmp_path, checkpoint="other")
+
+
+def test_only_the_videos_of_the_split_need_be_there(model, data, something_v2, tmp_path):
+    for number in range(100, 106):  # those of training
+        (something_v2 / "20bn-something-something-v2" / f"{number}.webm").unlink()
+    assert evaluate_videos(model, data(), tmp_path).top1.clips == 3
+
+
+def test_what_cannot_be_scored_is_refused(model, data, tmp_path):
+    with pytest.raises(ValueError, match="'test_split' val to score"):
+        evaluate_videos(model, data(test_split="test"), tmp_path)
+    with pytest.raises(ValueError, match="'num_videos' from 1 to the 3"):
+        evaluate_videos(model, data(), tmp_path, num_videos=4)
+    with pytest.raises(ValueError, match="tell the 174 classes"):
+        evaluate_videos(create_model("small_rgb", num_classes=5), data(), tmp_path)
+    with torch.no_grad():
+        model.head.linear.bias.fill_(torch.nan)
+    with pytest.raises(ValueError, match="Expected finite scores"):
+        evaluate_videos(model, data(), tmp_path / "nan")
+
+
+@pytest.fixture
+def command(capsys, tmp_path, something_v2, model):
+    """Runs ``pyg-video evaluate`` on the three videos."""
+    options = "".join(f"    {name}: {value}\n" for name, value in SMALL.items())
+    text = f"data:\n  class_path: SomethingSomethingData\n  init_args:\n    root: nowhere\n{options}"
+    (tmp_path / "run.yaml").write_text(text)
+    path = save_model(model, tmp_path / "small.safetensors")
+
+    def run(*arguments):
+        fixed = ("--config", tmp_path / "run.yaml", "--checkpoint", path, "--root", something_v2)
+        code = main(list(map(str, ("evaluate", *fixed, "--output", tmp_path / "out", *arguments))))
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_one_command_prints_the_protocol_and_writes_the_tables(command, tmp_path):
+    code, printed, error = command()
+    assert (code, error) == (0, "")
+    assert printed.startswith("top-1 ")
+    assert "views         3 crops x 2 clips a video, scores averaged\n" in printed
+    record = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert record["protocol"]["frames"] == "2 of 32 x 32 pixels, sampling by segments"
+    rows = list(csv.DictReader((tmp_path / "out" / "predictions.csv").read_text().splitlines()))
+    assert [(row["clip"], row["target"]) for row in rows] == [("106", "93"), ("107", "2"), ("108", "3")]
+    classes = list(csv.DictReader((tmp_path / "out" / "per_class.csv").read_text().splitlines()))
+    assert sum(int(row["clips"]) for row in classes) == 3
+    assert len(classes) == 174
+
+
+def test_ctrl_c_says_how_to_go_on(command, monkeypatch):
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(video_evaluation, "class_scores", stop)
+    code, _, error = command()
+    assert (code, error) == (130, "\nStopped; the scores of videos are kept, and the same command goes on from here.\n")
+
+
+def test_a_damaged_video_ends_in_one_line_and_what_was_scored_is_kept(command, something_v2, tmp_path):
+    path = something_v2 / "20bn-something-something-v2" / "107.webm"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:400])
+    code, _, error = command("--batch-size", 1)
+    assert (code, error.count("\n")) == (2, 1), error
+    assert f"Expected a whole video in '{path}'" in error
+    kept = load_file(tmp_path / "out" / "video_scores.safetensors")["scores"]
+    assert kept.isfinite().all(dim=1).tolist() == [True, False, False]
+    path.write_bytes(whole)
+    assert command("--batch-size", 1)[0] == 0

@@ -1,0 +1,33 @@
+import pytest
+import torch
+
+from pyg_video._checks import check_arrangement, check_lengths, check_option, looks_free
+
+
+def test_a_known_option_passes_and_an_unknown_one_lists_the_known():
+    check_option("mode", "a", ("a", "b"))
+    with pytest.raises(ValueError, match="Expected 'mode' to be one of 'a', 'b' .got 'c'"):
+        check_option("mode", "c", ("a", "b"))
+
+
+@pytest.mark.parametrize("arrangement", [(3,), (0, 3), (2, -1)])
+def test_rows_and_columns_are_two_numbers(arrangement):
+    assert check_arrangement([2, 5]) == (2, 5)
+    with pytest.raises(ValueError, match="Expected 'arrangement' to be rows and columns, at least 1 each"):
+        check_arrangement(arrangement)
+
+
+@pytest.mark.parametrize("lengths", [[1], [1.0, 2.0], [0, 1], [1, 4]])
+def test_impossible_lengths_are_an_error(lengths):
+    with pytest.raises(ValueError, match="Expected 'lengths'"):
+        check_lengths(torch.tensor(lengths), num_clips=2, num_frames=3)
+
+
+def test_a_list_of_lengths_is_an_error():
+    with pytest.raises(ValueError, match="as a tensor of integers of shape .2. .got list"):
+        check_lengths([1, 2], num_clips=2, num_frames=3)
+
+
+def test_reading_values_is_free_on_a_cpu_only():
+    assert looks_free(torch.zeros(1))
+    assert not looks_free(torch.zeros(1, device="meta"))

@@ -1,0 +1,25 @@
+from types import SimpleNamespace
+
+import pytest
+
+from pyg_video.training import SomethingSomethingData, SyncMNISTData
+from pyg_video.training.data.base import VideoData
+
+
+def test_data_modules_tell_their_classes_and_frames():
+    data = SyncMNISTData(num_digits=3, frame=20, canvas=20, digit_size=8, train_size=2, val_size=2, test_size=2)
+    assert isinstance(data, VideoData)
+    assert issubclass(SomethingSomethingData, VideoData)
+    assert (data.num_classes, len(data.label_names), data.frame) == (46, 46, 20)
+
+
+def test_every_process_has_its_share():
+    data = SyncMNISTData(train_size=2, val_size=2, test_size=2)
+    assert data._share == {}
+    data.trainer = SimpleNamespace(global_rank=1, world_size=2)
+    assert data._share == {"rank": 1, "world_size": 2}
+
+
+def test_a_data_module_has_to_tell_them():
+    with pytest.raises(NotImplementedError):
+        _ = VideoData().num_classes

@@ -1,0 +1,58 @@
+import shutil
+
+import pytest
+import torch
+from torchvision.models import resnet18
+
+from pyg_video.attachment import FrozenFeatures
+from pyg_video.datasets import SyncMNIST
+from pyg_video.training.data import feature_files
+from pyg_video.training.data.feature_files import FeatureClips, FeatureFiles, write_features
+
+
+@pytest.fixture(scope="module")
+def features():
+    torch.manual_seed(0)
+    return FrozenFeatures(resnet18(), "layer2", num_frames=3, image_size=24, map_size=2)
+
+
+@pytest.fixture
+def clips():
+    return SyncMNIST(size=5, num_frames=3, canvas=32, frame=16, digit_size=8)
+
+
+def test_what_is_read_is_what_the_model_gives_of_these_clips(tmp_path, features, clips):
+    files = FeatureFiles.of(tmp_path / "new", "train")
+    write_features(features, clips, files, size=5, batch_size=2, progress=False)
+    cached = FeatureClips(files)
+    assert len(cached) == 5
+    assert torch.equal(cached[[(7, 4), (7, 1)]].video, cached[[4, 1]].video)
+    got, want = cached[[4, 1]], clips.batch([4, 1])
+    torch.testing.assert_close(got.video, features(want.video), atol=2e-3, rtol=2e-3)
+    assert got.video.dtype == torch.float32
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(got[1:], want[1:], strict=True))
+    assert sorted(path.name for path in files.maps.parent.iterdir()) == ["train.npy", "train_targets.npz"]
+
+
+def test_an_interrupted_run_leaves_nothing(tmp_path, features, clips, monkeypatch):
+    files = FeatureFiles.of(tmp_path, "train")
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(*_):
+        raise StoppedError
+
+    monkeypatch.setattr(feature_files, "write_whole", stop)
+    with pytest.raises(StoppedError):
+        write_features(features, clips, files, size=2, progress=False)
+    assert not files.complete()
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(FileNotFoundError, match="call prepare_data"):
+        FeatureClips(files)
+
+
+def test_a_disk_that_is_too_small_is_told_of_before_the_work(tmp_path, features, clips, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
+    with pytest.raises(OSError, match="GB of disk for 2 clips .*choose fewer clips, another folder"):
+        write_features(features, clips, FeatureFiles.of(tmp_path, "train"), size=2)
