@@ -63,7 +63,7 @@ def dense_space(conv: SpaceConv, x: Tensor, adjacency: Tensor) -> Tensor:
 def a_frame_at_a_time(rstg: RSTG, x: Tensor, adjacency: Tensor) -> Tensor:
     """Nodes [B, T, N, C] through the graph, the space stage in a loop over frames."""
     x = rstg.norm(x)
-    for _ in range(rstg.num_stages):
+    for _ in range(rstg.num_iterations):
         x = rstg.time(x)
         x = torch.stack([dense_space(rstg.space, frame, adjacency) for frame in x.unbind(1)], dim=1)
     return rstg.final_time(x)
@@ -72,10 +72,10 @@ def a_frame_at_a_time(rstg: RSTG, x: Tensor, adjacency: Tensor) -> Tensor:
 def step_by_step(rstg: RSTG, x: Tensor, adjacency: Tensor) -> Tensor:
     """Nodes through algorithm 1: for every frame, all stages, with one step of each recurrence."""
     x = rstg.norm(x)
-    states: list[Tensor | None] = [None] * (rstg.num_stages + 1)
+    states: list[Tensor | None] = [None] * (rstg.num_iterations + 1)
     frames = []
     for nodes in x.unbind(1):
-        for k in range(rstg.num_stages):
+        for k in range(rstg.num_iterations):
             nodes, states[k] = _step(rstg.time, nodes, states[k])
             nodes = dense_space(rstg.space, nodes, adjacency)
         nodes, states[-1] = _step(rstg.final_time, nodes, states[-1])
@@ -106,7 +106,7 @@ def pairs_of_all_frames(rstg: RSTG, x: Tensor) -> Tensor:
         return rnn(y.reshape(B * N, T, 1, C)).view(B, N, T, C)
 
     x = normed(rstg.norm, x.transpose(1, 2))
-    for _ in range(rstg.num_stages):
+    for _ in range(rstg.num_iterations):
         x = over_time(rstg.time, x)
         m = conv.send_mlp(conv.send(x[:, None].repeat(1, N, 1, 1, 1) + x[:, :, None].repeat(1, 1, N, 1, 1)))
         m = normed(conv.message_norm, m)

@@ -52,8 +52,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--output", type=Path, default=Path("docs/images/frozen_regions.png"))
     args = parser.parse_args()
-    clips = SyncMNIST(size=None, seed=0, **TASK)
-    probe = SyncMNIST(split="test", size=PROBE, seed=0, **TASK).batch(range(PROBE)).video
+    clips = SyncMNIST(num_clips=None, seed=0, **TASK)
+    probe = SyncMNIST(split="test", num_clips=PROBE, seed=0, **TASK).batch(range(PROBE)).video
     shown = [step for step in (1, 2, 3, 10, 30, 100) if step < args.steps] + [args.steps]
     print(f"| optimizer | start | off anchors | first gradient | moved | {' | '.join(map(str, shown))} |")
     print("|---" * (5 + len(shown)) + "|")
@@ -79,7 +79,7 @@ def train(start: str, optimizer: str, clips: SyncMNIST, probe: Tensor, steps: in
     net = create_model(
         "dyreg_gnn_sync_mnist",
         num_classes=10,
-        frame=40,
+        frame_size=40,
         channels=(16, 32, 32),
         strides=(2, 2, 1),
         readout="last",

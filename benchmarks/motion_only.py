@@ -40,9 +40,9 @@ class MotionNet(nn.Module):
             builder = RegionGraph(C, size=SIZE, anchors="grid", gain=0.3, region_channels=32)
         processor = nn.Sequential(KernelEmbedding(C, SIZE), dyreg_processor(C))
         if output == "vector":
-            self.rest: nn.Module = GraphHead(builder, processor, channels=C, num_classes=3, readout=ToVector(readout))
+            self.rest: nn.Module = GraphHead(C, 3, builder, processor, readout=ToVector(readout))
         else:
-            block = GraphBlock(builder, processor, channels=C, residual_scale=residual_scale)
+            block = GraphBlock(C, builder, processor, residual_scale=residual_scale)
             self.rest = nn.Sequential(block, PoolHead(C, 3, readout=readout))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -81,7 +81,7 @@ def main() -> None:
         3,
         num_frames=8,
         canvas=40,
-        frame=40,
+        frame_size=40,
         digit_size=14,
         classes=(0, 1, 2),
         motion="smooth",

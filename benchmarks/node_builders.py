@@ -40,7 +40,7 @@ class Net(nn.Module):
         arrangement = (1, 3) if name == "box" else (3, 3)
         builder = resolve_builder(name, C, size=SIZE, arrangement=arrangement, **options)
         processor = nn.Sequential(KernelEmbedding(C, SIZE), dyreg_processor(C))
-        self.head = GraphHead(builder, processor, channels=C, num_classes=3, readout=ToVector("last"))
+        self.head = GraphHead(C, 3, builder, processor, readout=ToVector("last"))
 
     def forward(self, x: Tensor, clip: SyncClip) -> Tensor:
         x = self.features(x.flatten(0, 1)).unflatten(0, x.shape[:2])
@@ -96,7 +96,7 @@ def main() -> None:
         torch.manual_seed(0)
         nets[name] = Net(name)
     train(nets, SyncMNIST(**task), args.videos)
-    accuracy = test(nets, SyncMNIST(split="test", size=args.clips, **task))
+    accuracy = test(nets, SyncMNIST(split="test", num_clips=args.clips, **task))
     about = {"videos": args.videos, "test_clips": args.clips, "seed": 0, "date": f"{datetime.now(UTC):%Y-%m-%d}"}
     about |= {"pyg_video": pyg_video.__version__, "torch": torch.__version__}
     write([{"builder": name, "accuracy": accuracy[name]} | about for name in nets], args.output)

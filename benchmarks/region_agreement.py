@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=500)
     args = parser.parse_args()
-    clips = SyncMNIST(split="test", size=args.clips, seed=0, **TASK)
+    clips = SyncMNIST(split="test", num_clips=args.clips, seed=0, **TASK)
     torch.manual_seed(0)
     print(f"| regions | {' | '.join(COLUMNS)} |")
     print("|---" * (1 + len(COLUMNS)) + "|")

@@ -136,7 +136,14 @@ def authors_trajectories():
     return _shared("syncmnist/authors_5sync_test.npz") / "syncmnist/authors_5sync_test.npz"
 
 
-FIVE = {"canvas": 16, "frame": 16, "digit_size": 6, "num_frames": 3, "classes": (0, 1, 2, 3), "random_probability": 0}
+FIVE = {
+    "canvas": 16,
+    "frame_size": 16,
+    "digit_size": 6,
+    "num_frames": 3,
+    "classes": (0, 1, 2, 3),
+    "random_probability": 0,
+}
 
 
 @pytest.fixture
@@ -144,7 +151,7 @@ def tiny_data():
     def make(**options):
         from pyg_video.training import SyncMNISTData
 
-        return SyncMNISTData(**{**FIVE, "batch_size": 4, "train_size": 8, "val_size": 8, "test_size": 6, **options})
+        return SyncMNISTData(**{**FIVE, "batch_size": 4, "num_train": 8, "num_val": 8, "num_test": 6, **options})
 
     return make
 
@@ -154,7 +161,7 @@ def tiny_task():
     def make(**options):
         from pyg_video.training import VideoClassification
 
-        parts = {"channels": (4, 4), "strides": (2, 2), "region_channels": 4, "num_stages": 1}
+        parts = {"channels": (4, 4), "strides": (2, 2), "region_channels": 4, "num_iterations": 1}
         options = {"lr": 0.01, "warmup_steps": 2, **options}
         return VideoClassification("dyreg_gnn_sync_mnist", 6, 16, model_options=parts, **options)
 

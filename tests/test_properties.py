@@ -123,7 +123,7 @@ def test_every_builder_compiles_into_one_graph(name, x):
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # dynamo's own, at a break
 @pytest.mark.parametrize("name", sorted(BROKEN_GRAPHS))
 def test_the_other_builders_compile_with_breaks(name, x):
-    processor = RSTG(SpaceConv(C), TemporalRNN(C), nn.Identity(), num_stages=1) if name == "box" else nn.Identity()
+    processor = RSTG(SpaceConv(C), TemporalRNN(C), nn.Identity(), num_iterations=1) if name == "box" else nn.Identity()
     net = nn.Sequential(build(name), processor, ToMap())
     torch._dynamo.reset()
     torch.testing.assert_close(torch.compile(net, backend="eager")(x), net(x), atol=1e-5, rtol=1e-4)
@@ -138,7 +138,7 @@ def test_gaussian_positions_compile_too(x):
 
 @pytest.mark.parametrize("name", BUILDERS)
 def test_bfloat16_autocast_stays_close_to_float32(name, x):
-    block = GraphBlock(build(name), process(), channels=C)
+    block = GraphBlock(C, build(name), process())
     nn.init.ones_(block.norm.weight)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         y = block(x)

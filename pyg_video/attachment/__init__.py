@@ -1,7 +1,7 @@
 """Blocks on anybody's model: where they go, how features lie there, and features of frozen models."""
 
-from .blocks import BlockInsertion, insert_blocks, remove_blocks
+from .blocks import BlockAttachment, attach_blocks, detach_blocks
 from .frozen_features import FrozenFeatures
 from .layouts import Layout
 
-__all__ = ["BlockInsertion", "FrozenFeatures", "Layout", "insert_blocks", "remove_blocks"]
+__all__ = ["BlockAttachment", "FrozenFeatures", "Layout", "attach_blocks", "detach_blocks"]

@@ -19,14 +19,14 @@ BlockFactory: TypeAlias = Callable[[int, tuple[int, int]], nn.Module]
 _NAME = "graph_blocks"
 
 
-def insert_blocks(
+def attach_blocks(
     model: nn.Module,
     blocks: Mapping[str, BlockFactory | nn.Module],
     *,
     num_frames: int | None = None,
     input: Tensor | tuple[object, ...] | None = None,  # noqa: A002 - the word that torch has for it
     layouts: Mapping[str, Layout] | None = None,
-) -> BlockInsertion:
+) -> BlockAttachment:
     """Put blocks on clips behind modules of any model, such as torchvision's and timm's, in place.
 
     The model runs once to find out what its modules give: folded frames, volumes, or tokens. The blocks see clips
@@ -59,16 +59,16 @@ def insert_blocks(
         >>> from pyg_video.models import dyreg_block
         >>> net, frames = resnet18().eval(), torch.randn(8, 3, 64, 64)  # two clips of four frames
         >>> before = net(frames)
-        >>> inserted = insert_blocks(net, {"layer3.1.conv1": dyreg_block}, num_frames=4, input=frames)
+        >>> inserted = attach_blocks(net, {"layer3.1.conv1": dyreg_block}, num_frames=4, input=frames)
         >>> torch.equal(net(frames), before)
         True
         >>> inserted
-        BlockInsertion(layer3.1.conv1: FCHW, 256 channels, 4 x 4)
+        BlockAttachment(layer3.1.conv1: FCHW, 256 channels, 4 x 4)
     """
     if hasattr(model, _NAME):
         raise ValueError(
             f"Expected 'model' without an attribute {_NAME} (got one that has it); give all blocks in one call, or use "
-            "remove_blocks(model) first"
+            "detach_blocks(model) first"
         )
     places = find_places(model, tuple(blocks), num_frames=num_frames, input=input, layouts=layouts)
     made = [_inserted(place, blocks[path], model.training) for path, place in places.items()]
@@ -80,19 +80,19 @@ def insert_blocks(
     model.add_module(_NAME, container)
     for block in made:
         block.handle = model.get_submodule(block.path).register_forward_hook(block.after)
-    return BlockInsertion(model, container)
+    return BlockAttachment(model, container)
 
 
-def remove_blocks(model: nn.Module) -> None:
-    """Undo :func:`insert_blocks`, on its model or a copy of it: the model is as it was before.
+def detach_blocks(model: nn.Module) -> None:
+    """Undo :func:`attach_blocks`, on its model or a copy of it: the model is as it was before.
 
     Raises:
         ValueError: the model has no blocks.
     """
     container = getattr(model, _NAME, None)
     inserted = [] if container is None else list(container.children())
-    if not inserted or not all(isinstance(block, InsertedBlock) for block in inserted):
-        raise ValueError(f"Expected 'model' with blocks of insert_blocks (got {type(model).__name__} without them)")
+    if not inserted or not all(isinstance(block, AttachedBlock) for block in inserted):
+        raise ValueError(f"Expected 'model' with blocks of attach_blocks (got {type(model).__name__} without them)")
     for block in inserted:
         block.handle.remove()
     delattr(model, _NAME)
@@ -105,7 +105,7 @@ class _Blocks(nn.Module):
         return output
 
 
-class InsertedBlock(nn.Module):
+class AttachedBlock(nn.Module):
     """A block, and what it needs to know of the place that it is in.
 
     Args:
@@ -149,13 +149,13 @@ class InsertedBlock(nn.Module):
         return in_words(self)
 
 
-class BlockInsertion:
-    """What :func:`insert_blocks` did, to look at and to undo; as a context manager, undone at its end.
+class BlockAttachment:
+    """What :func:`attach_blocks` did, to look at and to undo; as a context manager, undone at its end.
 
     Example:
         >>> from pyg_video.backbones import NonLocal
         >>> net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU())
-        >>> with insert_blocks(net, {"0": NonLocal(8)}, num_frames=4, input=torch.zeros(4, 3, 8, 8)) as inserted:
+        >>> with attach_blocks(net, {"0": NonLocal(8)}, num_frames=4, input=torch.zeros(4, 3, 8, 8)) as inserted:
         ...     sorted(inserted) == ["0"] and inserted["0"] is net.graph_blocks.get_submodule("0").block
         True
         >>> hasattr(net, "graph_blocks")
@@ -166,9 +166,9 @@ class BlockInsertion:
         self.model, self.container = model, container
 
     @property
-    def places(self) -> dict[str, InsertedBlock]:
+    def places(self) -> dict[str, AttachedBlock]:
         """The places by path, each with its ``block``, ``channels``, ``size`` and ``layout``."""
-        return {block.path: block for block in self.container.children() if isinstance(block, InsertedBlock)}
+        return {block.path: block for block in self.container.children() if isinstance(block, AttachedBlock)}
 
     def __getitem__(self, path: str) -> nn.Module:
         return self.places[path].block
@@ -182,9 +182,9 @@ class BlockInsertion:
     def remove(self) -> None:
         """Undo it; once more does nothing."""
         if getattr(self.model, _NAME, None) is self.container:
-            remove_blocks(self.model)
+            detach_blocks(self.model)
 
-    def __enter__(self) -> BlockInsertion:
+    def __enter__(self) -> BlockAttachment:
         return self
 
     def __exit__(
@@ -193,17 +193,17 @@ class BlockInsertion:
         self.remove()
 
     def __repr__(self) -> str:
-        return f"BlockInsertion({'; '.join(map(in_words, self.places.values()))})"
+        return f"BlockAttachment({'; '.join(map(in_words, self.places.values()))})"
 
 
-def in_words(block: InsertedBlock) -> str:
+def in_words(block: AttachedBlock) -> str:
     """Path, layout and map of a place."""
     height, width = block.size
     tokens = f" tokens after {block.layout.prefix}" if block.layout.grid else ""
     return f"{block.path}: {block.layout.axes}{tokens}, {block.channels} channels, {height} x {width}"
 
 
-def _inserted(place: Place, given: BlockFactory | nn.Module, training: bool) -> InsertedBlock:
+def _inserted(place: Place, given: BlockFactory | nn.Module, training: bool) -> AttachedBlock:
     """A block for a place, tried once on features that are zero."""
     try:
         block = given if isinstance(given, nn.Module) else given(place.channels, place.size)
@@ -219,7 +219,7 @@ def _inserted(place: Place, given: BlockFactory | nn.Module, training: bool) -> 
     if expected != place.channels:
         raise ValueError(f"Expected a block of {place.channels} channels at '{place.path}' (got {expected})")
     features = place.features
-    inserted = InsertedBlock(block, place).to(features.device, features.dtype)
+    inserted = AttachedBlock(block, place).to(features.device, features.dtype)
     inserted.eval()  # statistics stay as they are
     with torch.no_grad():
         inserted(torch.zeros_like(features), place.layout.grid)

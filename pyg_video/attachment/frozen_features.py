@@ -18,7 +18,7 @@ class FrozenFeatures(nn.Module):
     Args:
         model: a model on images :math:`(F, 3, H, W)` or on volumes :math:`(B, 3, T, H, W)`, such as torchvision's and
             timm's; set to evaluation mode and without gradients.
-        path: dotted path of the module, see :func:`~pyg_video.attachment.insert_blocks`.
+        path: dotted path of the module, see :func:`~pyg_video.attachment.attach_blocks`.
         num_frames: frames of a clip.
         image_size: side that the model sees.
         map_size: side of the maps.

@@ -42,7 +42,7 @@ def find_places(
     input: Tensor | tuple[object, ...] | None = None,  # noqa: A002 - the word that torch has for it
     layouts: Mapping[str, Layout] | None = None,
 ) -> dict[str, Place]:
-    """Run a model once, and tell what the modules at some paths give; see :func:`~pyg_video.attachment.insert_blocks`.
+    """Run a model once, and tell what the modules at some paths give; see :func:`~pyg_video.attachment.attach_blocks`.
 
     Example:
         >>> from torchvision.models import resnet18

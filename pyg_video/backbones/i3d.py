@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from .non_local import add_non_local
 from .resnet import NonLocalPlaces, Weights, resnet_info, resnet_stages
-from .stages import ClipStage, StagedBackbone, VolumeStage, WholeClips
+from .stages import ClipStage, NonCausal, StagedBackbone, VolumeStage
 from .volume_conv import VolumeConv
 
 _TIME_STRIDES = {"layer2": 2}
@@ -112,7 +112,7 @@ def inflate(module: nn.Module, time: int) -> None:
             inflate(part, 1)
 
 
-class TimePool(WholeClips, nn.Module):
+class TimePool(NonCausal, nn.Module):
     """The larger of every two frames, pixel by pixel; an odd last frame stays.
 
     Shapes:

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from .._checks import check_lengths, check_option
 from .features import Stage
-from .stages import ClipStage, VolumeStage, WholeClips
+from .stages import ClipStage, NonCausal, VolumeStage
 
 
-class NonLocal(WholeClips, nn.Module):
+class NonLocal(NonCausal, nn.Module):
     r"""Non-local block in the embedded Gaussian form (Wang et al., CVPR 2018).
 
     .. math:: Y = X + \mathrm{norm}\Big(W_o\, \mathrm{softmax}\big(C'^{-1/2}\, \theta(X)^\top \phi(X')\big)\, g(X')\Big)

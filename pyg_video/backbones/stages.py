@@ -58,7 +58,7 @@ class HandsOn:
         return any(getattr(part, "takes_boxes", False) for part in self.children())  # type: ignore[attr-defined]
 
 
-class WholeClips:
+class NonCausal:
     """A part that takes clips and looks at frames to come, so that it cannot run chunk by chunk."""
 
     takes_clips = True
@@ -93,7 +93,7 @@ class ClipStage(HandsOn, nn.Sequential):
         return clips, states
 
 
-class VolumeStage(WholeClips, nn.Sequential):
+class VolumeStage(NonCausal, nn.Sequential):
     """Parts in a row, on clips: those that take clips see clips, the others volumes :math:`(B, C, T, H, W)`.
 
     Shapes:

@@ -10,7 +10,7 @@ from ..layers import scan
 from ..layers.scan import start
 from .non_local import add_non_local
 from .resnet import NonLocalPlaces, Weights, resnet_info, resnet_stages
-from .stages import ClipStage, HandsOn, StagedBackbone, WholeClips, run_stage, scan_stage
+from .stages import ClipStage, HandsOn, NonCausal, StagedBackbone, run_stage, scan_stage
 
 
 def tsm_resnet(
@@ -53,7 +53,7 @@ def tsm_resnet(
     return StagedBackbone(in_channels, add_non_local(stages, info, non_local), info)
 
 
-class TemporalShift(WholeClips, nn.Module):
+class TemporalShift(NonCausal, nn.Module):
     r"""The first channels come from the frame after, as many from the frame before; the others stay.
 
     Frames beyond the clip are zero.

@@ -15,8 +15,9 @@ from ..models import ModelRecipe, VideoClassifier, create_model
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | tuple[Json, ...] | dict[str, Json] | None"
 
-_FORMAT = 1  # of the record below
+_FORMAT = 2  # of the record below
 _KEY = "pyg_video"  # under which the record is in the file's metadata
+_RENAMED = {"frame": "frame_size", "num_stages": "num_iterations"}  # options of models, as format 1 has them
 
 
 class CheckpointInfo(NamedTuple):
@@ -138,7 +139,9 @@ def _read(path: str | os.PathLike[str], *, weights: bool = True) -> tuple[Checkp
 def _parse(path: str | os.PathLike[str], text: str) -> CheckpointInfo:
     try:
         record = json.loads(text)
-        recipe = ModelRecipe(record["model"], {name: _as_option(value) for name, value in record["options"].items()})
+        old = _RENAMED if record["format"] == 1 else {}
+        options = {old.get(name, name): _as_option(value) for name, value in record["options"].items()}
+        recipe = ModelRecipe(record["model"], options)
         info = CheckpointInfo(recipe, record["version"], record["metadata"])
         newer = record["format"] > _FORMAT
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:

@@ -30,7 +30,7 @@ class SmallTask(TypedDict):
     num_digits: int
     num_frames: int
     canvas: int
-    frame: int
+    frame_size: int
     digit_size: int
     classes: tuple[int, ...]
     motion: str
@@ -42,7 +42,7 @@ TASK: SmallTask = {
     "num_digits": 3,
     "num_frames": 8,
     "canvas": 40,
-    "frame": 40,
+    "frame_size": 40,
     "digit_size": 14,
     "classes": (0, 1, 2, 3, 4),
     "motion": "smooth",
@@ -95,7 +95,7 @@ def run(output: Path, *, videos: int, num_clips: int, seed: int) -> list[Result]
     """Everything that ``make demo`` shows, as files in ``output`` and a table on standard output."""
     check_matplotlib()
     start = time.perf_counter()
-    clips = SyncMNIST(split="test", size=num_clips, seed=seed, **TASK)
+    clips = SyncMNIST(split="test", num_clips=num_clips, seed=seed, **TASK)
     print("The task: three digits move about, two of them together. Which two? (10 answers)\n")
     rows, curves = [], {}
     for name, model in (("DyReg-GNN", GRAPH), ("CNN + LSTM", BASELINE)):
@@ -138,11 +138,11 @@ def train(model: str, *, videos: int, seed: int) -> tuple[VideoClassifier, tuple
 
     quiet_lightning()
     seed_everything(seed)
-    data = SyncMNISTData(**TASK, seed=seed, batch_size=BATCH, train_size=videos // EPOCHS, val_size=500)
+    data = SyncMNISTData(**TASK, seed=seed, batch_size=BATCH, num_train=videos // EPOCHS, num_val=500)
     task = VideoClassification(
         model,
         data.num_classes,
-        data.frame,
+        data.frame_size,
         data.label_names,
         model_options=OPTIONS[model],
         lr=3e-3,
@@ -255,7 +255,7 @@ SNIPPET = """\
 from pyg_video.checkpoints import load_model, shipped_checkpoint
 from pyg_video.datasets import SyncMNIST
 from pyg_video.cli.demo import TASK
-model, clips = load_model(shipped_checkpoint("dyreg_gnn_small")), SyncMNIST(split="test", size=9, **TASK)
+model, clips = load_model(shipped_checkpoint("dyreg_gnn_small")), SyncMNIST(split="test", num_clips=9, **TASK)
 print(clips.label_names[model(clips[0].video[None]).argmax()], "- truth:", clips.label_names[clips[0].label])
 """
 

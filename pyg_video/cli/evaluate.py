@@ -133,10 +133,10 @@ def _evaluate_clips(options: argparse.Namespace, trained: Trained) -> Evaluation
     from ..evaluation.digits import evaluate
     from ..evaluation.scored_clips import check_fit, configured_clips, in_short, recorded_clips
 
-    frame = trained.option("frame", 64)
+    frame = trained.option("frame_size", 64)
     if options.trajectories is not None:
         digits = options.digits or "bundled"
-        scored = recorded_clips(options.trajectories, digits=digits, download=options.download, frame=frame)
+        scored = recorded_clips(options.trajectories, digits=digits, download=options.download, frame_size=frame)
     else:
         scored = configured_clips(options.config, digits=options.digits, download=options.download)
     check_fit(trained, scored)
@@ -159,7 +159,7 @@ def _cost(arguments: Sequence[str]) -> int:
     add("--model", required=True, metavar="NAME", help="one of pyg_video.models.list_models()")
     add("--options", nargs="*", default=[], metavar="NAME=VALUE", help="options of the model; values as in JSON")
     add("--frames", type=int, default=16, metavar="T", help="frames of the clip (default: 16)")
-    add("--size", type=int, metavar="N", help="side of the frames (default: the model's option frame, else 224)")
+    add("--size", type=int, metavar="N", help="side of the frames (default: the model's option frame_size, else 224)")
     add("--runs", type=int, default=10, metavar="N", help="timed runs; 0 to leave the time out (default: 10)")
     add("--device", default="auto", metavar="NAME", help="auto (default), cpu, cuda, cuda:1, ...")
     options = parser.parse_args(arguments)
@@ -170,11 +170,11 @@ def _cost(arguments: Sequence[str]) -> int:
 
     given = dict(map(_option, options.options))
     known = model_options(options.model)
-    if options.size is not None and "frame" in known:
-        given.setdefault("frame", options.size)
+    if options.size is not None and "frame_size" in known:
+        given.setdefault("frame_size", options.size)
     device = choose_device(options.device)
     model = create_model(options.model, **given)
-    size = int(str({**known, **given}.get("frame", 224))) if options.size is None else options.size
+    size = int(str({**known, **given}.get("frame_size", 224))) if options.size is None else options.size
     shape = (options.frames, model.backbone.in_channels, size, size)
     print(_in_words(options.model, model_cost(model, shape, runs=options.runs, device=device)))
     return 0

@@ -45,8 +45,8 @@ class VideoCLI(LightningCLI):
                 "checkpoint.enable_version_counter": False,  # best.ckpt stays best.ckpt
             }
         )
-        renamed = {"frame": "frame_size"}
-        for source in ("num_classes", "frame", "label_names", "num_frames"):
+        renamed = {"frame_size": "frame_size"}
+        for source in ("num_classes", "frame_size", "label_names", "num_frames"):
             target = renamed.get(source, source)
             parser.link_arguments(f"data.{source}", f"model.{target}", apply_on="instantiate")
 

@@ -133,7 +133,7 @@ def evaluate(
         >>> from pyg_video.checkpoints import load_model, shipped_checkpoint
         >>> from pyg_video.datasets import SyncMNIST
         >>> from pyg_video.cli.demo import TASK
-        >>> clips = ScoredClips(SyncMNIST(split="test", size=50, **TASK), "generated, seed 0", "bundled")
+        >>> clips = ScoredClips(SyncMNIST(split="test", num_clips=50, **TASK), "generated, seed 0", "bundled")
         >>> evaluate(load_model(shipped_checkpoint("dyreg_gnn_small")), clips).top1.share > 0.9
         True
     """

@@ -172,7 +172,7 @@ def _input(pixels: Tensor, colour: bool) -> Tensor:
 
 
 def _frame_size(trained: Trained, colour: bool) -> int:
-    return trained.option("frame", trained.frame_size or (224 if colour else 64))
+    return trained.option("frame_size", trained.frame_size or (224 if colour else 64))
 
 
 def _per_frame(box: Tensor, T: int) -> Tensor:

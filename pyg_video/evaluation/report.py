@@ -25,7 +25,7 @@ def as_text(evaluation: Evaluation) -> str:
         >>> from pyg_video.datasets import SyncMNIST
         >>> from pyg_video.cli.demo import TASK
         >>> from pyg_video.evaluation import ScoredClips, evaluate
-        >>> clips = ScoredClips(SyncMNIST(split="test", size=50, **TASK), "generated, seed 0", "bundled")
+        >>> clips = ScoredClips(SyncMNIST(split="test", num_clips=50, **TASK), "generated, seed 0", "bundled")
         >>> print(as_text(evaluate(load_model(shipped_checkpoint("cnn_small")), clips)))  # doctest: +ELLIPSIS
         top-1  ... % ± ... %  (... of 50 clips)
         ...

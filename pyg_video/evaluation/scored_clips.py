@@ -13,7 +13,7 @@ from ..datasets import SyncMNIST
 from ..datasets.digits.clips import DigitClips
 from ..training.loading import Trained
 
-_NOT_OF_THE_CLIPS = ("digits", "download", "seed", "batch_size", "train_size", "val_size", "test_size", "num_workers")
+_NOT_OF_THE_CLIPS = ("digits", "download", "seed", "batch_size", "num_train", "num_val", "num_test", "num_workers")
 
 
 class ScoredClips(NamedTuple):
@@ -30,7 +30,7 @@ def recorded_clips(
     digits: str = "bundled",
     download: bool = False,
     canvas: int = 100,
-    frame: int = 64,
+    frame_size: int = 64,
     digit_size: int = 28,
 ) -> ScoredClips:
     """The clips of recorded trajectories, such as the authors' test split ``authors_5sync_test.npz``.
@@ -40,7 +40,7 @@ def recorded_clips(
         digits: ``"bundled"``, or the root folder of torchvision's MNIST; the authors' file needs the latter.
         download: fetch MNIST if it is not there.
         canvas: side of the canvas, in pixels.
-        frame: side of the frames.
+        frame_size: side of the frames.
         digit_size: side of a digit's tile on the canvas.
 
     Raises:
@@ -48,7 +48,7 @@ def recorded_clips(
         ValueError: the file does not hold trajectories, or they do not fit the digits.
     """
     find_digits(digits, download=download)
-    recorded = partial(SyncMNIST.from_trajectories, canvas=canvas, frame=frame, digit_size=digit_size)
+    recorded = partial(SyncMNIST.from_trajectories, canvas=canvas, frame_size=frame_size, digit_size=digit_size)
     try:
         clips = recorded(trajectories, digits=digits)
     except ValueError as error:
@@ -90,10 +90,10 @@ def check_fit(trained: Trained, scored: ScoredClips) -> None:
     """Raise unless a model was made for clips with these classes and frames of this size."""
     clips = scored.clips
     check_classes(trained, clips.num_classes, clips.label_names)
-    if (frame := trained.option("frame", clips.frame)) != clips.frame:
+    if (frame_size := trained.option("frame_size", clips.frame_size)) != clips.frame_size:
         raise ValueError(
-            f"Expected a model for frames of {clips.frame} pixels (got one for {frame}); use the configuration of its "
-            "run"
+            f"Expected a model for frames of {clips.frame_size} pixels (got one for {frame_size}); use the "
+            "configuration of its run"
         )
 
 

@@ -133,7 +133,7 @@ def model_regions(
 
     Example:
         >>> from pyg_video.models import create_model
-        >>> model = create_model("dyreg_gnn_sync_mnist", num_classes=10, frame=40, num_stages=2)
+        >>> model = create_model("dyreg_gnn_sync_mnist", num_classes=10, frame=40, num_iterations=2)
         >>> regions = model_regions(model, torch.rand(2, 8, 1, 40, 40))["blocks.stage3.builder"]
         >>> regions.box.shape, [alpha.shape for alpha in regions.attention]
         (torch.Size([2, 8, 9, 4]), [torch.Size([2, 8, 9, 9, 1]), torch.Size([2, 8, 9, 9, 1])])

@@ -3,7 +3,7 @@
 from .attention import AdditiveAttention, Attention, DotAttention, MeanAttention
 from .block import GraphBlock
 from .conv_lstm import ConvLSTM, MapState
-from .graph import AllPairs, OnNodes
+from .graph import ApplyToNodes, ConnectAllPairs
 from .homogeneous import HomogeneousGraph
 from .norm import BatchNorm, ClipNorm, FrameNorm
 from .position import GaussianPosition, KernelEmbedding, TablePosition
@@ -16,10 +16,11 @@ from .time import State, TemporalRNN
 __all__ = [
     "RSTG",
     "AdditiveAttention",
-    "AllPairs",
+    "ApplyToNodes",
     "Attention",
     "BatchNorm",
     "ClipNorm",
+    "ConnectAllPairs",
     "ConvLSTM",
     "DotAttention",
     "FrameNorm",
@@ -29,7 +30,6 @@ __all__ = [
     "KernelEmbedding",
     "MapState",
     "MeanAttention",
-    "OnNodes",
     "SpaceConv",
     "State",
     "TablePosition",

@@ -24,9 +24,9 @@ class GraphBlock(nn.Module):
     block, which has nothing else to pass on, does.
 
     Args:
+        channels: channels of the feature map.
         builder: feature map to graph, working on ``node_channels``.
         processor: graph to graph.
-        channels: channels of the feature map.
         node_channels: channels of the graph. If given, a 1 x 1 convolution and a norm lead to it, and a 1 x 1
             convolution leads back.
         combine: ``"residual"``, or ``"serial"`` to put the result in the place of the input.
@@ -45,7 +45,7 @@ class GraphBlock(nn.Module):
         >>> from pyg_video.graph_builders import GridGraph
         >>> from pyg_video.layers import RSTG, SpaceConv, TemporalRNN
         >>> rstg = RSTG(SpaceConv(16), TemporalRNN(16), TemporalRNN(16))
-        >>> block = GraphBlock(GridGraph(16), rstg, channels=32, node_channels=16)
+        >>> block = GraphBlock(32, GridGraph(16), rstg, node_channels=16)
         >>> x = torch.randn(2, 4, 32, 7, 7)
         >>> torch.equal(block(x), x)  # at initialisation
         True
@@ -56,10 +56,10 @@ class GraphBlock(nn.Module):
 
     def __init__(
         self,
+        channels: int,
         builder: nn.Module,
         processor: nn.Module,
         *,
-        channels: int,
         node_channels: int | None = None,
         combine: str = "residual",
         residual_scale: float | None = None,

@@ -7,7 +7,7 @@ from ..data import VideoGraph
 from ..functional import complete_edges, repeat_edges
 
 
-class OnNodes(nn.Module):
+class ApplyToNodes(nn.Module):
     """Any module on the node features, as a piece of a processor.
 
     Args:
@@ -20,7 +20,7 @@ class OnNodes(nn.Module):
     Example:
         >>> from pyg_video.graph_builders import GridGraph
         >>> graph = GridGraph(24)(torch.randn(1, 2, 24, 7, 7))
-        >>> OnNodes(nn.Linear(24, 16))(graph).frames.shape
+        >>> ApplyToNodes(nn.Linear(24, 16))(graph).frames.shape
         torch.Size([1, 2, 14, 16])
     """
 
@@ -32,7 +32,7 @@ class OnNodes(nn.Module):
         return graph.with_x(self.module(graph.frames).flatten(0, 2))
 
 
-class AllPairs(nn.Module):
+class ConnectAllPairs(nn.Module):
     r"""Connect every pair of nodes of a frame, and note which pairs were neighbours, as in RSTG's released code.
 
     The paper's attention is a softmax over the neighbours of a node. The released code multiplies the logits of all
@@ -53,7 +53,7 @@ class AllPairs(nn.Module):
 
     Example:
         >>> from pyg_video.graph_builders import GridGraph
-        >>> graph = AllPairs()(GridGraph(8)(torch.randn(1, 2, 8, 7, 7)))
+        >>> graph = ConnectAllPairs()(GridGraph(8)(torch.randn(1, 2, 8, 7, 7)))
         >>> graph.num_edges, int(graph.adjacency.sum())  # 2 frames, 14 nodes, 90 pairs of neighbours
         (392, 180)
     """
@@ -63,7 +63,7 @@ class AllPairs(nn.Module):
         if attributes:
             raise ValueError(
                 f"Expected edges without attributes, since other pairs have none (got {', '.join(attributes)}); "
-                "leave AllPairs out, or delete them"
+                "leave ConnectAllPairs out, or delete them"
             )
         _, N = graph.frame_layout
         F = graph.num_frames

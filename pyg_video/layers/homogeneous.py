@@ -30,7 +30,7 @@ class HomogeneousGraph(nn.Module):
         space: message passing, ``(x, edge_index) -> x``: :class:`SpaceConv` or any PyG convolution that keeps the
             channels. ``batch`` (the clip of every node, so that norms run over a clip), ``batch_size`` and the graph's
             ``position`` are passed on if its ``forward`` names them.
-        num_stages: number of rounds :math:`K`.
+        num_iterations: number of rounds :math:`K`.
 
     Shapes:
         - **graph:** a :class:`~pyg_video.data.VideoGraph` with node features :math:`(V, C)`
@@ -44,12 +44,12 @@ class HomogeneousGraph(nn.Module):
         VideoGraph(x=[112, 16], edge_index=[2, 720], ...)
     """
 
-    def __init__(self, space: nn.Module, *, num_stages: int = 3) -> None:
+    def __init__(self, space: nn.Module, *, num_iterations: int = 3) -> None:
         super().__init__()
-        if num_stages < 0:
-            raise ValueError(f"Expected 'num_stages' of at least 0 (got {num_stages})")
+        if num_iterations < 0:
+            raise ValueError(f"Expected 'num_iterations' of at least 0 (got {num_iterations})")
         self.space = space
-        self.num_stages = num_stages
+        self.num_iterations = num_iterations
 
     def reset_parameters(self) -> None:
         reset(self.space)
@@ -70,7 +70,7 @@ class HomogeneousGraph(nn.Module):
         context |= {name: value for name, value in joint.items() if name in context}
 
         x = graph.x
-        for _ in range(self.num_stages):
+        for _ in range(self.num_iterations):
             x = self.space(x, edge_index, **context)
         return graph.with_x(x.masked_fill(beyond[:, None], 0.0))
 
@@ -82,7 +82,7 @@ class HomogeneousGraph(nn.Module):
         )
 
     def extra_repr(self) -> str:
-        return f"num_stages={self.num_stages}"
+        return f"num_iterations={self.num_iterations}"
 
 
 def _check_edges(context: Mapping[str, object]) -> None:
@@ -90,7 +90,7 @@ def _check_edges(context: Mapping[str, object]) -> None:
     if attributes:
         raise ValueError(
             f"Expected edges without attributes, since those over time have none (got {', '.join(attributes)}); "
-            "leave AllPairs out, or delete them"
+            "leave ConnectAllPairs out, or delete them"
         )
 
 

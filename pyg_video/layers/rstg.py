@@ -14,7 +14,7 @@ from .scan import scan, start
 from .time import State
 
 _CONTEXT = ("batch", "batch_size", "num_steps", "position", "adjacency", "edge_attr", "edge_weight", "mask")
-_NOT_TO_IGNORE = {"position": "GaussianPosition", "adjacency": "AllPairs", "edge_weight": "AttentionEdges"}
+_NOT_TO_IGNORE = {"position": "GaussianPosition", "adjacency": "ConnectAllPairs", "edge_weight": "AttentionEdges"}
 
 
 class RSTG(nn.Module):
@@ -28,7 +28,7 @@ class RSTG(nn.Module):
     only, so each stage runs over all frames at once; the result is that of the paper's loop over frames.
 
     Ablations are swapped parts: space-only is ``time=nn.Identity(), final_time=nn.Identity()``; time-only is
-    ``num_stages=0``; one time stage is ``time=nn.Identity()``.
+    ``num_iterations=0``; one time stage is ``time=nn.Identity()``.
 
     Args:
         space: message passing within frames, ``(x, edge_index) -> x``: :class:`SpaceConv` or any PyG convolution that
@@ -37,7 +37,7 @@ class RSTG(nn.Module):
             ``forward`` names them. A :class:`~torch.nn.ModuleList` gives each iteration its own.
         time: nodes over time, :class:`TemporalRNN` or ``nn.Identity()``; a list as above.
         final_time: the last time stage.
-        num_stages: number of iterations :math:`K`.
+        num_iterations: number of iterations :math:`K`.
         norm: applied to the nodes :math:`(B, T, N, C)` before the graph: :class:`FrameNorm`, :class:`ClipNorm`,
             :class:`BatchNorm` or another module.
 
@@ -60,20 +60,22 @@ class RSTG(nn.Module):
         time: nn.Module,
         final_time: nn.Module,
         *,
-        num_stages: int = 3,
+        num_iterations: int = 3,
         norm: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        if num_stages < 0:
-            raise ValueError(f"Expected 'num_stages' of at least 0 (got {num_stages})")
+        if num_iterations < 0:
+            raise ValueError(f"Expected 'num_iterations' of at least 0 (got {num_iterations})")
         for name, part in (("space", space), ("time", time)):
-            if isinstance(part, nn.ModuleList) and len(part) != num_stages:
-                raise ValueError(f"Expected a list '{name}' of num_stages = {num_stages} modules (got {len(part)})")
+            if isinstance(part, nn.ModuleList) and len(part) != num_iterations:
+                raise ValueError(
+                    f"Expected a list '{name}' of num_iterations = {num_iterations} modules (got {len(part)})"
+                )
         self.norm = norm or nn.Identity()
         self.space = space
         self.time = time
         self.final_time = final_time
-        self.num_stages = num_stages
+        self.num_iterations = num_iterations
 
     def reset_parameters(self) -> None:
         for part in self.children():
@@ -85,14 +87,14 @@ class RSTG(nn.Module):
     def scan(self, graph: VideoGraph, state: Sequence[State] | None = None) -> tuple[VideoGraph, list[State]]:
         """Go on from the state that an earlier call gave; gives the state after the last frame as well."""
         self._check(graph)
-        states = start(state, self.num_stages + 1)
+        states = start(state, self.num_iterations + 1)
         over_time = {}
         if "lengths" in graph._store:
             over_time["lengths"] = graph.need("lengths")
         if "mask" in graph._store:
             over_time["mask"] = graph.grid(graph.need("mask"))
         x = self._normed(graph, state, over_time)  # [B, T, N, C]
-        for k in range(self.num_stages):
+        for k in range(self.num_iterations):
             x, states[k] = scan(_stage(self.time, k), x, states[k], **over_time)
             space = _stage(self.space, k)
             nodes = space(x.flatten(0, 2), graph.edge_index, **_context(space, graph))

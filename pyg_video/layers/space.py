@@ -52,7 +52,7 @@ class SpaceConv(MessagePassing):
         - **edge_index:** :math:`(2, E)`
         - **position:** :math:`(*, N, D)` with ``position_channels`` :math:`= D`
         - **adjacency:** how much of an edge is there, :math:`(E)` in [0, 1]; multiplies the logits, see
-          :class:`AllPairs`
+          :class:`ConnectAllPairs`
         - **batch:** frame of every node, :math:`(V)`; the norms need it when ``x`` is flat
         - **mask:** nodes that are there, :math:`(V)`, bool, with a flat ``x``; the norms leave the others out
         - **edge_weight:** factor of every edge's :math:`\alpha`, :math:`(E)`

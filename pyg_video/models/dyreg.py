@@ -15,12 +15,12 @@ from .registry import register_model
 def dyreg_gnn_sync_mnist(
     num_classes: int = 46,
     *,
-    frame: int = 64,
+    frame_size: int = 64,
     channels: tuple[int, ...] = (16, 32, 32),
     strides: tuple[int, ...] = (2, 2, 1),
     output: str = "map",
     stage: int = -1,
-    num_stages: int = 3,
+    num_iterations: int = 3,
     arrangement: tuple[int, ...] = (3, 3),
     region_channels: int = 128,
     anchors: str = "center",
@@ -35,13 +35,13 @@ def dyreg_gnn_sync_mnist(
 
     Args:
         num_classes: number of classes.
-        frame: side of the frames.
+        frame_size: side of the frames.
         channels: channels of each stage of the backbone.
         strides: stride of each stage of the backbone.
         output: ``"map"``: the nodes go back onto the feature map, as a block inside the backbone (DyReg-GNN);
             ``"vector"``: their sum decides the class (RSTG-to-vec), and ``stage`` is the last one.
         stage: stage that the block follows, counted from 0; -1 is the last.
-        num_stages: iterations of time and space.
+        num_iterations: iterations of time and space.
         arrangement: rows and columns of regions.
         region_channels: size of the vectors that decide the regions.
         anchors: regions start at the ``"center"`` or on a ``"grid"``.
@@ -54,11 +54,11 @@ def dyreg_gnn_sync_mnist(
     """
     _check(len(channels), arrangement, output, stage)
     _check_stages(len(channels), output, stage, stages)
-    backbone = digit_backbone(frame, channels, strides)
+    backbone = digit_backbone(frame_size, channels, strides)
 
     def graph(at: int) -> tuple[nn.Module, nn.Module]:
         place = backbone.info[at]
-        C, size = place.channels, (-(-frame // place.stride),) * 2
+        C, size = place.channels, (-(-frame_size // place.stride),) * 2
         builder = RegionGraph(
             C,
             size=size,
@@ -69,22 +69,22 @@ def dyreg_gnn_sync_mnist(
             region_channels=region_channels,
             gain=gain,
         )
-        return builder, nn.Sequential(KernelEmbedding(C, size), dyreg_processor(C, num_stages))
+        return builder, nn.Sequential(KernelEmbedding(C, size), dyreg_processor(C, num_iterations))
 
     if output == "vector":
-        vector = GraphHead(*graph(stage), channels=channels[-1], num_classes=num_classes, readout=ToVector(readout))
+        vector = GraphHead(channels[-1], num_classes, *graph(stage), readout=ToVector(readout))
         return VideoClassifier(backbone, vector)
     blocks = {
-        backbone.info[at].name: GraphBlock(*graph(at), channels=channels[at], residual_scale=residual_scale)
+        backbone.info[at].name: GraphBlock(channels[at], *graph(at), residual_scale=residual_scale)
         for at in stages or (stage,)
     }
     return VideoClassifier(backbone, PoolHead(channels[-1], num_classes, readout=readout), blocks=blocks)
 
 
-def _check_stages(num_stages: int, output: str, stage: int, stages: tuple[int, ...]) -> None:
-    if not all(type(at) is int and -num_stages <= at < num_stages for at in stages):
-        raise ValueError(f"Expected 'stages' among the backbone's {num_stages}, counted from 0 (got {stages})")
-    if len({at % num_stages for at in stages}) < len(stages):
+def _check_stages(num_iterations: int, output: str, stage: int, stages: tuple[int, ...]) -> None:
+    if not all(type(at) is int and -num_iterations <= at < num_iterations for at in stages):
+        raise ValueError(f"Expected 'stages' among the backbone's {num_iterations}, counted from 0 (got {stages})")
+    if len({at % num_iterations for at in stages}) < len(stages):
         raise ValueError(f"Expected 'stages' to name each stage once (got {stages})")
     if stages and (output == "vector" or stage != -1):
         raise ValueError(
@@ -92,17 +92,17 @@ def _check_stages(num_stages: int, output: str, stage: int, stages: tuple[int, .
         )
 
 
-def _check(num_stages: int, arrangement: tuple[int, ...], output: str, stage: int) -> None:
+def _check(num_iterations: int, arrangement: tuple[int, ...], output: str, stage: int) -> None:
     if output not in ("map", "vector"):
         raise ValueError(f"Expected 'output' to be 'map' or 'vector' (got {output!r})")
-    if not -num_stages <= stage < num_stages:
-        raise ValueError(f"Expected 'stage' to be one of the backbone's {num_stages}, from 0 (got {stage})")
-    if output == "vector" and stage not in (-1, num_stages - 1):
+    if not -num_iterations <= stage < num_iterations:
+        raise ValueError(f"Expected 'stage' to be one of the backbone's {num_iterations}, from 0 (got {stage})")
+    if output == "vector" and stage not in (-1, num_iterations - 1):
         raise ValueError(f"Expected 'stage' to be the last one, -1, with output='vector' (got {stage})")
     check_arrangement(arrangement)
 
 
-def dyreg_processor(channels: int, num_stages: int = 3) -> RSTG:
+def dyreg_processor(channels: int, num_iterations: int = 3) -> RSTG:
     """The recurrent graph of DyReg-GNN's released models: messages from sums, no update MLP, norms, GRUs."""
     space = SpaceConv(
         channels,
@@ -113,4 +113,4 @@ def dyreg_processor(channels: int, num_stages: int = 3) -> RSTG:
         update_norm=FrameNorm(channels),
     )
     norm = FrameNorm(channels)
-    return RSTG(space, TemporalRNN(channels), TemporalRNN(channels), num_stages=num_stages, norm=norm)
+    return RSTG(space, TemporalRNN(channels), TemporalRNN(channels), num_iterations=num_iterations, norm=norm)

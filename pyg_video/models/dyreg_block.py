@@ -17,7 +17,7 @@ def dyreg_block(
     builder: str = "dyreg",
     node_channels: int | None = None,
     region_channels: int = 128,
-    num_stages: int = 3,
+    num_iterations: int = 3,
     anchors: str = "center",
     gain: float = 0.0,
     residual_scale: float = 0.0,
@@ -33,7 +33,7 @@ def dyreg_block(
             ``"box"`` of a detector.
         node_channels: channels of the graph, projected to and back; ``None`` for those of the map.
         region_channels: size of the vectors that decide the regions.
-        num_stages: iterations of time and space.
+        num_iterations: iterations of time and space.
         anchors: regions start at the ``"center"`` or on a ``"grid"``.
         gain: first value of the regions' gain, see :class:`~pyg_video.graph_builders.RegionGraph`.
         residual_scale: first value of the scale of the block's norm.
@@ -43,5 +43,5 @@ def dyreg_block(
         {"region_channels": region_channels, "anchors": anchors, "gain": gain} if builder in REGION_BUILDERS else {}
     )
     nodes = resolve_builder(builder, width, size=size, arrangement=(_ROWS, _ROWS), **options)
-    processor = nn.Sequential(KernelEmbedding(width, size), dyreg_processor(width, num_stages))
-    return GraphBlock(nodes, processor, channels=channels, node_channels=node_channels, residual_scale=residual_scale)
+    processor = nn.Sequential(KernelEmbedding(width, size), dyreg_processor(width, num_iterations))
+    return GraphBlock(channels, nodes, processor, node_channels=node_channels, residual_scale=residual_scale)

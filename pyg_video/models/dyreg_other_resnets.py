@@ -17,11 +17,11 @@ _PLACES_18 = {3: "layer2.0", 4: "layer3.0", 5: "layer4.0"}
 def dyreg_tsm_resnet18(
     num_classes: int = 174,
     *,
-    frame: int = 224,
+    frame_size: int = 224,
     stages: tuple[int, ...] = (3, 4, 5),
     builder: str = "dyreg",
     region_channels: int = 128,
-    num_stages: int = 3,
+    num_iterations: int = 3,
     anchors: str = "center",
     gain: float = 0.0,
     residual_scale: float = 0.0,
@@ -34,11 +34,11 @@ def dyreg_tsm_resnet18(
 
     Args:
         num_classes: number of classes.
-        frame: side of the frames trained on.
+        frame_size: side of the frames trained on.
         stages: the stages that get a block, by the paper's numbers.
         builder: how nodes are made, see :func:`~pyg_video.models.dyreg_block`.
         region_channels: size of the vectors that decide the regions.
-        num_stages: iterations of time and space.
+        num_iterations: iterations of time and space.
         anchors: regions start at the ``"center"`` or on a ``"grid"``.
         gain: first value of the regions' gain, see :class:`~pyg_video.graph_builders.RegionGraph`.
         residual_scale: first value of the scale of the blocks' norms, see :class:`~pyg_video.layers.GraphBlock`.
@@ -52,12 +52,12 @@ def dyreg_tsm_resnet18(
         dyreg_block,
         builder=builder,
         region_channels=region_channels,
-        num_stages=num_stages,
+        num_iterations=num_iterations,
         anchors=anchors,
         gain=gain,
         residual_scale=residual_scale,
     )
-    insert_graphs(backbone, stages, _PLACES_18, frame, block)
+    insert_graphs(backbone, stages, _PLACES_18, frame_size, block)
     return VideoClassifier(backbone, PoolHead(backbone.info[-1].channels, num_classes, dropout=dropout))
 
 
@@ -65,11 +65,11 @@ def dyreg_tsm_resnet18(
 def dyreg_i3d_resnet50(
     num_classes: int = 174,
     *,
-    frame: int = 224,
+    frame_size: int = 224,
     stages: tuple[int, ...] = (3, 4, 5),
     builder: str = "dyreg",
     region_channels: int = 128,
-    num_stages: int = 3,
+    num_iterations: int = 3,
     anchors: str = "center",
     gain: float = 0.0,
     residual_scale: float = 0.0,
@@ -80,11 +80,11 @@ def dyreg_i3d_resnet50(
 
     Args:
         num_classes: number of classes.
-        frame: side of the frames trained on.
+        frame_size: side of the frames trained on.
         stages: the stages that get a block, by the paper's numbers.
         builder: how nodes are made, see :func:`~pyg_video.models.dyreg_block`.
         region_channels: size of the vectors that decide the regions.
-        num_stages: iterations of time and space.
+        num_iterations: iterations of time and space.
         anchors: regions start at the ``"center"`` or on a ``"grid"``.
         gain: first value of the regions' gain, see :class:`~pyg_video.graph_builders.RegionGraph`.
         residual_scale: first value of the scale of the blocks' norms, see :class:`~pyg_video.layers.GraphBlock`.
@@ -96,10 +96,10 @@ def dyreg_i3d_resnet50(
         dyreg_block,
         builder=builder,
         region_channels=region_channels,
-        num_stages=num_stages,
+        num_iterations=num_iterations,
         anchors=anchors,
         gain=gain,
         residual_scale=residual_scale,
     )
-    insert_graphs(backbone, stages, PLACES, frame, block)
+    insert_graphs(backbone, stages, PLACES, frame_size, block)
     return VideoClassifier(backbone, PoolHead(backbone.info[-1].channels, num_classes, dropout=dropout))

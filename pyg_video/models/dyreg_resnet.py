@@ -19,11 +19,11 @@ _WIDEST_GRAPH = 256  # wider maps are projected to it, as released
 def dyreg_tsm_resnet50(
     num_classes: int = 174,
     *,
-    frame: int = 224,
+    frame_size: int = 224,
     stages: tuple[int, ...] = (3, 4, 5),
     builder: str = "dyreg",
     region_channels: int = 128,
-    num_stages: int = 3,
+    num_iterations: int = 3,
     anchors: str = "center",
     gain: float = 0.0,
     residual_scale: float = 0.0,
@@ -35,15 +35,15 @@ def dyreg_tsm_resnet50(
     """DyReg-GNN in a TSM-ResNet-50, as released for Something-Something (Duta et al., NeurIPS 2021).
 
     A block follows the 3 x 3 convolution of one bottleneck in each of some stages. Frames of another size than
-    ``frame`` will do as well (the paper's "full resolution").
+    ``frame_size`` will do as well (the paper's "full resolution").
 
     Args:
         num_classes: number of classes.
-        frame: side of the frames trained on.
+        frame_size: side of the frames trained on.
         stages: the stages that get a block, by the paper's numbers: ``(3, 4, 5)`` for r3-4-5, ``(4,)`` for r4.
         builder: how nodes are made, see :func:`~pyg_video.models.dyreg_block`.
         region_channels: size of the vectors that decide the regions.
-        num_stages: iterations of time and space.
+        num_iterations: iterations of time and space.
         anchors: regions start at the ``"center"`` or on a ``"grid"``.
         gain: first value of the regions' gain, see :class:`~pyg_video.graph_builders.RegionGraph`.
         residual_scale: first value of the scale of the blocks' norms, see :class:`~pyg_video.layers.GraphBlock`.
@@ -57,12 +57,12 @@ def dyreg_tsm_resnet50(
         dyreg_block,
         builder=builder,
         region_channels=region_channels,
-        num_stages=num_stages,
+        num_iterations=num_iterations,
         anchors=anchors,
         gain=gain,
         residual_scale=residual_scale,
     )
-    insert_graphs(backbone, stages, PLACES, frame, block)
+    insert_graphs(backbone, stages, PLACES, frame_size, block)
     return VideoClassifier(backbone, PoolHead(backbone.info[-1].channels, num_classes, dropout=dropout))
 
 
@@ -70,7 +70,7 @@ def insert_graphs(
     backbone: StagedBackbone,
     stages: Sequence[int],
     places: Mapping[int, str],
-    frame: int,
+    frame_size: int,
     block: Callable[..., nn.Module],
 ) -> None:
     """Put a block of DyReg-GNN behind the 3 x 3 convolution of one residual block in each of some stages.
@@ -79,7 +79,7 @@ def insert_graphs(
         backbone: a ResNet.
         stages: the stages that get a block, by the paper's numbers.
         places: the residual blocks, by stage.
-        frame: side of the frames trained on.
+        frame_size: side of the frames trained on.
         block: :func:`~pyg_video.models.dyreg_block` with its options.
     """
     if not stages or len(set(stages)) != len(stages) or not set(stages) <= set(places):
@@ -87,7 +87,7 @@ def insert_graphs(
     for stage in stages:
         channels = 32 * 2 ** (stage - 1)  # of the 3 x 3 convolution
         width = _WIDEST_GRAPH if channels > _WIDEST_GRAPH else None
-        side = -(-frame // 2**stage)
+        side = -(-frame_size // 2**stage)
         insert_block(backbone, f"{places[stage]}.conv2", block(channels, (side, side), node_channels=width))
 
 
@@ -95,11 +95,11 @@ def insert_graphs(
 def dyreg_gnn_multi_sync_mnist(
     num_classes: int = 56,
     *,
-    frame: int = 128,
+    frame_size: int = 128,
     builder: str = "dyreg",
     node_channels: int = 32,
     region_channels: int = 32,
-    num_stages: int = 3,
+    num_iterations: int = 3,
     anchors: str = "center",
     gain: float = 0.0,
     readout: str = "mean",
@@ -109,11 +109,11 @@ def dyreg_gnn_multi_sync_mnist(
 
     Args:
         num_classes: number of classes.
-        frame: side of the frames.
+        frame_size: side of the frames.
         builder: how nodes are made, see :func:`~pyg_video.models.dyreg_block`.
         node_channels: channels of the graph.
         region_channels: size of the vectors that decide the regions.
-        num_stages: iterations of time and space.
+        num_iterations: iterations of time and space.
         anchors: regions start at the ``"center"`` or on a ``"grid"``.
         gain: first value of the regions' gain, see :class:`~pyg_video.graph_builders.RegionGraph`.
         readout: features of the ``"last"`` frame, or their ``"mean"`` over frames.
@@ -123,11 +123,11 @@ def dyreg_gnn_multi_sync_mnist(
     name, channels, stride, _ = backbone.info[2]
     block = dyreg_block(
         channels,
-        (-(-frame // stride),) * 2,
+        (-(-frame_size // stride),) * 2,
         builder=builder,
         node_channels=node_channels,
         region_channels=region_channels,
-        num_stages=num_stages,
+        num_iterations=num_iterations,
         anchors=anchors,
         gain=gain,
         residual_scale=residual_scale,

@@ -14,11 +14,11 @@ def graph_on_features(
     num_classes: int = 46,
     *,
     in_channels: int = 768,
-    frame: int = 7,
+    frame_size: int = 7,
     builder: str = "dyreg",
     node_channels: int = 256,
     region_channels: int = 128,
-    num_stages: int = 3,
+    num_iterations: int = 3,
     anchors: str = "center",
     gain: float = 0.0,
     readout: str = "mean",
@@ -29,11 +29,11 @@ def graph_on_features(
     Args:
         num_classes: number of classes.
         in_channels: channels of the features.
-        frame: side of the feature maps, at least 3 where regions are predicted.
+        frame_size: side of the feature maps, at least 3 where regions are predicted.
         builder: how nodes are made, see :func:`~pyg_video.models.dyreg_block`.
         node_channels: channels of the graph.
         region_channels: size of the vectors that decide the regions.
-        num_stages: iterations of time and space.
+        num_iterations: iterations of time and space.
         anchors: regions start at the ``"center"`` or on a ``"grid"``.
         gain: first value of the regions' gain, see :class:`~pyg_video.graph_builders.RegionGraph`.
         readout: features of the ``"last"`` frame, or their ``"mean"`` over frames.
@@ -42,11 +42,11 @@ def graph_on_features(
     features = StagedBackbone(in_channels, {"features": nn.Identity()}, [Stage("features", in_channels, 1)])
     block = dyreg_block(
         in_channels,
-        (frame, frame),
+        (frame_size, frame_size),
         builder=builder,
         node_channels=node_channels,
         region_channels=region_channels,
-        num_stages=num_stages,
+        num_iterations=num_iterations,
         anchors=anchors,
         gain=gain,
         residual_scale=residual_scale,

@@ -64,10 +64,10 @@ class GraphHead(nn.Module):
     """Builder, processor, readout and a linear layer: the graph's nodes decide the class (RSTG-to-vec).
 
     Args:
-        builder: feature map to graph.
-        processor: graph to graph.
         channels: node channels.
         num_classes: number of classes.
+        builder: feature map to graph.
+        processor: graph to graph.
         readout: graph to vector.
 
     Shapes:
@@ -79,11 +79,11 @@ class GraphHead(nn.Module):
 
     def __init__(
         self,
+        channels: int,
+        num_classes: int,
         builder: nn.Module,
         processor: nn.Module,
         *,
-        channels: int,
-        num_classes: int,
         readout: nn.Module | None = None,
     ) -> None:
         super().__init__()
@@ -120,10 +120,10 @@ class SumHead(nn.Module):
     of :class:`PoolHead`.
 
     Args:
-        builder: feature map to graph.
-        processor: graph to graph; its nodes have the channels of the map.
         channels: channels of the feature map.
         num_classes: number of classes.
+        builder: feature map to graph.
+        processor: graph to graph; its nodes have the channels of the map.
         readout: graph to vector; the mean over frames of the sum over nodes by default.
         dropout: share of the vector that the linear layer does not see in training.
         residual_scale: first value of the norm's scale.
@@ -138,17 +138,17 @@ class SumHead(nn.Module):
         >>> from pyg_video.graph_builders import GridGraph
         >>> from pyg_video.layers import RSTG, SpaceConv, TemporalRNN
         >>> rstg = RSTG(SpaceConv(16), TemporalRNN(16), TemporalRNN(16))
-        >>> SumHead(GridGraph(16), rstg, channels=16, num_classes=10)(torch.randn(2, 4, 16, 7, 7)).shape
+        >>> SumHead(16, 10, GridGraph(16), rstg)(torch.randn(2, 4, 16, 7, 7)).shape
         torch.Size([2, 10])
     """
 
     def __init__(
         self,
+        channels: int,
+        num_classes: int,
         builder: nn.Module,
         processor: nn.Module,
         *,
-        channels: int,
-        num_classes: int,
         readout: nn.Module | None = None,
         dropout: float = 0.0,
         residual_scale: float = 0.0,

@@ -16,13 +16,13 @@ from .registry import register_model
 def graph_sync_mnist(
     num_classes: int = 46,
     *,
-    frame: int = 64,
+    frame_size: int = 64,
     channels: tuple[int, ...] = (16, 32, 32),
     strides: tuple[int, ...] = (2, 2, 1),
     builder: str = "dyreg",
     connect: str = "default",
     output: str = "vector",
-    num_stages: int = 3,
+    num_iterations: int = 3,
     arrangement: tuple[int, ...] = (3, 3),
     region_channels: int = 128,
     anchors: str = "grid",
@@ -34,14 +34,14 @@ def graph_sync_mnist(
 
     Args:
         num_classes: number of classes.
-        frame: side of the frames.
+        frame_size: side of the frames.
         channels: channels of each stage of the backbone; nodes have those of the last.
         strides: stride of each stage of the backbone.
         builder: how nodes are made, see :func:`~pyg_video.graph_builders.resolve_builder`. ``"box"`` takes the boxes of
             the data.
         connect: ``"default"``, the builder's own edges, or ``"complete"``, ``"overlap"``, ``"knn"``, ``"attention"``.
         output: ``"vector"``: the nodes decide the class; ``"map"``: they go back onto the last feature map.
-        num_stages: iterations of time and space.
+        num_iterations: iterations of time and space.
         arrangement: rows and columns of regions, or their product nodes.
         region_channels: size of the vectors that decide the regions of DyReg-GNN.
         anchors: these start at the ``"center"`` or on a ``"grid"``.
@@ -52,16 +52,16 @@ def graph_sync_mnist(
     check_option("output", output, ("vector", "map"))
     check_option("connect", connect, ("default", *CONNECT))
     rows_and_columns = check_arrangement(arrangement)
-    backbone = digit_backbone(frame, channels, strides)
+    backbone = digit_backbone(frame_size, channels, strides)
     last = backbone.info[-1]
-    C, size = last.channels, (-(-frame // last.stride),) * 2
+    C, size = last.channels, (-(-frame_size // last.stride),) * 2
     options: dict[str, Option] = {} if connect == "default" else {"connect": connect}
     if builder in REGION_BUILDERS:
         options |= {"region_channels": region_channels, "anchors": anchors, "gain": gain}
     nodes = resolve_builder(builder, C, size=size, arrangement=rows_and_columns, **options)
-    processor = nn.Sequential(KernelEmbedding(C, size), dyreg_processor(C, num_stages))
+    processor = nn.Sequential(KernelEmbedding(C, size), dyreg_processor(C, num_iterations))
     if output == "vector":
-        head = GraphHead(nodes, processor, channels=C, num_classes=num_classes, readout=ToVector(readout))
+        head = GraphHead(C, num_classes, nodes, processor, readout=ToVector(readout))
         return VideoClassifier(backbone, head)
-    block = GraphBlock(nodes, processor, channels=C, residual_scale=residual_scale)
+    block = GraphBlock(C, nodes, processor, residual_scale=residual_scale)
     return VideoClassifier(backbone, PoolHead(C, num_classes, readout=readout), blocks={last.name: block})

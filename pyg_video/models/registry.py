@@ -52,7 +52,7 @@ def model_options(name: str) -> dict[str, Option]:
 
     Example:
         >>> model_options("cnn_sync_mnist")
-        {'num_classes': 46, 'frame': 64, 'channels': (16, 32, 32), 'strides': (2, 2, 1), 'readout': 'mean'}
+        {'num_classes': 46, 'frame_size': 64, 'channels': (16, 32, 32), 'strides': (2, 2, 1), 'readout': 'mean'}
     """
     if name not in _ENTRIES:
         raise ValueError(
@@ -75,13 +75,13 @@ def create_model(name: str, **options: Option) -> VideoClassifier:
 
     Example:
         >>> import torch
-        >>> model = create_model("dyreg_gnn_sync_mnist", num_classes=10, frame=40)
+        >>> model = create_model("dyreg_gnn_sync_mnist", num_classes=10, frame_size=40)
         >>> model(torch.rand(2, 8, 1, 40, 40)).shape
         torch.Size([2, 10])
     """
     defaults = model_options(name)
     given = {key: _checked(name, key, value, defaults) for key, value in options.items()}
-    for key in ("num_classes", "frame", "region_channels"):
+    for key in ("num_classes", "frame_size", "region_channels"):
         if key in given and given[key] < 1:  # type: ignore[operator] # whole numbers, as their defaults
             raise ValueError(f"Expected '{key}' of {name} of at least 1 (got {given[key]})")
     recipe = ModelRecipe(name, defaults | given)

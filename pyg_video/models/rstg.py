@@ -9,11 +9,11 @@ from ..backbones import PlainCNN, VideoBackbone
 from ..graph_builders import GridGraph
 from ..layers import (
     RSTG,
+    ApplyToNodes,
     BatchNorm,
     FrameNorm,
     GaussianPosition,
     HomogeneousGraph,
-    OnNodes,
     SpaceConv,
     TemporalRNN,
     ToVector,
@@ -31,12 +31,12 @@ _SEES_THE_PAST = ("time_only", "one_temp", "all_temp", "positional_all_temp")  #
 def rstg_sync_mnist(
     num_classes: int = 46,
     *,
-    frame: int = 64,
+    frame_size: int = 64,
     channels: tuple[int, ...] = (16, 32, 32),
     strides: tuple[int, ...] = (2, 2, 1),
     scales: tuple[int, ...] = (3, 2, 1),
     variant: str = "all_temp",
-    num_stages: int = 3,
+    num_iterations: int = 3,
     cell: str = "lstm",
     attention: str = "dot",
     positional: bool = False,
@@ -48,7 +48,7 @@ def rstg_sync_mnist(
 
     Args:
         num_classes: number of classes.
-        frame: side of the frames.
+        frame_size: side of the frames.
         channels: channels of each stage of the backbone; nodes have those of the last.
         strides: stride of each stage of the backbone.
         scales: rows (and columns) of each grid of nodes.
@@ -56,7 +56,7 @@ def rstg_sync_mnist(
             ``"positional_all_temp"``, in which the messages also see where the nodes are; ``"one_temp"``, the time
             stage at the end alone; ``"space_only"``, no time stage; ``"time_only"``, no space stage;
             ``"homogeneous"``, space and time in one graph, see :class:`~pyg_video.layers.HomogeneousGraph`.
-        num_stages: space stages, each after its time stage if the variant has it; ``"time_only"`` has none.
+        num_iterations: space stages, each after its time stage if the variant has it; ``"time_only"`` has none.
         cell: ``"lstm"`` as published, or ``"gru"``, which learns faster from few clips.
         attention: ``"dot"``, ``"multi_head"``, ``"additive"`` or ``"mean"``.
         positional: let the messages see where the nodes are, in any variant that has messages.
@@ -70,7 +70,9 @@ def rstg_sync_mnist(
     check_option("norm", norm, ("none", "batch", "frame"))
     check_option("backbone", backbone, ("strided", "pooled"))
     strided = backbone == "strided"
-    net: VideoBackbone = digit_backbone(frame, channels, strides) if strided else _pooled_backbone(frame, channels)
+    net: VideoBackbone = (
+        digit_backbone(frame_size, channels, strides) if strided else _pooled_backbone(frame_size, channels)
+    )
     C = channels[-1]
     positional = positional or variant == "positional_all_temp"
     if positional and variant == "time_only":
@@ -90,36 +92,38 @@ def rstg_sync_mnist(
 
     before: list[nn.Module] = [GaussianPosition(_POSITION_SIZE)] if positional else []
     if norm != "none":
-        before.append(OnNodes(BatchNorm(C) if norm == "batch" else FrameNorm(C)))
-    graph = _processor(variant, space, time, num_stages)
+        before.append(ApplyToNodes(BatchNorm(C) if norm == "batch" else FrameNorm(C)))
+    graph = _processor(variant, space, time, num_iterations)
     processor = nn.Sequential(*before, graph) if before else graph
     if readout == "auto":
         readout = "last" if variant in _SEES_THE_PAST else "mean"
-    head = GraphHead(GridGraph(C, scales), processor, channels=C, num_classes=num_classes, readout=ToVector(readout))
+    head = GraphHead(C, num_classes, GridGraph(C, scales), processor, readout=ToVector(readout))
     return VideoClassifier(net, head)
 
 
-def _pooled_backbone(frame: int, channels: tuple[int, ...]) -> PlainCNN:
-    side = frame
+def _pooled_backbone(frame_size: int, channels: tuple[int, ...]) -> PlainCNN:
+    side = frame_size
     for _ in channels:
         side = (side - 2) // 2
     if side < 1:
-        raise ValueError(f"Expected a 'frame' that {len(channels)} pooled stages leave something of (got {frame})")
+        raise ValueError(
+            f"Expected a 'frame_size' that {len(channels)} pooled stages leave something of (got {frame_size})"
+        )
     return PlainCNN(1, channels)
 
 
 def _processor(
-    variant: str, space: Callable[[], nn.Module], time: Callable[[], nn.Module], num_stages: int
+    variant: str, space: Callable[[], nn.Module], time: Callable[[], nn.Module], num_iterations: int
 ) -> nn.Module:
     """The paper's table: which parts each row keeps."""
     off = nn.Identity
     rows: dict[str, Callable[[], nn.Module]] = {
-        "space_only": lambda: RSTG(space(), off(), off(), num_stages=num_stages),
-        "time_only": lambda: RSTG(off(), off(), time(), num_stages=0),
-        "homogeneous": lambda: HomogeneousGraph(space(), num_stages=num_stages),
-        "one_temp": lambda: RSTG(space(), off(), time(), num_stages=num_stages),
-        "all_temp": lambda: RSTG(space(), time(), time(), num_stages=num_stages),
-        "positional_all_temp": lambda: RSTG(space(), time(), time(), num_stages=num_stages),
+        "space_only": lambda: RSTG(space(), off(), off(), num_iterations=num_iterations),
+        "time_only": lambda: RSTG(off(), off(), time(), num_iterations=0),
+        "homogeneous": lambda: HomogeneousGraph(space(), num_iterations=num_iterations),
+        "one_temp": lambda: RSTG(space(), off(), time(), num_iterations=num_iterations),
+        "all_temp": lambda: RSTG(space(), time(), time(), num_iterations=num_iterations),
+        "positional_all_temp": lambda: RSTG(space(), time(), time(), num_iterations=num_iterations),
     }
     check_option("variant", variant, tuple(rows))
     return rows[variant]()

@@ -5,7 +5,7 @@ from torch import nn
 from .._checks import check_option
 from ..backbones import StagedBackbone, c2d_resnet, i3d_resnet, insert_block
 from ..graph_builders import GridGraph
-from ..layers import RSTG, ClipNorm, FrameNorm, GraphBlock, OnNodes, SpaceConv, TemporalRNN, ToVector
+from ..layers import RSTG, ApplyToNodes, ClipNorm, FrameNorm, GraphBlock, SpaceConv, TemporalRNN, ToVector
 from .classifier import VideoClassifier
 from .heads import GraphHead, PoolHead, SumHead
 from .registry import register_model
@@ -22,7 +22,7 @@ def rstg_resnet50(
     vector: str = "none",
     scales: tuple[int, ...] = (3, 2, 1),
     node_channels: int = 512,
-    num_stages: int = 3,
+    num_iterations: int = 3,
     attention: str = "dot",
     scalewise: bool = True,
     last_stride: int = 1,
@@ -44,7 +44,7 @@ def rstg_resnet50(
             or ``"none"``.
         scales: rows (and columns) of each grid of nodes.
         node_channels: channels of the graph.
-        num_stages: iterations of time and space.
+        num_iterations: iterations of time and space.
         attention: ``"dot"``, ``"multi_head"``, ``"additive"`` or ``"mean"``.
         scalewise: update nodes with weights of their own for every scale.
         last_stride: stride of the last stage; 1 in the released code, which keeps its map as large as the one before.
@@ -64,27 +64,27 @@ def rstg_resnet50(
     def graph(channels: int) -> tuple[GridGraph, nn.Sequential]:
         builder = GridGraph(channels, scales)
         groups = builder.nodes_per_scale if scalewise else None
-        return builder, _processor(channels, node_channels, num_stages, attention, groups)
+        return builder, _processor(channels, node_channels, num_iterations, attention, groups)
 
     for stage in stages:
         C = 64 * 2**stage
         norm = nn.GroupNorm(1, C)  # over whole clips [code]
-        block = GraphBlock(*graph(C), channels=C, residual_scale=residual_scale, norm=norm)
+        block = GraphBlock(C, *graph(C), residual_scale=residual_scale, norm=norm)
         insert_block(net, RES_PLACES[stage], block)
     C = net.info[-1].channels
     head: nn.Module
     if vector == "none":
         head = PoolHead(C, num_classes, dropout=dropout)
     elif vector == "plus":
-        head = SumHead(*graph(C), channels=C, num_classes=num_classes, dropout=dropout, residual_scale=residual_scale)
+        head = SumHead(C, num_classes, *graph(C), dropout=dropout, residual_scale=residual_scale)
     else:
         readout = nn.Sequential(ToVector("mean"), nn.Dropout(dropout))
-        head = GraphHead(*graph(C), channels=C, num_classes=num_classes, readout=readout)
+        head = GraphHead(C, num_classes, *graph(C), readout=readout)
     return VideoClassifier(net, head)
 
 
 def _processor(
-    channels: int, width: int, num_stages: int, attention: str, groups: tuple[int, ...] | None
+    channels: int, width: int, num_iterations: int, attention: str, groups: tuple[int, ...] | None
 ) -> nn.Sequential:
     """The released graph: layer norms of nodes, messages and updates, between projections of the nodes."""
     space = SpaceConv(
@@ -95,8 +95,8 @@ def _processor(
         update_norm=FrameNorm(width),
     )
     time, final_time = TemporalRNN(width, cell="lstm"), TemporalRNN(width, cell="lstm")
-    rstg = RSTG(space, time, final_time, num_stages=num_stages, norm=ClipNorm(width))
-    return nn.Sequential(OnNodes(nn.Linear(channels, width)), rstg, OnNodes(nn.Linear(width, channels)))
+    rstg = RSTG(space, time, final_time, num_iterations=num_iterations, norm=ClipNorm(width))
+    return nn.Sequential(ApplyToNodes(nn.Linear(channels, width)), rstg, ApplyToNodes(nn.Linear(width, channels)))
 
 
 def _keep_size(backbone: StagedBackbone) -> None:

@@ -80,7 +80,7 @@ class ExportBest(Callback):
         if trainer.is_global_zero and saved_by and saved_by[0].best_model_path:
             best = saved_by[0]
             data: object = getattr(trainer, "datamodule", None)
-            clips = data.train_size if isinstance(data, VideoData) else None
+            clips = data.num_train if isinstance(data, VideoData) else None
             export(
                 Path(best.best_model_path),
                 metric=str(best.monitor),

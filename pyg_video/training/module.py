@@ -51,7 +51,8 @@ class VideoClassification(LightningModule):
     Args:
         model: name of the model, see :func:`~pyg_video.models.list_models`.
         num_classes: number of classes. The command line sets it from the data.
-        frame_size: side of the frames, for models with an option ``frame``. The command line sets it from the data.
+        frame_size: side of the frames, for models with an option ``frame_size``. The command line sets it from
+            the data.
         label_names: the classes in words. The command line sets them from the data.
         model_options: further options of the model, see :func:`~pyg_video.models.model_options`.
         lr: highest learning rate.
@@ -195,8 +196,8 @@ def lr_factor(step: int, warmup_steps: int, num_steps: float, drops: Sequence[fl
 def _merged(model: str, num_classes: int, frame_size: int | None, options: Mapping[str, Option]) -> dict[str, Option]:
     """The model's options, with those that follow from the data."""
     from_data: dict[str, Option] = {"num_classes": num_classes}
-    if frame_size is not None and "frame" in model_options(model):
-        from_data["frame"] = frame_size
+    if frame_size is not None and "frame_size" in model_options(model):
+        from_data["frame_size"] = frame_size
     for name, value in from_data.items():
         if options.get(name, value) != value:
             raise ValueError(

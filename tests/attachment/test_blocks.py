@@ -8,7 +8,7 @@ import torchvision.models as tv
 from torch import nn
 from torchvision.models.video import mvit
 
-from pyg_video.attachment import Layout, insert_blocks, remove_blocks
+from pyg_video.attachment import Layout, attach_blocks, detach_blocks
 from pyg_video.backbones import tsm_resnet
 from pyg_video.graph_builders import GridGraph
 from pyg_video.inspection import find_graphs, model_cost
@@ -68,8 +68,8 @@ def family(name):
 
 
 def block(channels, size=None, residual_scale=0.0):
-    rstg = RSTG(SpaceConv(8), TemporalRNN(8), TemporalRNN(8), num_stages=1)
-    return GraphBlock(GridGraph(8, (1,)), rstg, channels=channels, node_channels=8, residual_scale=residual_scale)
+    rstg = RSTG(SpaceConv(8), TemporalRNN(8), TemporalRNN(8), num_iterations=1)
+    return GraphBlock(channels, GridGraph(8, (1,)), rstg, node_channels=8, residual_scale=residual_scale)
 
 
 def hooks(model):
@@ -103,7 +103,7 @@ def test_every_family_takes_a_block_and_is_itself_again_without(name):
     model, x, path, channels, size = family(name)
     before, state = model(x), {key: value.clone() for key, value in model.state_dict().items()}
     features = given_at(path, model, x)
-    inserted = insert_blocks(model, {path: block}, num_frames=2 if x.dim() == 4 else None, input=x)
+    inserted = attach_blocks(model, {path: block}, num_frames=2 if x.dim() == 4 else None, input=x)
     place = inserted.places[path]
     assert (place.channels, place.size) == (channels, size)
     assert torch.equal(model(x), before)
@@ -132,7 +132,7 @@ def test_every_family_takes_a_block_and_is_itself_again_without(name):
 )
 def test_folded_frames_reach_the_block_as_clips(name, mark):
     model, x, path, *_ = family(name)
-    insert_blocks(model, {path: Marked()}, num_frames=2, input=x)
+    attach_blocks(model, {path: Marked()}, num_frames=2, input=x)
     assert mark(given_at(path, model, x)) == 1121  # of clip 1: frame 1, row 2, column 1
 
 
@@ -146,21 +146,21 @@ def test_folded_frames_reach_the_block_as_clips(name, mark):
 )
 def test_volumes_reach_the_block_as_clips(name, mark):
     model, x, path, *_ = family(name)
-    insert_blocks(model, {path: Marked()}, input=x)
+    attach_blocks(model, {path: Marked()}, input=x)
     assert mark(given_at(path, model, x)) == 123  # frame 1, row 2, column 3
 
 
 def test_a_class_token_goes_past_the_block():
     model, x, path, *_ = family("small vit")
     before = given_at(path, model, x)
-    insert_blocks(model, {path: Marked()}, num_frames=2, input=x)
+    attach_blocks(model, {path: Marked()}, num_frames=2, input=x)
     assert torch.equal(given_at(path, model, x)[:, 0], before[:, 0])
 
 
 def test_a_model_of_ours_takes_blocks_too():
     net, x = tsm_resnet(18, num_stages=2).eval(), torch.randn(2, 3, 3, 32, 32)
     before = net(x)
-    inserted = insert_blocks(net, {"stages.layer1.0.conv1": block, "stages.layer2": block}, input=x)
+    inserted = attach_blocks(net, {"stages.layer1.0.conv1": block, "stages.layer2": block}, input=x)
     assert [place.layout.axes for place in inserted.places.values()] == ["FCHW", "BTCHW"]
     assert torch.equal(net(x), before)
     assert sorted(find_graphs(net, x)) == [
@@ -171,7 +171,7 @@ def test_a_model_of_ours_takes_blocks_too():
 def test_the_input_is_guessed_and_leaves_the_model_alone():
     model = tv.resnet18()
     before = copy.deepcopy(model.state_dict())
-    inserted = insert_blocks(model, {"layer4": dyreg_block}, num_frames=1)
+    inserted = attach_blocks(model, {"layer4": dyreg_block}, num_frames=1)
     assert (inserted.places["layer4"].channels, inserted.places["layer4"].size) == (512, (7, 7))
     assert all(part.training for part in model.modules())
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items() if key in before)
@@ -179,13 +179,13 @@ def test_the_input_is_guessed_and_leaves_the_model_alone():
 
 def test_a_copy_has_blocks_of_its_own_which_can_be_removed():
     model, x = small(), torch.randn(2, 3, 4, 4)
-    insert_blocks(model, {"0": block}, num_frames=2, input=x)
+    attach_blocks(model, {"0": block}, num_frames=2, input=x)
     twin = copy.deepcopy(model)
     before = model(x)
     nn.init.ones_(twin.graph_blocks.get_submodule("0").block.norm.weight)
     assert torch.equal(model(x), before)
     assert not torch.allclose(twin(x), before)
-    remove_blocks(twin)
+    detach_blocks(twin)
     assert (hooks(twin), hooks(model)) == (0, 1)
     assert torch.equal(twin(x), before)
 
@@ -193,7 +193,7 @@ def test_a_copy_has_blocks_of_its_own_which_can_be_removed():
 def test_weights_of_blocks_are_saved_and_loaded():
     x, (one, other) = torch.randn(2, 3, 4, 4), (small(), small())
     for model in (one, other):
-        insert_blocks(model, {"0": block(6, residual_scale=1.0)}, num_frames=2, input=x)
+        attach_blocks(model, {"0": block(6, residual_scale=1.0)}, num_frames=2, input=x)
     assert not torch.allclose(one(x), other(x))
     file = io.BytesIO()
     torch.save(one.state_dict(), file)
@@ -204,37 +204,37 @@ def test_weights_of_blocks_are_saved_and_loaded():
 
 def test_a_whole_model_with_blocks_is_saved_and_loaded():
     model, x, file = small(), torch.randn(2, 3, 4, 4), io.BytesIO()
-    insert_blocks(model, {"0": block(6, residual_scale=1.0)}, num_frames=2, input=x)
+    attach_blocks(model, {"0": block(6, residual_scale=1.0)}, num_frames=2, input=x)
     torch.save(model, file)
     file.seek(0)
     twin = torch.load(file, weights_only=False)
     assert torch.equal(twin(x), model(x))
-    remove_blocks(twin)
+    detach_blocks(twin)
     assert (hooks(twin), hooks(model)) == (0, 1)
 
 
 def test_blocks_are_gone_after_a_with_statement():
     model, x = small(), torch.randn(2, 3, 4, 4)
     before = model(x)
-    with insert_blocks(model, {"0": block(6, residual_scale=1.0)}, num_frames=2, input=x) as inserted:
+    with attach_blocks(model, {"0": block(6, residual_scale=1.0)}, num_frames=2, input=x) as inserted:
         assert not torch.allclose(model(x), before)
         assert (list(inserted), len(inserted)) == (["0"], 1)
     assert torch.equal(model(x), before)
     inserted.remove()  # once more does nothing
-    with pytest.raises(ValueError, match="Expected 'model' with blocks of insert_blocks .got Sequential without"):
-        remove_blocks(model)
+    with pytest.raises(ValueError, match="Expected 'model' with blocks of attach_blocks .got Sequential without"):
+        detach_blocks(model)
 
 
 def test_clips_may_have_another_length_later():
     model, x = small(), torch.randn(6, 3, 4, 4)
-    model_of_three = insert_blocks(model, {"0": Marked()}, num_frames=2, input=x)
+    model_of_three = attach_blocks(model, {"0": Marked()}, num_frames=2, input=x)
     model_of_three.places["0"].num_frames = 3
     assert given_at("0", model, x)[5, 0, 0, 0] == 1200
 
 
 def test_a_block_computes_in_the_type_of_the_model():
     model, x = small().bfloat16(), torch.randn(2, 3, 4, 4, dtype=torch.bfloat16)
-    insert_blocks(model, {"0": block}, num_frames=2, input=x)
+    attach_blocks(model, {"0": block}, num_frames=2, input=x)
     assert {value.dtype for value in model.graph_blocks.parameters()} == {torch.bfloat16}
     assert model(x).dtype == torch.bfloat16
 
@@ -249,7 +249,7 @@ class InFloat32(nn.Module):
 @pytest.mark.parametrize("make", [block, lambda channels, size: InFloat32()])
 def test_autocast_changes_no_type(make):
     model, x = small(nn.Conv2d(6, 4, 1)), torch.randn(2, 3, 4, 4)
-    insert_blocks(model, {"0": make}, num_frames=2, input=x)
+    attach_blocks(model, {"0": make}, num_frames=2, input=x)
     with torch.autocast("cpu", torch.bfloat16):
         assert given_at("0", model, x).dtype == torch.bfloat16
 
@@ -257,13 +257,13 @@ def test_autocast_changes_no_type(make):
 def test_the_cost_of_a_block_is_seen():
     model = tsm_resnet(18, num_stages=1)
     assert model_cost(model, (2, 3, 16, 16), runs=0).multiply_adds.graph == 0
-    insert_blocks(model, {"stages.layer1": block}, input=torch.zeros(1, 2, 3, 16, 16))
+    attach_blocks(model, {"stages.layer1": block}, input=torch.zeros(1, 2, 3, 16, 16))
     assert model_cost(model, (2, 3, 16, 16), runs=0).multiply_adds.graph > 0
 
 
 def test_a_model_with_blocks_compiles_as_one_graph():
     model, x = small(), torch.randn(4, 3, 4, 4)
-    insert_blocks(model, {"0": Marked(), "1": nn.Identity()}, num_frames=2, input=x)
+    attach_blocks(model, {"0": Marked(), "1": nn.Identity()}, num_frames=2, input=x)
     compiled = torch.compile(model, fullgraph=True, backend="eager")
     assert torch.equal(compiled(x), model(x))
 
@@ -290,52 +290,52 @@ def test_a_model_with_blocks_compiles_as_one_graph():
 def test_what_cannot_be_is_refused_and_the_model_stays_as_it_was(path, given, options, message):
     model = tv.resnet18()
     with pytest.raises(ValueError, match=message):
-        insert_blocks(model, {path: given}, **{"num_frames": 2, "input": torch.zeros(4, 3, 32, 32), **options})
+        attach_blocks(model, {path: given}, **{"num_frames": 2, "input": torch.zeros(4, 3, 32, 32), **options})
     assert hooks(model) == 0
     assert not hasattr(model, "graph_blocks")
 
 
 def test_a_second_insertion_is_refused():
     model, x = small(), torch.randn(2, 3, 4, 4)
-    insert_blocks(model, {"0": block}, num_frames=2, input=x)
+    attach_blocks(model, {"0": block}, num_frames=2, input=x)
     with pytest.raises(ValueError, match="Expected 'model' without an attribute graph_blocks"):
-        insert_blocks(model, {"1": block}, num_frames=2, input=x)
+        attach_blocks(model, {"1": block}, num_frames=2, input=x)
 
 
 def test_a_factory_that_makes_no_module_is_refused():
     with pytest.raises(TypeError, match="Expected a module, or a function that makes one, at '0'"):
-        insert_blocks(small(), {"0": lambda channels, size: None}, num_frames=2, input=torch.zeros(2, 3, 4, 4))
+        attach_blocks(small(), {"0": lambda channels, size: None}, num_frames=2, input=torch.zeros(2, 3, 4, 4))
 
 
 def test_an_input_that_cannot_be_guessed_is_asked_for():
     with pytest.raises(ValueError, match="Expected an 'input' for Sequential, whose channels cannot be told"):
-        insert_blocks(nn.Sequential(nn.Linear(2, 2)), {"0": block}, num_frames=1)
+        attach_blocks(nn.Sequential(nn.Linear(2, 2)), {"0": block}, num_frames=1)
     with pytest.raises(ValueError, match="Expected an 'input' that the model takes .got none, and a guess of shape"):
-        insert_blocks(small(nn.Flatten(), nn.Linear(6, 2)), {"0": block}, num_frames=1)
+        attach_blocks(small(nn.Flatten(), nn.Linear(6, 2)), {"0": block}, num_frames=1)
 
 
 def test_frames_that_are_no_whole_clips_are_refused():
     model = small()
-    insert_blocks(model, {"0": block}, num_frames=2, input=torch.zeros(2, 3, 4, 4))
+    attach_blocks(model, {"0": block}, num_frames=2, input=torch.zeros(2, 3, 4, 4))
     with pytest.raises(ValueError, match="Expected a batch of whole clips, a multiple of 'num_frames' = 2 .*got 3"):
         model(torch.zeros(3, 3, 4, 4))
 
 
 def test_a_replica_of_data_parallel_is_refused():
     model = small(nn.ReLU())
-    insert_blocks(model, {"2": block}, num_frames=2, input=torch.zeros(2, 3, 4, 4))
+    attach_blocks(model, {"2": block}, num_frames=2, input=torch.zeros(2, 3, 4, 4))
     with pytest.raises(RuntimeError, match="use DistributedDataParallel"):
         model[2]._replicate_for_data_parallel()(torch.zeros(2, 6, 4, 4))
 
 
 def test_a_map_too_small_for_a_block_is_told_of_with_its_path():
     with pytest.raises(ValueError, match="At 'layer4': Expected a map of at least 3 x 3 pixels"):
-        insert_blocks(tv.resnet18(), {"layer4": dyreg_block}, num_frames=2, input=torch.zeros(2, 3, 32, 32))
+        attach_blocks(tv.resnet18(), {"layer4": dyreg_block}, num_frames=2, input=torch.zeros(2, 3, 32, 32))
 
 
 def test_features_that_can_be_read_in_two_ways_need_a_word():
     model, x = small(nn.Sequential(nn.Conv2d(6, 4, 1), nn.Identity())), torch.zeros(2, 3, 4, 4)
     with pytest.raises(ValueError, match="which may be FCHW or FHWC.; give the place in 'layouts'"):
-        insert_blocks(model, {"2": block}, num_frames=2, input=x)
-    inserted = insert_blocks(model, {"2": block}, num_frames=2, input=x, layouts={"2": Layout("FHWC")})
+        attach_blocks(model, {"2": block}, num_frames=2, input=x)
+    inserted = attach_blocks(model, {"2": block}, num_frames=2, input=x, layouts={"2": Layout("FHWC")})
     assert inserted.places["2"].size == (4, 4)

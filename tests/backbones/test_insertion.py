@@ -10,8 +10,8 @@ from pyg_video.models import PoolHead, VideoClassifier
 
 
 def block(channels, residual_scale=1.0):
-    rstg = RSTG(SpaceConv(channels), TemporalRNN(channels), TemporalRNN(channels), num_stages=1)
-    return GraphBlock(GridGraph(channels, (1,)), rstg, channels=channels, residual_scale=residual_scale)
+    rstg = RSTG(SpaceConv(channels), TemporalRNN(channels), TemporalRNN(channels), num_iterations=1)
+    return GraphBlock(channels, GridGraph(channels, (1,)), rstg, residual_scale=residual_scale)
 
 
 class Seen(nn.Module):
@@ -101,8 +101,8 @@ def test_a_block_inside_is_told_the_lengths_of_clips(path):
     """A graph that looks at whole clips, in a backbone that does not: padding must not be seen."""
     net, channels = tsm_resnet(18, num_stages=2, online=True), 64 if path == "stem" else 128
     clips = RegionGraph(channels, size=(4, 4), adapt="clip", gain=0.3)
-    rstg = RSTG(SpaceConv(channels), TemporalRNN(channels), TemporalRNN(channels), num_stages=1)
-    insert_block(net, path, GraphBlock(clips, rstg, channels=channels, residual_scale=1.0))
+    rstg = RSTG(SpaceConv(channels), TemporalRNN(channels), TemporalRNN(channels), num_iterations=1)
+    insert_block(net, path, GraphBlock(channels, clips, rstg, residual_scale=1.0))
     model = VideoClassifier(net, PoolHead(128, 5)).double().eval()
     video = torch.rand(2, 4, 3, 32, 32, dtype=torch.float64)
     padded = model(video, torch.tensor([2, 4]))
@@ -111,8 +111,8 @@ def test_a_block_inside_is_told_the_lengths_of_clips(path):
 
 def test_a_block_inside_is_given_the_boxes():
     net = tsm_resnet(18, num_stages=2, online=True)
-    rstg = RSTG(SpaceConv(128), TemporalRNN(128), TemporalRNN(128), num_stages=1)
-    insert_block(net, "layer2.1.conv1", GraphBlock(BoxGraph(128, 2), rstg, channels=128, residual_scale=1.0))
+    rstg = RSTG(SpaceConv(128), TemporalRNN(128), TemporalRNN(128), num_iterations=1)
+    insert_block(net, "layer2.1.conv1", GraphBlock(128, BoxGraph(128, 2), rstg, residual_scale=1.0))
     model = VideoClassifier(net, PoolHead(128, 5)).double().eval()
     video, box = torch.rand(1, 4, 3, 32, 32).double(), torch.rand(1, 4, 2, 4).double()
     assert model.takes_boxes

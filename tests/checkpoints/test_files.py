@@ -11,7 +11,7 @@ from pyg_video._version import __version__
 from pyg_video.checkpoints import checkpoint_info, files, load_model, save_model
 from pyg_video.models import PoolHead, VideoClassifier, create_model
 
-TINY = {"num_classes": 4, "frame": 12, "channels": (4, 4), "strides": (2, 1)}
+TINY = {"num_classes": 4, "frame_size": 12, "channels": (4, 4), "strides": (2, 1)}
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_files_that_do_not_fit_are_refused(tmp_path, model, change, message):
 
 
 def test_a_compiled_model_saves_what_it_compiled(tmp_path):
-    model = create_model("cnn_sync_mnist", frame=12)
+    model = create_model("cnn_sync_mnist", frame_size=12)
     path = save_model(torch.compile(model), tmp_path / "m.safetensors")
     assert load_model(path).recipe == model.recipe
     assert checkpoint_info(path).recipe == model.recipe

@@ -11,7 +11,7 @@ from pyg_video.checkpoints import hub as module
 from pyg_video.models import create_model
 from pyg_video.training import load_trained
 
-TINY = {"num_classes": 5, "frame": 16, "channels": (4, 4), "strides": (2, 2)}
+TINY = {"num_classes": 5, "frame_size": 16, "channels": (4, 4), "strides": (2, 2)}
 
 
 @pytest.fixture

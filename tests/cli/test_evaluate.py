@@ -10,7 +10,7 @@ from pyg_video.checkpoints import save_model, shipped_checkpoint
 from pyg_video.cli.main import main
 from pyg_video.models import create_model
 
-TINY = {"num_classes": 46, "frame": 16, "channels": (4, 4), "strides": (2, 2)}
+TINY = {"num_classes": 46, "frame_size": 16, "channels": (4, 4), "strides": (2, 2)}
 
 
 @pytest.fixture
@@ -45,9 +45,10 @@ def test_evaluate_on_recorded_trajectories(command, model, given_trajectories, t
 
 
 def test_evaluate_on_the_test_clips_of_a_configuration(command, tmp_path):
-    data = "classes: [0, 1, 2, 3, 4], num_frames: 8, canvas: 40, frame: 40, digit_size: 14, motion: smooth, max_step: 4"
+    data = "classes: [0, 1, 2, 3, 4], num_frames: 8, "
+    data += "canvas: 40, frame_size: 40, digit_size: 14, motion: smooth, max_step: 4"
     (tmp_path / "run.yaml").write_text(
-        f"data: {{class_path: SyncMNISTData, init_args: {{{data}, random_probability: 0, test_size: 2000}}}}"
+        f"data: {{class_path: SyncMNISTData, init_args: {{{data}, random_probability: 0, num_test: 2000}}}}"
     )
     checkpoint = shipped_checkpoint("dyreg_gnn_small")
     arguments = ["--checkpoint", checkpoint, "--config", tmp_path / "run.yaml", "--output", tmp_path]
@@ -59,11 +60,11 @@ def test_evaluate_on_the_test_clips_of_a_configuration(command, tmp_path):
 
 
 def test_evaluate_a_lightning_checkpoint(command, tiny_task, tiny_data, tiny_trainer, tmp_path):
-    data = tiny_data(test_size=12)
+    data = tiny_data(num_test=12)
     tiny_trainer(max_epochs=1).fit(task := tiny_task(label_names=data.label_names), data)
     (tmp_path / "run.yaml").write_text(
-        "data: {class_path: pyg_video.training.SyncMNISTData, init_args: {canvas: 16, frame: 16, digit_size: 6, "
-        "num_frames: 3, classes: [0, 1, 2, 3], random_probability: 0, test_size: 12}}"
+        "data: {class_path: pyg_video.training.SyncMNISTData, init_args: {canvas: 16, frame_size: 16, digit_size: 6, "
+        "num_frames: 3, classes: [0, 1, 2, 3], random_probability: 0, num_test: 12}}"
     )
     checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"
     assert (
@@ -159,7 +160,7 @@ def test_cost_of_a_model_with_options(command):
         (["--model", "cnn_sync_mnist", "--options", "channel=[4]"], "did you mean 'channels'"),
         (["--model", "cnn_sync_mnist", "--options", "channels"], "'--options' as name=value (got 'channels')"),
         (["--model", "cnn_sync_mnist", "--frames", "0"], "'video_shape'"),
-        (["--model", "cnn_sync_mnist", "--size", "2"], "'frame' of at least the product of strides"),
+        (["--model", "cnn_sync_mnist", "--size", "2"], "'frame_size' of at least the product of strides"),
         ([], "required: --model; pyg-video cost --help"),
     ],
 )

@@ -14,8 +14,8 @@ NEED_OTHERS = {"small_distillation", "frozen_features"}  # have tests of their o
 SMALL = next(path for path in CONFIGS if path.stem == "small_dyreg")
 TINY = [
     *("--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"),
-    *("--data.batch_size=2", "--data.train_size=4", "--data.val_size=4", "--data.test_size=4", "--data.num_workers=0"),
-    *("--data.canvas=32", "--data.frame=32", "--data.digit_size=6", "--data.num_frames=2"),
+    *("--data.batch_size=2", "--data.num_train=4", "--data.num_val=4", "--data.num_test=4", "--data.num_workers=0"),
+    *("--data.canvas=32", "--data.frame_size=32", "--data.digit_size=6", "--data.num_frames=2"),
     *("--model.model_options.channels=[4,4]", "--model.model_options.strides=[2,2]"),
 ]
 
@@ -44,13 +44,13 @@ def test_the_configs_of_the_examples_run(command, config):
 
 
 def test_the_distillation_follows_its_teachers(command, tmp_path):
-    options = [*TINY, "--trainer.max_epochs=1", "--trainer.log_every_n_steps=1", "--data.train_size=20"]
+    options = [*TINY, "--trainer.max_epochs=1", "--trainer.log_every_n_steps=1", "--data.num_train=20"]
     options += ["--model.model_options.channels=[4,4,4,4,4]", "--model.model_options.strides=[2,1,2,1,1]"]
     fit = ("fit", f"--config={SMALL.with_name('small_distillation.yaml')}", *options)
     code, error = command(*fit)
     assert (code, error.count("\n")) == (2, 1), error
     assert "runs/small_teacher_stage4/version_0/checkpoints/best.safetensors" in error
-    parts = {"num_classes": 10, "frame": 32, "channels": (4, 4, 4, 4, 4), "strides": (2, 1, 2, 1, 1)}
+    parts = {"num_classes": 10, "frame_size": 32, "channels": (4, 4, 4, 4, 4), "strides": (2, 1, 2, 1, 1)}
     for stage in (-2, -1):  # where the teachers' configs leave them
         folder = tmp_path / "runs" / f"small_teacher_stage{6 + stage}" / "version_0" / "checkpoints"
         save_model(create_model("dyreg_gnn_sync_mnist", **parts, stage=stage), folder / "best.safetensors")

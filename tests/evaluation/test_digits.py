@@ -10,12 +10,12 @@ from pyg_video.evaluation import Score, ScoredClips, evaluate
 from pyg_video.models import create_model
 from pyg_video.training.scoring import choose_device
 
-OPTIONS = {"canvas": 16, "frame": 16, "digit_size": 6, "num_frames": 2, "random_probability": 0}
-TINY = {"frame": 16, "channels": (4, 4), "strides": (2, 2)}
+OPTIONS = {"canvas": 16, "frame_size": 16, "digit_size": 6, "num_frames": 2, "random_probability": 0}
+TINY = {"frame_size": 16, "channels": (4, 4), "strides": (2, 2)}
 
 
 def clips(size=30, classes=(0, 1, 2, 3)):
-    dataset = SyncMNIST(3, split="test", size=size, classes=classes, **OPTIONS)
+    dataset = SyncMNIST(3, split="test", num_clips=size, classes=classes, **OPTIONS)
     return ScoredClips(dataset, "some trajectories", "some digits")
 
 

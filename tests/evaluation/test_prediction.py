@@ -20,9 +20,9 @@ SHIPPED = shipped_checkpoint("dyreg_gnn_small")
 
 
 @register_model
-def looking_rgb(num_classes: int = 4, *, frame: int = 28) -> VideoClassifier:
-    rstg = RSTG(SpaceConv(4), TemporalRNN(4), TemporalRNN(4), num_stages=1)
-    block = GraphBlock(GridGraph(4, (2,)), rstg, channels=4, residual_scale=1.0)
+def looking_rgb(num_classes: int = 4, *, frame_size: int = 28) -> VideoClassifier:
+    rstg = RSTG(SpaceConv(4), TemporalRNN(4), TemporalRNN(4), num_iterations=1)
+    block = GraphBlock(4, GridGraph(4, (2,)), rstg, residual_scale=1.0)
     backbone = SmallCNN(3, (4, 4), (2, 2))
     return VideoClassifier(backbone, PoolHead(4, num_classes), blocks={backbone.info[0].name: block})
 
@@ -30,7 +30,7 @@ def looking_rgb(num_classes: int = 4, *, frame: int = 28) -> VideoClassifier:
 @pytest.fixture
 def clips(tmp_path):
     """Ten clips of the shipped models' task as videos, and their classes."""
-    data = SyncMNIST(split="test", size=10, **TASK)
+    data = SyncMNIST(split="test", num_clips=10, **TASK)
     batch = data.batch(range(10))
     paths = [save_mp4(tmp_path / f"{k}.mp4", video, fps=5) for k, video in enumerate(batch.video)]
     return paths, batch, data.label_names

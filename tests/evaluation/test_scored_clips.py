@@ -13,7 +13,7 @@ CONFIG = """
 model: {model: cnn_sync_mnist}
 data:
   class_path: SyncMNISTData
-  init_args: {canvas: 16, frame: 16, digit_size: 6, num_frames: 2, classes: [0, 1, 2], test_size: 5, num_workers: 9}
+  init_args: {canvas: 16, frame_size: 16, digit_size: 6, num_frames: 2, classes: [0, 1, 2], num_test: 5, num_workers: 9}
 """
 
 
@@ -25,8 +25,8 @@ def config(tmp_path):
 
 def test_recorded_clips_are_those_of_the_data_set(given_trajectories):
     path = given_trajectories()
-    scored = recorded_clips(path, frame=32)
-    want = SyncMNIST.from_trajectories(path, frame=32).batch(range(6))
+    scored = recorded_clips(path, frame_size=32)
+    want = SyncMNIST.from_trajectories(path, frame_size=32).batch(range(6))
     assert torch.equal(scored.clips.batch(range(6)).video, want.video)
     assert scored.digits == "bundled UCI digits, test split, 355 images"
 
@@ -41,7 +41,7 @@ def test_trajectories_are_told_apart_by_their_checksum(given_trajectories):
 
 def test_a_configuration_gives_its_test_clips(config):
     scored = configured_clips(config)
-    data = SyncMNISTData(canvas=16, frame=16, digit_size=6, num_frames=2, classes=(0, 1, 2), test_size=5)
+    data = SyncMNISTData(canvas=16, frame_size=16, digit_size=6, num_frames=2, classes=(0, 1, 2), num_test=5)
     assert len(scored.clips) == 5
     assert torch.equal(scored.clips.batch(range(5)).video, data.test.batch(range(5)).video)
     assert "num_frames 2" in scored.trajectories
@@ -95,7 +95,7 @@ def test_trajectories_of_mnist_need_mnist(given_trajectories):
 
 
 def trained(label_names=(), **options):
-    return Trained(create_model("cnn_sync_mnist", **{"num_classes": 4, "frame": 16, **options}), label_names)
+    return Trained(create_model("cnn_sync_mnist", **{"num_classes": 4, "frame_size": 16, **options}), label_names)
 
 
 def test_models_that_fit_the_clips_pass(config):
@@ -109,7 +109,7 @@ def test_models_of_other_clips_are_refused(config):
     names = ("0 and 1 move together", "0 and 3 move together", "1 and 3 move together", "nothing moves together")
     for model, message in (
         (trained(num_classes=46), r"the 4 classes of the clips \(got one of 46\)"),
-        (trained(frame=64), r"frames of 16 pixels \(got one for 64\)"),
+        (trained(frame_size=64), r"frames of 16 pixels \(got one for 64\)"),
         (trained(names), "got '0 and 3 move together' where the clips have '0 and 2 move together'"),
     ):
         with pytest.raises(ValueError, match=message):

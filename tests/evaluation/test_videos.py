@@ -14,11 +14,11 @@ from pyg_video.evaluation.video_scores import VideoScores
 from pyg_video.models import PoolHead, VideoClassifier, create_model, register_model
 from pyg_video.training import SomethingSomethingData
 
-SMALL = {"num_frames": 2, "frame": 28, "test_frame": 32, "batch_size": 4, "num_workers": 0, "test_batch_size": 1}
+SMALL = {"num_frames": 2, "frame_size": 28, "test_frame": 32, "batch_size": 4, "num_workers": 0, "test_batch_size": 1}
 
 
 @register_model
-def small_rgb(num_classes: int = 174, *, frame: int = 28) -> VideoClassifier:
+def small_rgb(num_classes: int = 174, *, frame_size: int = 28) -> VideoClassifier:
     return VideoClassifier(SmallCNN(3, (4, 4), (2, 2)), PoolHead(4, num_classes))
 
 

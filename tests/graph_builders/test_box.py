@@ -75,7 +75,7 @@ def test_a_whole_block_gives_the_numbers_of_the_block_without_the_missing_box(x)
 
     def block(num_nodes):
         parts = torch.nn.Sequential(embedding, rstg)
-        return GraphBlock(BoxGraph(C, num_nodes), parts, channels=C, residual_scale=1.0).double()
+        return GraphBlock(C, BoxGraph(C, num_nodes), parts, residual_scale=1.0).double()
 
     rstg = processor()
     got = block(3)(x, **missing(box, "nan"))
@@ -121,7 +121,7 @@ def test_the_mask_travels_with_the_graph(x):
 def test_chunks_equal_the_clip_at_once(x):
     box = boxes()
     box[0, 1:3, 0] = NAN
-    block = GraphBlock(BoxGraph(C, 3), processor(), channels=C, residual_scale=1.0).double()
+    block = GraphBlock(C, BoxGraph(C, 3), processor(), residual_scale=1.0).double()
     first, state = block.scan(x[:, :2], box=box[:, :2])
     second, _ = block.scan(x[:, 2:], state, box=box[:, 2:])
     torch.testing.assert_close(torch.cat([first, second], dim=1), block(x, box=box))

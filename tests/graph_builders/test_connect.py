@@ -90,7 +90,7 @@ def test_attention_keeps_the_pairs_above_the_threshold():
 def test_the_threshold_and_the_scores_learn_through_the_messages(x):
     torch.manual_seed(1)
     builder = Given(connect="attention").double()
-    processor = RSTG(SpaceConv(4), nn.Identity(), nn.Identity(), num_stages=1).double()
+    processor = RSTG(SpaceConv(4), nn.Identity(), nn.Identity(), num_iterations=1).double()
     ToVector()(processor(builder(x))).sum().backward()
     for name, parameter in builder.named_parameters():
         assert parameter.grad.abs().sum() > 0, name

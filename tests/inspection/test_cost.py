@@ -9,7 +9,7 @@ from pyg_video.layers import RSTG, GraphBlock, KernelEmbedding, SpaceConv, Tempo
 from pyg_video.models import create_model, list_models
 
 NAMES = ["cnn_sync_mnist", "dyreg_gnn_sync_mnist", "rstg_sync_mnist"]
-TINY = {"num_classes": 5, "frame": 16, "channels": (4, 6), "strides": (2, 1)}
+TINY = {"num_classes": 5, "frame_size": 16, "channels": (4, 6), "strides": (2, 1)}
 VIDEO = (3, 1, 16, 16)
 B, T, C, H, W, N = 1, 3, 4, 5, 6, 14
 
@@ -18,7 +18,7 @@ def count(model, *shape):
     return model_cost(model, shape, runs=0).multiply_adds
 
 
-class OnNodes(nn.Module):
+class ApplyToNodes(nn.Module):
     """Gives a layer the pixels of a clip as nodes."""
 
     def __init__(self, layer):
@@ -39,7 +39,7 @@ def test_a_convolution():
 
 @pytest.mark.parametrize(("cell", "gates"), [("gru", 3), ("lstm", 4)])
 def test_a_recurrence(cell, gates):
-    rnn = OnNodes(TemporalRNN(4, 6, cell=cell))
+    rnn = ApplyToNodes(TemporalRNN(4, 6, cell=cell))
     assert count(rnn, T, 4, 2, 5).total == T * 10 * gates * 6 * (4 + 6)
 
 
@@ -47,12 +47,12 @@ def test_a_recurrence(cell, gates):
 def test_a_space_stage(combine, ends):
     """Once a node: the message's first layer, query, key, update. Once an edge: the message's second layer."""
     nodes, edges = T * 10, T * 100
-    conv = OnNodes(SpaceConv(4, combine=combine, update_layers=1))
+    conv = ApplyToNodes(SpaceConv(4, combine=combine, update_layers=1))
     assert count(conv, T, 4, 2, 5).total == (nodes * (ends + 2 + ends) + edges) * 4 * 4
 
 
 def test_grids_predict_no_regions_and_pooling_belongs_to_the_graph():
-    rstg = RSTG(nn.Identity(), nn.Identity(), TemporalRNN(C), num_stages=0)
+    rstg = RSTG(nn.Identity(), nn.Identity(), TemporalRNN(C), num_iterations=0)
     model = nn.Sequential(GridGraph(C), rstg, ToVector(), nn.Linear(C, 9))
     assert count(model, T, C, H, W) == MultiplyAdds(C * 9, 0, T * N * C * (H * W) + T * N * 3 * C * 2 * C)
 
@@ -63,7 +63,7 @@ def test_regions_from_the_data_set_alone_cost_the_last_layer():
 
 
 def test_a_block_with_all_that_is_in_it_is_no_backbone():
-    block = GraphBlock(GridGraph(C), KernelEmbedding(C, (H, W)), channels=8, node_channels=C)
+    block = GraphBlock(8, GridGraph(C), KernelEmbedding(C, (H, W)), node_channels=C)
     pixels = T * H * W
     graph = 2 * pixels * 8 * C + 2 * pixels * N * C + pixels * N * C  # project and back, pool and lift, embedding
     assert count(block, T, 8, H, W) == MultiplyAdds(0, 0, graph)
@@ -112,7 +112,7 @@ class EdgesByValue(nn.Module):
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 def test_edges_chosen_by_value_are_counted_as_well(cell):
     def model(*parts, edges):
-        rstg = RSTG(SpaceConv(C), TemporalRNN(C, cell=cell), TemporalRNN(C, cell=cell), num_stages=1)
+        rstg = RSTG(SpaceConv(C), TemporalRNN(C, cell=cell), TemporalRNN(C, cell=cell), num_iterations=1)
         return nn.Sequential(RegionGraph(C, size=(H, W), edge_index=edges), *parts, rstg, ToVector())
 
     every = complete_edges(9)

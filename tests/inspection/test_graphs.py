@@ -9,7 +9,7 @@ from pyg_video.inspection import capture_graphs, capture_maps, find_graphs, mode
 from pyg_video.layers import RSTG, SpaceConv, TemporalRNN
 from pyg_video.models import create_model
 
-TINY = {"num_classes": 4, "frame": 14, "channels": (4, 6), "strides": (2, 1), "region_channels": 8}
+TINY = {"num_classes": 4, "frame_size": 14, "channels": (4, 6), "strides": (2, 1), "region_channels": 8}
 
 
 @pytest.mark.parametrize(("output", "name"), [("map", "blocks.stage2.builder"), ("vector", "head.builder")])
@@ -55,7 +55,7 @@ def test_captured_maps_are_what_the_builders_saw():
 
 
 def test_regions_and_attention_of_every_block():
-    model = create_model("dyreg_gnn_sync_mnist", **TINY, gain=1.0, stages=(0, 1), num_stages=2).eval()
+    model = create_model("dyreg_gnn_sync_mnist", **TINY, gain=1.0, stages=(0, 1), num_iterations=2).eval()
     video = torch.rand(2, 3, 1, 14, 14)
     want = model(video)
     with capture_graphs(model) as graphs:
@@ -81,7 +81,9 @@ def test_attention_is_zero_where_there_is_no_edge():
 
 def test_blocks_that_run_again_are_told_as_of_their_last_call():
     def block(scale):
-        return nn.Sequential(GridGraph(4, (scale,)), RSTG(SpaceConv(4), TemporalRNN(4), TemporalRNN(4), num_stages=1))
+        return nn.Sequential(
+            GridGraph(4, (scale,)), RSTG(SpaceConv(4), TemporalRNN(4), TemporalRNN(4), num_iterations=1)
+        )
 
     class Again(nn.Module):
         def __init__(self):
@@ -99,4 +101,4 @@ def test_blocks_that_run_again_are_told_as_of_their_last_call():
 
 def test_a_model_without_a_graph_is_named():
     with pytest.raises(ValueError, match="Expected 'model' with a GraphBuilder in it .got VideoClassifier without one"):
-        find_graphs(create_model("cnn_sync_mnist", frame=14), torch.rand(1, 2, 1, 14, 14))
+        find_graphs(create_model("cnn_sync_mnist", frame_size=14), torch.rand(1, 2, 1, 14, 14))

@@ -9,7 +9,7 @@ def block(channels=6, node_channels=None, builder=GridGraph, **options):
     C = node_channels or channels
     graph = GridGraph(C) if builder is GridGraph else RegionGraph(C, size=(5, 5), region_channels=8)
     rstg = RSTG(SpaceConv(C), TemporalRNN(C), TemporalRNN(C))
-    return GraphBlock(graph, rstg, channels=channels, node_channels=node_channels, **options)
+    return GraphBlock(channels, graph, rstg, node_channels=node_channels, **options)
 
 
 @pytest.mark.parametrize("builder", [GridGraph, RegionGraph])
@@ -40,7 +40,7 @@ def test_wrong_channels_are_a_clear_error():
 
 def test_builder_and_block_must_agree_on_channels():
     with pytest.raises(ValueError, match="Expected a builder of 6 channels, those of the graph .got 4"):
-        GraphBlock(GridGraph(4), RSTG(SpaceConv(4), TemporalRNN(4), TemporalRNN(4)), channels=6)
+        GraphBlock(6, GridGraph(4), RSTG(SpaceConv(4), TemporalRNN(4), TemporalRNN(4)))
 
 
 def test_a_reset_block_is_the_identity_again():
@@ -53,7 +53,7 @@ def test_a_reset_block_is_the_identity_again():
 def test_padded_frames_do_not_move_the_regions_of_a_clip():
     graph = RegionGraph(6, size=(5, 5), region_channels=8, adapt="clip", gain=1.0)
     rstg = RSTG(SpaceConv(6), TemporalRNN(6), TemporalRNN(6))
-    layer = GraphBlock(graph, rstg, channels=6, residual_scale=1.0).double()
+    layer = GraphBlock(6, graph, rstg, residual_scale=1.0).double()
     x = torch.randn(2, 4, 6, 5, 5, dtype=torch.float64)
     torch.testing.assert_close(layer(x, torch.tensor([4, 2]))[1:, :2], layer(x[1:, :2]))
 

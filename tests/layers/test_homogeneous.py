@@ -5,8 +5,8 @@ from torch_geometric import nn as pyg
 from pyg_video.graph_builders import BoxGraph, GridGraph
 from pyg_video.layers import (
     RSTG,
-    AllPairs,
     BatchNorm,
+    ConnectAllPairs,
     FrameNorm,
     GaussianPosition,
     HomogeneousGraph,
@@ -25,7 +25,7 @@ def space(**options):
 
 @pytest.fixture
 def net():
-    return HomogeneousGraph(space(), num_stages=2).double()
+    return HomogeneousGraph(space(), num_iterations=2).double()
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_one_set_of_parameters_serves_space_and_time(net):
 
 
 def test_a_node_reaches_itself_as_many_frames_away_as_there_are_rounds(graph):
-    net = HomogeneousGraph(SpaceConv(C), num_stages=2).double()
+    net = HomogeneousGraph(SpaceConv(C), num_iterations=2).double()
     other = graph.frames.clone()
     other[0, 0] += 1
     changed = (net(with_frames(graph, other)).frames - net(graph).frames).abs().amax(dim=(2, 3)) > 1e-9  # [B, T]
@@ -114,7 +114,7 @@ def test_the_graph_stays_the_graph_of_the_frames(net, x):
 
 
 def test_batch_norms_take_all_frames_together(graph):
-    net = HomogeneousGraph(SpaceConv(C, update_norm=BatchNorm(C, momentum=1.0)), num_stages=1).double()
+    net = HomogeneousGraph(SpaceConv(C, update_norm=BatchNorm(C, momentum=1.0)), num_iterations=1).double()
     for training in (True, False):
         torch.testing.assert_close(net.train(training)(graph).x.mean(0), torch.zeros(C, dtype=torch.float64))
 
@@ -153,7 +153,7 @@ def test_streams_are_refused(net, graph):
 
 
 def test_gradients_are_right(graph):
-    net = HomogeneousGraph(SpaceConv(C), num_stages=1).double()
+    net = HomogeneousGraph(SpaceConv(C), num_iterations=1).double()
     x = graph.x.clone().requires_grad_()
     assert torch.autograd.gradcheck(lambda x: net(graph.with_x(x)).x, x, fast_mode=True)
 
@@ -180,13 +180,15 @@ def test_bfloat16_autocast_stays_close_to_float32(x):
 def test_wrong_input_is_a_clear_error(net, graph):
     with pytest.raises(TypeError, match="Expected 'graph' to be a VideoGraph .got Tensor.; put a builder before"):
         net(graph.x)
-    with pytest.raises(ValueError, match="Expected 'num_stages' of at least 0 .got -1"):
-        HomogeneousGraph(SpaceConv(C), num_stages=-1)
+    with pytest.raises(ValueError, match="Expected 'num_iterations' of at least 0 .got -1"):
+        HomogeneousGraph(SpaceConv(C), num_iterations=-1)
     weighted = graph.with_attr(edge_weight=torch.ones(graph.num_edges))
     with pytest.raises(ValueError, match="Expected edges without attributes, .* .got edge_weight."):
         HomogeneousGraph(pyg.GCNConv(C, C)).double()(weighted)
-    with pytest.raises(ValueError, match="Expected edges without attributes, .* .got adjacency.; leave AllPairs out"):
-        net(AllPairs()(graph))
+    with pytest.raises(
+        ValueError, match="Expected edges without attributes, .* .got adjacency.; leave ConnectAllPairs out"
+    ):
+        net(ConnectAllPairs()(graph))
 
 
 def test_nodes_that_are_not_there_change_nothing(net, x):

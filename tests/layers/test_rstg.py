@@ -48,22 +48,22 @@ def test_space_only_treats_every_frame_by_itself(graph):
 
 
 def test_time_only_passes_no_messages(graph):
-    model = RSTG(SpaceConv(C), nn.Identity(), TemporalRNN(C), num_stages=0).double()
+    model = RSTG(SpaceConv(C), nn.Identity(), TemporalRNN(C), num_iterations=0).double()
     other = graph.frames.clone()
     other[:, :, 1:] += 1
     torch.testing.assert_close(model(graph.with_x(other.flatten(0, 2))).frames[:, :, 0], model(graph).frames[:, :, 0])
 
 
 def test_identity_parts_leave_the_graph_as_it_is(graph):
-    model = RSTG(nn.Identity(), nn.Identity(), nn.Identity(), num_stages=0)
+    model = RSTG(nn.Identity(), nn.Identity(), nn.Identity(), num_iterations=0)
     assert torch.equal(model(graph).x, graph.x)
 
 
 def test_every_iteration_may_have_its_own_parameters(graph):
     space, time = SpaceConv(C), TemporalRNN(C)
-    shared = RSTG(space, time, TemporalRNN(C), num_stages=2).double()
+    shared = RSTG(space, time, TemporalRNN(C), num_iterations=2).double()
     own = RSTG(
-        nn.ModuleList([space, SpaceConv(C)]), nn.ModuleList([time] * 2), shared.final_time, num_stages=2
+        nn.ModuleList([space, SpaceConv(C)]), nn.ModuleList([time] * 2), shared.final_time, num_iterations=2
     ).double()
     assert not torch.allclose(own(graph).x, shared(graph).x)
     own.space[1].load_state_dict(space.state_dict())
@@ -115,9 +115,9 @@ def test_wrong_input_is_a_clear_error(graph):
         model(torch.zeros(3))
     with pytest.raises(ValueError, match="Expected 'state' with 4 entries, as an earlier scan gave it .got 1"):
         model.scan(graph, [None])
-    with pytest.raises(ValueError, match="Expected 'num_stages' of at least 0 .got -1"):
-        rstg(num_stages=-1)
-    with pytest.raises(ValueError, match="Expected a list 'space' of num_stages = 3 modules .got 1"):
+    with pytest.raises(ValueError, match="Expected 'num_iterations' of at least 0 .got -1"):
+        rstg(num_iterations=-1)
+    with pytest.raises(ValueError, match="Expected a list 'space' of num_iterations = 3 modules .got 1"):
         RSTG(nn.ModuleList([SpaceConv(C)]), TemporalRNN(C), TemporalRNN(C))
     with pytest.raises(ValueError, match=r"Expected 'x' of shape \[B, T, N, 4\]"):
         RSTG(SpaceConv(4), TemporalRNN(4), TemporalRNN(4)).double()(graph)
@@ -145,7 +145,7 @@ def test_a_swapped_space_stage_gets_what_it_asks_for(graph):
     model.space = space.double()
     other = RSTG(space, model.time, model.final_time)
     torch.testing.assert_close(model(graph).x, other(graph).x)
-    mixed = RSTG(nn.ModuleList([space, pyg.GCNConv(C, C).double()]), model.time, model.final_time, num_stages=2)
+    mixed = RSTG(nn.ModuleList([space, pyg.GCNConv(C, C).double()]), model.time, model.final_time, num_iterations=2)
     two = torch.randn(2, 4, C, 6, 6, dtype=torch.float64)
     torch.testing.assert_close(mixed(GridGraph(C)(two)).frames[:1], mixed(GridGraph(C)(two[:1])).frames)
 

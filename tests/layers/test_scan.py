@@ -34,7 +34,7 @@ def test_two_chunks_equal_the_clip_at_once(name, cell, readout):
 
 
 def test_a_block_runs_in_chunks():
-    block = GraphBlock(builder("region"), processor("gru"), channels=C).double()
+    block = GraphBlock(C, builder("region"), processor("gru")).double()
     nn.init.ones_(block.norm.weight)
     x = torch.randn(1, 4, C, 6, 6, dtype=torch.float64)
     parts, state = [], None
@@ -47,7 +47,7 @@ def test_a_block_runs_in_chunks():
 @pytest.mark.parametrize("readout", ["last", "mean"])
 @pytest.mark.parametrize("name", ["dyreg_gnn_sync_mnist", "rstg_sync_mnist", "cnn_sync_mnist"])
 def test_a_whole_model_runs_frame_by_frame(name, readout):
-    options = {"frame": 14, "channels": (4, 6), "strides": (2, 1), "region_channels": 8, "gain": 1.0}
+    options = {"frame_size": 14, "channels": (4, 6), "strides": (2, 1), "region_channels": 8, "gain": 1.0}
     options |= {"residual_scale": 1.0, "readout": readout}
     model = create_model(name, **{k: v for k, v in options.items() if k in model_options(name)}).double().eval()
     video = torch.rand(2, 4, 1, 14, 14, dtype=torch.float64)

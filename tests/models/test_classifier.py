@@ -66,7 +66,7 @@ def test_impossible_lengths_are_refused(lengths):
 
 def on_boxes():
     builder = BoxGraph(4, num_nodes=2)
-    head = GraphHead(builder, RSTG(SpaceConv(4), TemporalRNN(4), TemporalRNN(4)), channels=4, num_classes=3)
+    head = GraphHead(4, 3, builder, RSTG(SpaceConv(4), TemporalRNN(4), TemporalRNN(4)))
     return VideoClassifier(SmallCNN(1, (4, 4), (2, 1)), head).eval()
 
 

@@ -8,7 +8,7 @@ MODELS = [cnn_sync_mnist, conv_lstm_sync_mnist, i3d_sync_mnist, non_local_sync_m
 
 @pytest.mark.parametrize("make", MODELS)
 def test_the_order_of_frames_counts(make):
-    model = make(4, frame=8, channels=(4,), strides=(2,)).double().eval()
+    model = make(4, frame_size=8, channels=(4,), strides=(2,)).double().eval()
     video = torch.rand(1, 3, 1, 8, 8, dtype=torch.float64)
     assert not torch.allclose(model(video), model(video.flip(1)), rtol=1e-9)
 
@@ -26,5 +26,5 @@ def test_stages_without_width_or_stride_are_refused(make, options):
 
 @pytest.mark.parametrize("make", MODELS)
 def test_frames_smaller_than_a_pixel_of_the_map_are_refused(make):
-    with pytest.raises(ValueError, match="'frame' of at least the product of strides"):
-        make(frame=3)
+    with pytest.raises(ValueError, match="'frame_size' of at least the product of strides"):
+        make(frame_size=3)

@@ -3,7 +3,7 @@ import torch
 
 from pyg_video.models import cnn_sync_mnist, dyreg_gnn_sync_mnist
 
-TINY = {"num_classes": 4, "frame": 14, "channels": (4, 6), "strides": (2, 1), "region_channels": 8}
+TINY = {"num_classes": 4, "frame_size": 14, "channels": (4, 6), "strides": (2, 1), "region_channels": 8}
 
 
 @pytest.mark.parametrize(("stage", "name", "width", "size"), [(-1, "stage2", 6, (7, 7)), (0, "stage1", 4, (7, 7))])
@@ -45,7 +45,7 @@ def test_impossible_stages_are_refused(options):
 
 @pytest.mark.parametrize("frame", [13, 14, 15])
 def test_the_blocks_map_size_is_the_backbones(frame):
-    model = dyreg_gnn_sync_mnist(**{**TINY, "frame": frame, "strides": (2, 2)})
+    model = dyreg_gnn_sync_mnist(**{**TINY, "frame_size": frame, "strides": (2, 2)})
     features = model.features(torch.rand(1, 1, 1, frame, frame))
     assert features.shape[-2:] == model.blocks["stage2"].builder.size
 
@@ -64,7 +64,7 @@ def test_impossible_options_are_refused(option, value):
 
 def test_the_block_is_the_identity_at_initialisation():
     graph = dyreg_gnn_sync_mnist(**TINY).eval()
-    plain = cnn_sync_mnist(4, frame=14, channels=(4, 6), strides=(2, 1)).eval()
+    plain = cnn_sync_mnist(4, frame_size=14, channels=(4, 6), strides=(2, 1)).eval()
     plain.backbone.load_state_dict(graph.backbone.state_dict())
     video = torch.rand(2, 3, 1, 14, 14)
     torch.testing.assert_close(graph.features(video), plain.features(video))

@@ -12,7 +12,7 @@ PLACES = {
 
 @pytest.mark.parametrize("name", PLACES)
 def test_each_of_the_last_three_stages_has_a_block_of_nine_nodes(name):
-    model, T = create_model(name, num_classes=3, frame=96).eval(), 2 if "tsm" in name else 1
+    model, T = create_model(name, num_classes=3, frame_size=96).eval(), 2 if "tsm" in name else 1
     graphs = find_graphs(model, torch.rand(1, 2, 3, 96, 96))
     assert list(graphs) == [f"backbone.stages.{place}.builder" for place in PLACES[name]]
     assert [tuple(graph.frames.shape) for graph in graphs.values()] == [(1, T, 9, C) for C in (128, 256, 256)]
@@ -20,7 +20,7 @@ def test_each_of_the_last_three_stages_has_a_block_of_nine_nodes(name):
 
 @pytest.mark.parametrize("name", PLACES)
 def test_blocks_leave_the_backbone_alone_at_initialisation(name):
-    model = create_model(name, num_classes=3, frame=48, stages=(4,)).eval()
+    model = create_model(name, num_classes=3, frame_size=48, stages=(4,)).eval()
     other = create_model(name.removeprefix("dyreg_"), num_classes=3).eval()
     state = {key.replace(".conv2.0.", ".conv2."): weight for key, weight in model.state_dict().items()}
     other.load_state_dict({key: state[key] for key in other.state_dict()})

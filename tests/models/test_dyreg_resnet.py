@@ -28,14 +28,14 @@ def test_the_model_without_a_graph_has_the_papers_parameters():
 
 @pytest.mark.parametrize("nodes", NODES)
 def test_multi_sync_mnist_models_score_clips(nodes):
-    model = create_model("dyreg_gnn_multi_sync_mnist", frame=32, builder=nodes, num_classes=4, residual_scale=1.0)
+    model = create_model("dyreg_gnn_multi_sync_mnist", frame_size=32, builder=nodes, num_classes=4, residual_scale=1.0)
     assert list(model.blocks) == ["layer2"]
     assert model.blocks["layer2"].processor[0].size == (4, 4)
     assert model(torch.rand(2, 3, 1, 32, 32)).shape == (2, 4)
 
 
 def test_blocks_go_where_the_released_model_has_them():
-    model = create_model("dyreg_tsm_resnet50", frame=96)
+    model = create_model("dyreg_tsm_resnet50", frame_size=96)
     names = {"layer2.2": (128, 128, 12), "layer3.4": (256, 256, 6), "layer4.1": (512, 256, 3)}
     for place, (channels, width, side) in names.items():
         block = model.get_submodule(f"backbone.stages.{place}.conv2.1")
@@ -43,7 +43,7 @@ def test_blocks_go_where_the_released_model_has_them():
 
 
 def test_the_three_blocks_leave_the_backbone_alone_at_initialisation():
-    graph = create_model("dyreg_tsm_resnet50", frame=96, num_classes=3).eval()
+    graph = create_model("dyreg_tsm_resnet50", frame_size=96, num_classes=3).eval()
     plain = create_model("tsm_resnet50", num_classes=3).eval()
     state = {name.replace("conv2.0.", "conv2."): w for name, w in graph.state_dict().items() if "conv2.1." not in name}
     plain.load_state_dict(state)
@@ -52,7 +52,9 @@ def test_the_three_blocks_leave_the_backbone_alone_at_initialisation():
 
 
 def test_the_online_model_runs_on_a_stream():
-    model = create_model("dyreg_tsm_resnet50", frame=48, stages=(3,), num_classes=3, online=True, residual_scale=1.0)
+    model = create_model(
+        "dyreg_tsm_resnet50", frame_size=48, stages=(3,), num_classes=3, online=True, residual_scale=1.0
+    )
     model, video = model.eval(), torch.rand(1, 3, 3, 48, 48)
     scores, state = model.scan(video[:, :2])
     torch.testing.assert_close(scores, model(video[:, :2]), atol=1e-4, rtol=1e-4)

@@ -3,7 +3,14 @@ import torch
 
 from pyg_video.models import create_model
 
-TINY = {"num_classes": 4, "in_channels": 6, "frame": 4, "node_channels": 8, "region_channels": 8, "num_stages": 1}
+TINY = {
+    "num_classes": 4,
+    "in_channels": 6,
+    "frame_size": 4,
+    "node_channels": 8,
+    "region_channels": 8,
+    "num_iterations": 1,
+}
 
 
 def test_it_scores_maps_and_all_of_it_learns():

@@ -8,8 +8,8 @@ from pyg_video.models import GraphHead, PoolHead, SumHead
 
 
 def graph_head(readout: str) -> GraphHead:
-    rstg = RSTG(SpaceConv(4), TemporalRNN(4), TemporalRNN(4), num_stages=1)
-    return GraphHead(GridGraph(4, (2,)), rstg, channels=4, num_classes=3, readout=ToVector(readout))
+    rstg = RSTG(SpaceConv(4), TemporalRNN(4), TemporalRNN(4), num_iterations=1)
+    return GraphHead(4, 3, GridGraph(4, (2,)), rstg, readout=ToVector(readout))
 
 
 @pytest.mark.parametrize("readout", ["last", "mean"])
@@ -48,7 +48,7 @@ def test_dropout_is_of_training_alone():
 
 def sum_head(**options):
     rstg = RSTG(SpaceConv(8), TemporalRNN(8), TemporalRNN(8))
-    return SumHead(GridGraph(8), rstg, channels=8, num_classes=3, **options).eval()
+    return SumHead(8, 3, GridGraph(8), rstg, **options).eval()
 
 
 def test_the_graphs_vector_joins_the_pooled_features():

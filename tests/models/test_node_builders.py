@@ -5,7 +5,14 @@ from pyg_video.graph_builders import list_builders
 from pyg_video.inspection import model_cost
 from pyg_video.models import create_model, dyreg_gnn_sync_mnist, graph_sync_mnist
 
-TINY = {"num_classes": 4, "frame": 14, "channels": (4, 8), "strides": (2, 1), "region_channels": 8, "num_stages": 1}
+TINY = {
+    "num_classes": 4,
+    "frame_size": 14,
+    "channels": (4, 8),
+    "strides": (2, 1),
+    "region_channels": 8,
+    "num_iterations": 1,
+}
 
 
 def boxes(model):

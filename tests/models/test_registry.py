@@ -4,7 +4,7 @@ import torch
 from pyg_video.models import ModelRecipe, PoolHead, VideoClassifier, create_model, list_models, model_options
 from pyg_video.models.registry import _ENTRIES, register_model
 
-TINY = {"num_classes": 4, "frame": 12, "channels": (4, 4), "strides": (2, 1)}
+TINY = {"num_classes": 4, "frame_size": 12, "channels": (4, 4), "strides": (2, 1)}
 
 
 def test_the_named_models_of_the_package():
@@ -48,7 +48,8 @@ def test_unknown_options_are_answered_with_the_models_options():
 
 
 @pytest.mark.parametrize(
-    "options", [{"frame": "64"}, {"frame": True}, {"frame": 64.0}, {"channels": 3}, {"strides": (1.5, 1, 1)}]
+    "options",
+    [{"frame_size": "64"}, {"frame_size": True}, {"frame_size": 64.0}, {"channels": 3}, {"strides": (1.5, 1, 1)}],
 )
 def test_options_of_another_type_are_refused(options):
     (name,) = options
@@ -81,7 +82,7 @@ def test_the_head_decides_the_number_of_classes():
     assert head.linear.out_features == 4
 
 
-@pytest.mark.parametrize("option", ["num_classes", "frame", "region_channels"])
+@pytest.mark.parametrize("option", ["num_classes", "frame_size", "region_channels"])
 @pytest.mark.parametrize("value", [0, -1])
 def test_sizes_below_one_are_refused(option, value):
     with pytest.raises(ValueError, match=f"Expected '{option}' of dyreg_gnn_sync_mnist of at least 1"):

@@ -6,7 +6,7 @@ from pyg_video.graph_builders import GridGraph
 from pyg_video.layers import RSTG, BatchNorm, FrameNorm, GraphBlock, SpaceConv, TemporalRNN
 from pyg_video.models import PoolHead, VideoClassifier, create_model, rstg_sync_mnist
 
-TINY = {"num_classes": 4, "frame": 12, "channels": (8, 8), "strides": (2, 1)}
+TINY = {"num_classes": 4, "frame_size": 12, "channels": (8, 8), "strides": (2, 1)}
 
 
 @pytest.mark.parametrize("attention", ["dot", "multi_head", "additive", "mean"])
@@ -36,19 +36,19 @@ def test_readout_last_ignores_nothing_and_mean_differs():
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 def test_norms_and_cells_can_be_chosen(norm, cell):
     model = create_model(
-        "rstg_sync_mnist", num_classes=6, frame=20, channels=(4, 8), strides=(2, 2), norm=norm, cell=cell
+        "rstg_sync_mnist", num_classes=6, frame_size=20, channels=(4, 8), strides=(2, 2), norm=norm, cell=cell
     )
-    kinds = {"none": 0, "batch": 1, "frame": 3}
+    kinds = {"none": 0, "batch": 1, "frame_size": 3}
     assert sum(isinstance(part, BatchNorm | FrameNorm) for part in model.modules()) == kinds[norm]
     assert {part.cell for part in model.modules() if isinstance(part, TemporalRNN)} == {cell}
     assert model(torch.rand(2, 3, 1, 20, 20)).shape == (2, 6)
 
 
 def test_the_pooled_backbone_needs_frames_to_halve():
-    model = create_model("rstg_sync_mnist", num_classes=6, frame=64, channels=(4, 4, 8), backbone="pooled")
+    model = create_model("rstg_sync_mnist", num_classes=6, frame_size=64, channels=(4, 4, 8), backbone="pooled")
     assert model.features(torch.rand(1, 2, 1, 64, 64)).shape == (1, 2, 8, 6, 6)
-    with pytest.raises(ValueError, match="Expected a 'frame' that 3 pooled stages leave something of .got 16"):
-        create_model("rstg_sync_mnist", frame=16, backbone="pooled")
+    with pytest.raises(ValueError, match="Expected a 'frame_size' that 3 pooled stages leave something of .got 16"):
+        create_model("rstg_sync_mnist", frame_size=16, backbone="pooled")
 
 
 def test_the_graph_goes_back_to_the_maps_of_several_stages_at_once():
@@ -56,9 +56,9 @@ def test_the_graph_goes_back_to_the_maps_of_several_stages_at_once():
     net = SmallCNN(1, (4, 8), (2, 2))
     blocks = {
         stage.name: GraphBlock(
+            stage.channels,
             GridGraph(stage.channels),
             RSTG(SpaceConv(stage.channels), TemporalRNN(stage.channels), TemporalRNN(stage.channels)),
-            channels=stage.channels,
             residual_scale=1.0,
         )
         for stage in net.info

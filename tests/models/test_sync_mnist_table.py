@@ -18,7 +18,7 @@ RESNETS = [path for path in CONFIGS if path.stem.endswith("resnet50")]
 SMALL = [path for path in CONFIGS if path not in RESNETS]
 STREAMS = {"sync_mnist_mean_lstm", "sync_mnist_conv_lstm", "sync_mnist_rstg_space_only", "sync_mnist_rstg_time_only"}
 STREAMS |= {f"sync_mnist_rstg_{row}" for row in ("one_temp", "all_temp", "positional_all_temp", "published")}
-TINY = {"frame": 20, "channels": (8, 16), "strides": (2, 2)}
+TINY = {"frame_size": 20, "channels": (8, 16), "strides": (2, 2)}
 
 rows = pytest.mark.parametrize("config", SMALL, ids=lambda path: path.stem)
 variants = pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def video():
 def test_every_row_learns_64_clips(config):
     """The loss falls to half of what guessing costs."""
     data = SyncMNIST(
-        3, num_frames=3, canvas=20, frame=20, digit_size=8, classes=(0, 1, 2, 3), max_step=4, random_probability=0
+        3, num_frames=3, canvas=20, frame_size=20, digit_size=8, classes=(0, 1, 2, 3), max_step=4, random_probability=0
     )
     clips, model = data.batch(range(64)), tiny(config, scales=(2, 1))
     optimizer = torch.optim.Adam(model.parameters(), lr=6e-3)
@@ -192,7 +192,7 @@ def test_i3d_sees_as_many_frames_as_its_kernels_and_non_local_sees_them_all():
 def test_the_large_rows_learn_64_clips_too(config):
     name, options = options_of(config)
     data = SyncMNIST(
-        3, num_frames=2, canvas=32, frame=32, digit_size=14, classes=(0, 1, 2, 3), max_step=8, random_probability=0
+        3, num_frames=2, canvas=32, frame_size=32, digit_size=14, classes=(0, 1, 2, 3), max_step=8, random_probability=0
     )
     clips, model = data.batch(range(64)), create_model(name, num_classes=6, **options)
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-4)

@@ -14,7 +14,7 @@ import torch
 from pyg_video.checkpoints import load_published_rstg
 from pyg_video.functional import box_edges, box_kernel, grid_boxes
 from pyg_video.graph_builders import GridGraph
-from pyg_video.layers import AllPairs, GaussianPosition, OnNodes, ToMap, ToVector
+from pyg_video.layers import ApplyToNodes, ConnectAllPairs, GaussianPosition, ToMap, ToVector
 
 GOLDEN = Path(__file__).parent / "golden"
 FORWARD, GRADIENT = 5e-5, 2e-4
@@ -103,7 +103,7 @@ def test_every_stage_is_the_authors(recording):
 
 
 def _projects_back(recording, part):
-    return isinstance(part, OnNodes) and part is recording.processor[-1]
+    return isinstance(part, ApplyToNodes) and part is recording.processor[-1]
 
 
 @torch.no_grad()
@@ -168,7 +168,7 @@ def test_the_gaussians_are_the_authors():
 
 
 def test_the_adjacency_multiplies_the_logits(recording):
-    adjacency = AllPairs()(recording.builder(recording.input)).adjacency.view(-1, 14, 14)[0]
+    adjacency = ConnectAllPairs()(recording.builder(recording.input)).adjacency.view(-1, 14, 14)[0]
     assert np.array_equal(recording.arrays["adj_used"][0], adjacency)
 
 

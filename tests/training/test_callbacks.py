@@ -75,7 +75,7 @@ def test_the_best_weights_are_exported(tiny_task, tiny_data, tiny_trainer, tmp_p
     info = checkpoint_info(path)
     assert info.recipe.name == "dyreg_gnn_sync_mnist"
     assert info.metadata["label_names"] == list(data.label_names)
-    assert info.metadata["videos"] == (info.metadata["epoch"] + 1) * data.train_size
+    assert info.metadata["videos"] == (info.metadata["epoch"] + 1) * data.num_train
     assert info.metadata["val/acc"] == pytest.approx(float(trainer.checkpoint_callback.best_model_score))
     expected = weights(path.with_suffix(".ckpt"))
     for name, tensor in load_model(path).state_dict().items():

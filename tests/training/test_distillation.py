@@ -9,7 +9,7 @@ from pyg_video.models import create_model
 from pyg_video.training import OffsetDistillation, VideoClassification
 from pyg_video.training.distillation import find_block, region_loss
 
-PARTS = {"channels": (4, 4), "strides": (2, 2), "region_channels": 4, "num_stages": 1}
+PARTS = {"channels": (4, 4), "strides": (2, 2), "region_channels": 4, "num_iterations": 1}
 MODEL = "dyreg_gnn_sync_mnist"
 
 
@@ -19,7 +19,7 @@ def teachers(tmp_path):
     paths = {}
     for stage in (0, 1):
         torch.manual_seed(10 + stage)
-        net = create_model(MODEL, num_classes=6, frame=16, **PARTS, stage=stage, gain=2.0)
+        net = create_model(MODEL, num_classes=6, frame_size=16, **PARTS, stage=stage, gain=2.0)
         paths[f"stage{stage + 1}"] = str(save_model(net, tmp_path / f"teacher{stage}.safetensors"))
     return paths
 
@@ -71,7 +71,7 @@ def test_the_loss_is_the_squared_distance_of_regions():
 def test_regions_come_closer_to_the_teachers(teachers, student, tiny_data, tiny_trainer, monkeypatch):
     values = spy(monkeypatch)
     callback = OffsetDistillation(teachers, share=1.0)
-    fit(tiny_trainer(callback, max_epochs=1), student(), tiny_data(train_size=160))
+    fit(tiny_trainer(callback, max_epochs=1), student(), tiny_data(num_train=160))
     assert len(values) == 2 * 40
     assert sum(values[-8:]) < 0.3 * sum(values[:8])
 
@@ -80,7 +80,7 @@ def test_it_ends_exactly_after_its_share_of_the_steps(teachers, student, tiny_da
     values = spy(monkeypatch)
     callback = OffsetDistillation(teachers, share=0.1)
     trainer = tiny_trainer(callback, max_epochs=1)
-    task = fit(trainer, student(), tiny_data(train_size=120))
+    task = fit(trainer, student(), tiny_data(num_train=120))
     assert (trainer.global_step, callback.num_steps) == (30, 3)
     assert len(values) == 3 * len(teachers)
     assert task.extra_losses == []

@@ -6,7 +6,7 @@ from pyg_video.models import create_model
 from pyg_video.training import load_trained
 from pyg_video.training.callbacks import export
 
-TINY = {"num_classes": 4, "frame": 16, "channels": (4, 4), "strides": (2, 2)}
+TINY = {"num_classes": 4, "frame_size": 16, "channels": (4, 4), "strides": (2, 2)}
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_a_lightning_checkpoint_and_its_export_are_the_same_model(checkpoint):
 def test_a_file_need_not_name_the_classes(tmp_path):
     trained = load_trained(save_model(create_model("cnn_sync_mnist", **TINY), tmp_path / "cnn.safetensors"))
     assert trained.label_names == ()
-    assert (trained.option("frame", 3), trained.option("no such option", 3)) == (16, 3)
+    assert (trained.option("frame_size", 3), trained.option("no such option", 3)) == (16, 3)
 
 
 @pytest.mark.parametrize("suffix", [".ckpt", ".safetensors"])

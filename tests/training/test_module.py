@@ -97,7 +97,7 @@ def test_models_without_a_frame_option_get_none(monkeypatch):
 
 
 def test_a_model_on_boxes_gets_the_exact_ones_of_the_data(tiny_data, tiny_trainer):
-    options = {"channels": (4, 4), "strides": (2, 2), "num_stages": 1, "builder": "box"}
+    options = {"channels": (4, 4), "strides": (2, 2), "num_iterations": 1, "builder": "box"}
     task, data = VideoClassification("graph_sync_mnist", 6, 16, model_options=options).eval(), tiny_data()
     first, _ = tiny_trainer().predict(task, data)
     clips = data.test.batch(range(4))

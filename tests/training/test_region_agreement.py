@@ -38,7 +38,7 @@ def test_each_validation_starts_anew(tiny_task, tiny_data, tiny_trainer):
 
 
 def test_several_blocks_are_told_apart(tiny_data, tiny_trainer):
-    options = {"channels": (4, 4), "strides": (2, 2), "region_channels": 4, "num_stages": 1, "stages": (0, 1)}
+    options = {"channels": (4, 4), "strides": (2, 2), "region_channels": 4, "num_iterations": 1, "stages": (0, 1)}
     task = VideoClassification("dyreg_gnn_sync_mnist", 6, 16, model_options=options)
     (results,) = tiny_trainer(RegionAgreement(("test",))).test(task, tiny_data(), verbose=False)
     assert {f"test/region_iou/blocks.stage{k}.builder" for k in (1, 2)} <= results.keys()
@@ -66,7 +66,7 @@ def test_views_of_a_video_count_as_clips(tiny_task, tiny_data, tiny_trainer):
 
 
 def test_objects_and_regions_that_are_not_there_do_not_count(tiny_data, tiny_trainer):
-    options = {"builder": "box", "channels": (4, 4), "strides": (2, 2), "num_stages": 1, "arrangement": (1, 3)}
+    options = {"builder": "box", "channels": (4, 4), "strides": (2, 2), "num_iterations": 1, "arrangement": (1, 3)}
     task, clips = (
         VideoClassification("graph_sync_mnist", 6, 16, model_options=options),
         tiny_data().test.batch(range(4)),

@@ -25,7 +25,7 @@ DISTILLED = FOLDER / "v2_tsm_resnet50_dyreg_r345.yaml"
 
 def tiny(root, frame):
     return [
-        *(f"--data.root={root}", f"--data.frame={frame}", "--data.num_frames=2", "--data.batch_size=2"),
+        *(f"--data.root={root}", f"--data.frame_size={frame}", "--data.num_frames=2", "--data.batch_size=2"),
         *("--data.num_workers=0", "--model.model_options.weights=", "--trainer.fast_dev_run=true"),
         *("--trainer.accelerator=cpu", "--trainer.precision=32-true", "--trainer.enable_model_summary=false"),
         "--trainer.enable_progress_bar=false",
@@ -87,7 +87,7 @@ def test_three_teachers_hand_on_their_regions(command, something_v2, tmp_path):
     assert "dyreg_r3/version_0/checkpoints/best.safetensors" in error
     for stage in (3, 4, 5):
         folder = tmp_path / f"runs/something_something/v2_tsm_resnet50_dyreg_r{stage}/version_0/checkpoints"
-        save_model(create_model("dyreg_tsm_resnet50", frame=80, stages=(stage,)), folder / "best.safetensors")
+        save_model(create_model("dyreg_tsm_resnet50", frame_size=80, stages=(stage,)), folder / "best.safetensors")
     code, error = command("fit", f"--config={config}", *tiny(something_v2, 80))
     assert code == 0, error
 

@@ -70,7 +70,7 @@ def test_clips_without_boxes_pass():
 
 
 def test_clips_of_digits_have_the_same_transforms():
-    clip = SyncMNIST(size=1)[0]
+    clip = SyncMNIST(num_clips=1)[0]
     cut = CentreCrop(32)(clip)
     assert cut.video.shape == (10, 1, 32, 32)
     assert torch.equal(cut.video, clip.video[..., 16:48, 16:48])

@@ -73,4 +73,4 @@ def build_dyreg_block(o: DyRegOptions) -> GraphBlock:
     )
     rstg = RSTG(space, TemporalRNN(C, cell=cell), TemporalRNN(C, cell=cell), norm=FrameNorm(C))
     processor = nn.Sequential(KernelEmbedding(C, o.trained_size), rstg)
-    return GraphBlock(builder, processor, channels=o.backbone_dim, node_channels=C if o.project_i3d else None)
+    return GraphBlock(o.backbone_dim, builder, processor, node_channels=C if o.project_i3d else None)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ...backbones import PlainCNN
 from ...functional import grid_boxes, overlap_edges
 from ...graph_builders import GridGraph
-from ...layers import RSTG, AllPairs, GraphBlock, OnNodes, TablePosition, ToVector
+from ...layers import RSTG, ApplyToNodes, ConnectAllPairs, GraphBlock, TablePosition, ToVector
 from ...models import GraphHead, VideoClassifier
 from .rstg_layers import EPS, linear_of, lstm_of, norm_before_graph_of, set_value, space_of
 from .variables import Variables
@@ -42,7 +42,7 @@ class PublishedRSTG(NamedTuple):
         norm = self.norms[place]
         assert isinstance(norm, (nn.GroupNorm, nn.BatchNorm3d))
         scale = norm.weight.detach().clone()
-        block = GraphBlock(self.builder, self.processor, channels=self.builder.channels, norm=norm)
+        block = GraphBlock(self.builder.channels, self.builder, self.processor, norm=norm)
         with torch.no_grad():
             norm.weight.copy_(scale)
         return block
@@ -53,8 +53,8 @@ def load_published_rstg(
     *,
     place: str | None = None,
     scales: Sequence[int] = (3, 2, 1),
-    num_stages: int = 3,
-    frame: tuple[int, int] | None = None,
+    num_iterations: int = 3,
+    frame_size: tuple[int, int] | None = None,
 ) -> PublishedRSTG:
     """Rebuild the graph module of RSTG's released TensorFlow code from its variables.
 
@@ -69,10 +69,10 @@ def load_published_rstg(
             ``opaque_kernel`` or as TensorFlow's saver writes them. Optimizer slots and resize filters are ignored.
         place: which graph, where there are several: ``"res3"`` of ``whole_graph_model_res3``.
         scales: rows (and columns) of the grids, the released ``num_scales`` counted down.
-        num_stages: the released ``num_process_iter``. Its code has time stages before the first three only; later ones
-            are ``nn.Identity()`` here.
-        frame: the released ``dim_h`` and ``dim_w``, the frames' size in pixels. The code decides who is a neighbour by
-            rectangles of whole pixels; only with five scales or more can that differ from exact fractions.
+        num_iterations: the released ``num_process_iter``. Its code has time stages before the first three only; later
+            ones are ``nn.Identity()`` here.
+        frame_size: the released ``dim_h`` and ``dim_w``, in pixels. The code decides who is a neighbour by rectangles
+            of whole pixels; only with five scales or more can that differ from exact fractions.
 
     Raises:
         ValueError: a variable is missing, left over or of another shape; names it.
@@ -85,38 +85,40 @@ def load_published_rstg(
     final_time = lstm_of(inside, "time_update_extern/cudnn_lstm")
     width = final_time.channels
     in_channels = inside.shape("project_i3d/kernel")[0] if "project_i3d/kernel" in inside else width
-    edges = None if frame is None else _whole_pixel_edges(scales, frame)
+    edges = None if frame_size is None else _whole_pixel_edges(scales, frame_size)
     builder = GridGraph(in_channels, tuple(scales), edge_index=edges)
 
-    parts: list[nn.Module] = [OnNodes(linear_of(inside, "project_i3d"))] if "project_i3d/kernel" in inside else []
+    parts: list[nn.Module] = [ApplyToNodes(linear_of(inside, "project_i3d"))] if "project_i3d/kernel" in inside else []
     norm = norm_before_graph_of(inside, width)
-    if num_stages == 0:  # then the code makes no variables of the stages
-        parts.append(RSTG(nn.Identity(), nn.Identity(), final_time, num_stages=0, norm=norm))
+    if num_iterations == 0:  # then the code makes no variables of the stages
+        parts.append(RSTG(nn.Identity(), nn.Identity(), final_time, num_iterations=0, norm=norm))
     else:
         table = _position(cleaned)
-        parts += [AllPairs()] if table is None else [TablePosition(table), AllPairs()]
+        parts += [ConnectAllPairs()] if table is None else [TablePosition(table), ConnectAllPairs()]
         space = space_of(inside, width, builder.nodes_per_scale, 0 if table is None else table.size(1))
-        parts.append(RSTG(space, _times(inside, num_stages, width), final_time, num_stages=num_stages, norm=norm))
+        parts.append(
+            RSTG(space, _times(inside, num_iterations, width), final_time, num_iterations=num_iterations, norm=norm)
+        )
     if "project_back_to_i3d/kernel" in inside:
-        parts.append(OnNodes(linear_of(inside, "project_back_to_i3d")))
+        parts.append(ApplyToNodes(linear_of(inside, "project_back_to_i3d")))
     inside.check_used()
     return PublishedRSTG(builder.eval(), nn.Sequential(*parts).eval(), _residual_norms(cleaned))
 
 
-def _times(inside: Variables, num_stages: int, width: int) -> nn.Module:
+def _times(inside: Variables, num_iterations: int, width: int) -> nn.Module:
     """The time stage that all iterations share; the later ones have none."""
     time = lstm_of(inside, "cudnn_lstm", width)
-    if num_stages <= _TIME_STAGES:
+    if num_iterations <= _TIME_STAGES:
         return time
-    return nn.ModuleList(time if k < _TIME_STAGES else nn.Identity() for k in range(num_stages))
+    return nn.ModuleList(time if k < _TIME_STAGES else nn.Identity() for k in range(num_iterations))
 
 
 def load_published_rstg_network(
     weights: Mapping[str, npt.ArrayLike],
     *,
     scales: Sequence[int] = (3, 2, 1),
-    num_stages: int = 3,
-    frame: tuple[int, int] | None = None,
+    num_iterations: int = 3,
+    frame_size: tuple[int, int] | None = None,
     pixel_range: float = 255.0,
 ) -> VideoClassifier:
     """Rebuild the whole SyncMNIST network of RSTG's released code: convolutions, graph, mean over frames, scores.
@@ -124,8 +126,8 @@ def load_published_rstg_network(
     Args:
         weights: the variables of the network, as in :func:`load_published_rstg`.
         scales: as there.
-        num_stages: as there.
-        frame: as there.
+        num_iterations: as there.
+        frame_size: as there.
         pixel_range: what white is in the frames that the network was trained on. The returned model takes frames from
             0 to 1; the factor goes into the first convolution.
 
@@ -142,7 +144,9 @@ def load_published_rstg_network(
     numbers = sorted({int(name[4:].split("/")[0]) for name in around.names() if name.startswith("conv")})
     if not numbers:
         raise ValueError("Expected the variables conv0/conv2d/kernel, ... of the SyncMNIST network (got none of them)")
-    graph = load_published_rstg(weights, place="final", scales=scales, num_stages=num_stages, frame=frame)
+    graph = load_published_rstg(
+        weights, place="final", scales=scales, num_iterations=num_iterations, frame_size=frame_size
+    )
     kernels = [around.take(f"conv{i}/conv2d/kernel") for i in numbers]
     backbone = PlainCNN(kernels[0].size(2), [kernel.size(3) for kernel in kernels])
     with torch.no_grad():
@@ -152,24 +156,20 @@ def load_published_rstg_network(
             conv.bias.copy_(around.take(f"conv{i}/conv2d/bias", conv.bias.shape))
     linear = linear_of(around, "pred")
     around.check_used()
-    head = GraphHead(
-        graph.builder,
-        graph.processor,
-        channels=linear.in_features,
-        num_classes=linear.out_features,
-        readout=ToVector("mean"),
-    )
+    head = GraphHead(linear.in_features, linear.out_features, graph.builder, graph.processor, readout=ToVector("mean"))
     head.linear = linear
     return VideoClassifier(backbone, head).eval()
 
 
-def _whole_pixel_edges(scales: Sequence[int], frame: tuple[int, int]) -> Tensor:
+def _whole_pixel_edges(scales: Sequence[int], frame_size: tuple[int, int]) -> Tensor:
     """Neighbours among rectangles of ``int(H / s)`` by ``int(W / s)`` pixels from the upper left corner on."""
-    H, W = frame
+    H, W = frame_size
     boxes = []
     for s in scales:
         if s < 1 or min(H, W) < s or H // (H // s) != s or W // (W // s) != s:
-            raise ValueError(f"Expected a 'frame' into which {s} x {s} rectangles of whole pixels fit (got {H} x {W})")
+            raise ValueError(
+                f"Expected a 'frame_size' into which {s} x {s} rectangles of whole pixels fit (got {H} x {W})"
+            )
         boxes.append(grid_boxes(s, s, dtype=torch.float64) * torch.tensor([W // s * s / W, H // s * s / H] * 2))
     return overlap_edges(torch.cat(boxes))
 

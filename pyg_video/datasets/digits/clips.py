@@ -41,9 +41,9 @@ class DigitClips(Dataset[SyncClip]):
         planner: Says for each clip number which digits appear, where, and which of them move together.
         classes: The digit classes that occur, in the order of the labels.
         num_classes: How many of the labels of ``sync_label`` can occur.
-        size: Number of clips; None for endlessly many.
+        num_clips: Number of clips; None for endlessly many.
         canvas: Side of the canvas on which digits are drawn, in pixels.
-        frame: Side of the frames, to which the canvas is resized.
+        frame_size: Side of the frames, to which the canvas is resized.
     """
 
     def __init__(
@@ -53,16 +53,18 @@ class DigitClips(Dataset[SyncClip]):
         *,
         classes: Sequence[int],
         num_classes: int,
-        size: int | None,
+        num_clips: int | None,
         canvas: int,
-        frame: int,
+        frame_size: int,
     ) -> None:
-        if size is not None and size < 1:
-            raise ValueError(f"Expected 'size' to be at least 1 clip, or None for endlessly many (got {size})")
-        if frame < 1:
-            raise ValueError(f"Expected 'frame' to be at least 1 pixel (got {frame})")
-        self.digits, self.planner, self.size = digits, planner, size
-        self.classes, self.canvas, self.frame = tuple(classes), canvas, frame
+        if num_clips is not None and num_clips < 1:
+            raise ValueError(
+                f"Expected 'num_clips' to be at least 1 clip, or None for endlessly many (got {num_clips})"
+            )
+        if frame_size < 1:
+            raise ValueError(f"Expected 'frame_size' to be at least 1 pixel (got {frame_size})")
+        self.digits, self.planner, self.num_clips = digits, planner, num_clips
+        self.classes, self.canvas, self.frame_size = tuple(classes), canvas, frame_size
         self.label_names = sync_label_names(self.classes)[:num_classes]
         assets = (*digits, ink_box(digits.image), torch.tensor(self.classes))
         self._assets: dict[torch.device, tuple[Tensor, ...]] = {torch.device("cpu"): assets}  # a copy per device used
@@ -91,7 +93,7 @@ class DigitClips(Dataset[SyncClip]):
         layer = plan.order[:, None, :, None].expand_as(plan.position)
         board = render(image[plan.image.gather(1, plan.order)], plan.position.gather(2, layer), self.canvas)
         return SyncClip(
-            video=shrink(board, self.frame),
+            video=shrink(board, self.frame_size),
             label=sync_label(member, plan.sync, len(self.classes)),
             box=boxes_on_canvas(ink[plan.image], plan.position, self.canvas),
             digit=digit,
@@ -107,15 +109,15 @@ class DigitClips(Dataset[SyncClip]):
         return [SyncClip(*fields) for fields in zip(*self.batch(indices), strict=True)]
 
     def __len__(self) -> int:
-        if self.size is None:
+        if self.num_clips is None:
             raise TypeError(
-                "An endless data set has no length; pass size=..., or sampler=EndlessSampler() to the DataLoader"
+                "An endless data set has no length; pass num_clips=..., or sampler=EndlessSampler() to the DataLoader"
             )
-        return self.size
+        return self.num_clips
 
     def _checked(self, indices: Sequence[int] | Tensor) -> Tensor:
         index = _as_integers(indices)
-        end = torch.iinfo(torch.long).max if self.size is None else self.size
+        end = torch.iinfo(torch.long).max if self.num_clips is None else self.num_clips
         if index.ndim != 1:
             raise ValueError(f"Expected 'indices' to be a list of clip numbers (got shape {list(index.shape)})")
         if index.numel() and not 0 <= index.min() <= index.max() < end:

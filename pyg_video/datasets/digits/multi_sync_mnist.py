@@ -18,7 +18,7 @@ class MultiSyncMNIST(DigitClips):
     The label is the smallest and the largest class in the synchronous set, in the order of the published code: 45
     pairs (0 to 44), "nothing moves together" (45), and 10 sets of one class (46 to 55); 56 in all. The paper has
     600,000 clips for training, ``MultiSyncMNIST()``, and 10,000 for validation,
-    ``MultiSyncMNIST(split="test", size=10_000)``. Its digits are 14 pixels wide on frames of 128: MNIST's 28 on a
+    ``MultiSyncMNIST(split="test", num_clips=10_000)``. Its digits are 14 pixels wide on frames of 128: MNIST's 28 on a
     canvas of 256, halved.
 
     The paper does not say how often how many digits move together, nor how far they jump. Here 2, 3, 4 and 5 are
@@ -29,12 +29,12 @@ class MultiSyncMNIST(DigitClips):
         digits: ``"bundled"``, or the root folder of torchvision's MNIST; see
             :func:`~pyg_video.datasets.load_digits`.
         download: Fetch MNIST if it is not there.
-        size: Number of clips; None for endlessly many.
+        num_clips: Number of clips; None for endlessly many.
         seed: Any integer; another seed gives other clips.
         num_digits: Digits per clip, :math:`D`.
         num_frames: Frames per clip, :math:`T`.
         canvas: Side of the canvas on which digits are drawn, in pixels.
-        frame: Side of the frames, :math:`H = W`, to which the canvas is resized.
+        frame_size: Side of the frames, :math:`H = W`, to which the canvas is resized.
         digit_size: Side of a digit's tile on the canvas, in pixels.
         motion: ``"jumps"`` as in the paper, or ``"smooth"``: every digit keeps its velocity and bounces.
         max_step: Largest step per axis and frame, in pixels of the canvas.
@@ -44,7 +44,7 @@ class MultiSyncMNIST(DigitClips):
         - **item:** a :class:`~pyg_video.datasets.clips.SyncClip`
 
     Example:
-        >>> clips = MultiSyncMNIST(size=100)
+        >>> clips = MultiSyncMNIST(num_clips=100)
         >>> clips.num_classes, clips[0].video.shape
         (56, torch.Size([10, 1, 128, 128]))
         >>> clips[0].digit[clips[0].sync].tolist(), clips.label_names[clips[0].label]
@@ -57,12 +57,12 @@ class MultiSyncMNIST(DigitClips):
         split: str = "train",
         digits: str | os.PathLike[str] = "bundled",
         download: bool = False,
-        size: int | None = 600_000,
+        num_clips: int | None = 600_000,
         seed: int = 0,
         num_digits: int = 5,
         num_frames: int = 10,
         canvas: int = 256,
-        frame: int = 128,
+        frame_size: int = 128,
         digit_size: int = 28,
         motion: str = "jumps",
         max_step: int = 10,
@@ -84,4 +84,12 @@ class MultiSyncMNIST(DigitClips):
             seed=seed,
             salt=SPLITS.index(split),
         )
-        super().__init__(images, planner, classes=range(10), num_classes=56, size=size, canvas=canvas, frame=frame)
+        super().__init__(
+            images,
+            planner,
+            classes=range(10),
+            num_classes=56,
+            num_clips=num_clips,
+            canvas=canvas,
+            frame_size=frame_size,
+        )

@@ -42,18 +42,20 @@ def render(image: Tensor, position: Tensor, canvas: int) -> Tensor:
     return board.view(B, T, canvas, canvas)
 
 
-def shrink(video: Tensor, frame: int) -> Tensor:
-    r"""Bilinear resize to ``frame`` x ``frame`` pixels, values in [0, 1].
+def shrink(video: Tensor, frame_size: int) -> Tensor:
+    r"""Bilinear resize to ``frame_size`` x ``frame_size`` pixels, values in [0, 1].
 
     The filter is widened when it shrinks (``antialias``): so does Pillow's, which the authors used.
 
     Shapes:
         - **video:** :math:`[B, T, H, W]`, uint8
-        - **output:** :math:`[B, T, 1, frame, frame]`, float32
+        - **output:** :math:`[B, T, 1, H, W]`, float32
     """
     video = video.float().div_(255)
-    if video.shape[-1] != frame:
-        video = F.interpolate(video, size=(frame, frame), mode="bilinear", align_corners=False, antialias=True)
+    if video.shape[-1] != frame_size:
+        video = F.interpolate(
+            video, size=(frame_size, frame_size), mode="bilinear", align_corners=False, antialias=True
+        )
     return video[:, :, None]
 
 

@@ -29,11 +29,11 @@ class SyncMNIST(DigitClips):
         digits: ``"bundled"``, or the root folder of torchvision's MNIST; see
             :func:`~pyg_video.datasets.load_digits`.
         download: Fetch MNIST if it is not there.
-        size: Number of clips; None for endlessly many.
+        num_clips: Number of clips; None for endlessly many.
         seed: Any integer; another seed gives other clips.
         num_frames: Frames per clip, :math:`T`.
         canvas: Side of the canvas on which digits are drawn, in pixels.
-        frame: Side of the frames, :math:`H = W`, to which the canvas is resized.
+        frame_size: Side of the frames, :math:`H = W`, to which the canvas is resized.
         digit_size: Side of a digit's tile on the canvas, in pixels.
         classes: The digit classes that occur, :math:`c`.
         motion: ``"jumps"`` as in the paper, or ``"smooth"``: every digit keeps its velocity and bounces.
@@ -45,7 +45,7 @@ class SyncMNIST(DigitClips):
         - **item:** a :class:`~pyg_video.datasets.clips.SyncClip`
 
     Example:
-        >>> clips = SyncMNIST(num_digits=3, size=100)
+        >>> clips = SyncMNIST(num_digits=3, num_clips=100)
         >>> video, label, box, digit, sync = clips[0]
         >>> video.shape, box.shape
         (torch.Size([10, 1, 64, 64]), torch.Size([10, 3, 4]))
@@ -60,11 +60,11 @@ class SyncMNIST(DigitClips):
         split: str = "train",
         digits: str | os.PathLike[str] = "bundled",
         download: bool = False,
-        size: int | None = None,
+        num_clips: int | None = None,
         seed: int = 0,
         num_frames: int = 10,
         canvas: int = 100,
-        frame: int = 64,
+        frame_size: int = 64,
         digit_size: int = 28,
         classes: Sequence[int] = tuple(range(10)),
         motion: str = "jumps",
@@ -94,7 +94,13 @@ class SyncMNIST(DigitClips):
         )
         num_classes = len(classes) * (len(classes) - 1) // 2 + (random_probability > 0)
         super().__init__(
-            images, planner, classes=classes, num_classes=num_classes, size=size, canvas=canvas, frame=frame
+            images,
+            planner,
+            classes=classes,
+            num_classes=num_classes,
+            num_clips=num_clips,
+            canvas=canvas,
+            frame_size=frame_size,
         )
 
     @classmethod
@@ -106,7 +112,7 @@ class SyncMNIST(DigitClips):
         split: str = "test",
         download: bool = False,
         canvas: int = 100,
-        frame: int = 64,
+        frame_size: int = 64,
         digit_size: int = 28,
     ) -> SyncMNIST:
         """The clips of recorded trajectories, as the test split that the authors published.
@@ -117,7 +123,7 @@ class SyncMNIST(DigitClips):
             split: The split whose images ``digit_index`` counts.
             download: Fetch MNIST if it is not there.
             canvas: Side of the canvas, in pixels.
-            frame: Side of the frames.
+            frame_size: Side of the frames.
             digit_size: Side of a digit's tile on the canvas.
 
         Raises:
@@ -130,7 +136,14 @@ class SyncMNIST(DigitClips):
         _check_pairs(planner, images)
         self = cls.__new__(cls)
         DigitClips.__init__(
-            self, images, planner, classes=range(10), num_classes=46, size=len(planner), canvas=canvas, frame=frame
+            self,
+            images,
+            planner,
+            classes=range(10),
+            num_classes=46,
+            num_clips=len(planner),
+            canvas=canvas,
+            frame_size=frame_size,
         )
         return self
 

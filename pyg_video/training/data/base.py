@@ -9,11 +9,11 @@ class VideoData(LightningDataModule):
     The loaders share the clips among processes by themselves: give the Trainer ``use_distributed_sampler=False``.
 
     Attributes:
-        train_size: training clips an epoch.
+        num_train: training clips an epoch.
         num_frames: frames of a clip; ``None`` where they differ.
     """
 
-    train_size: int
+    num_train: int
     num_frames: int | None = None
 
     @property
@@ -27,7 +27,7 @@ class VideoData(LightningDataModule):
         raise NotImplementedError
 
     @property
-    def frame(self) -> int:
+    def frame_size(self) -> int:
         """Side of the frames."""
         raise NotImplementedError
 

@@ -47,7 +47,7 @@ class CachedFeatures(VideoData):
         map_size: side of the maps, averaged down to.
         folder: where the folders of the features are.
         data: ``"SyncMNISTData"`` or ``"MultiSyncMNISTData"``.
-        data_options: options of it, ``train_size`` among them.
+        data_options: options of it, ``num_train`` among them.
         batch_size: clips a step, in each process.
         extraction_batch_size: clips at a time through the frozen model.
         device: where the frozen model runs; ``"auto"`` for a GPU if there is one.
@@ -80,8 +80,8 @@ class CachedFeatures(VideoData):
         clips: ClipData = kind(**options)
         super().__init__()
         self.clips: dict[str, DigitClips] = {"train": clips.train, "val": clips.val, "test": clips.test}
-        self.sizes = {"train": clips.train_size, "val": len(clips.val), "test": len(clips.test)}
-        self.train_size, self.batch_size, self.num_workers = clips.train_size, batch_size, num_workers
+        self.sizes = {"train": clips.num_train, "val": len(clips.val), "test": len(clips.test)}
+        self.num_train, self.batch_size, self.num_workers = clips.num_train, batch_size, num_workers
         self.extractor, self.layer, self.weights = extractor, layer, weights
         self.extractor_options = dict(extractor_options or {})
         self.image_size, self.map_size = image_size, map_size
@@ -109,7 +109,7 @@ class CachedFeatures(VideoData):
         return tuple(self.clips["train"].label_names)
 
     @property
-    def frame(self) -> int:
+    def frame_size(self) -> int:
         """Side of the maps, which are the frames here."""
         return self.map_size
 
@@ -134,7 +134,7 @@ class CachedFeatures(VideoData):
             )
 
     def train_dataloader(self) -> DataLoader[SyncClip]:
-        return self._features("train", EpochBatches(self.train_size, self.batch_size, **self._share))
+        return self._features("train", EpochBatches(self.num_train, self.batch_size, **self._share))
 
     def val_dataloader(self) -> DataLoader[SyncClip]:
         return self._features("val", WholeBatches(self.sizes["val"], self.batch_size, **self._share))

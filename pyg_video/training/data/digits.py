@@ -89,7 +89,7 @@ class ClipData(VideoData):
         val: as many clips as the validation has.
         test: as many clips as the test has; the prediction runs on them, too.
         batch_size: clips a step, in each process.
-        train_size: training clips an epoch.
+        num_train: training clips an epoch.
         num_workers: processes that make clips; 0 makes them in the main one.
     """
 
@@ -100,13 +100,13 @@ class ClipData(VideoData):
         test: DigitClips,
         *,
         batch_size: int,
-        train_size: int,
+        num_train: int,
         num_workers: int = 0,
     ) -> None:
         super().__init__()
         self.train, self.val, self.test = train, val, test
         self.batch_size = batch_size
-        self.train_size = train_size
+        self.num_train = num_train
         self.num_workers = num_workers
 
     @property
@@ -120,12 +120,12 @@ class ClipData(VideoData):
         return tuple(self.train.label_names)
 
     @property
-    def frame(self) -> int:
+    def frame_size(self) -> int:
         """Side of the frames."""
-        return self.train.frame
+        return self.train.frame_size
 
     def train_dataloader(self) -> DataLoader[SyncClip]:
-        return self._loader(self.train, FreshClipBatches(self.train_size, self.batch_size, **self._share))
+        return self._loader(self.train, FreshClipBatches(self.num_train, self.batch_size, **self._share))
 
     def val_dataloader(self) -> DataLoader[SyncClip]:
         return self._loader(self.val, ClipBatches(len(self.val), self.batch_size, **self._share))
@@ -157,16 +157,16 @@ class SyncMNISTData(ClipData):
         seed: of the training clips; 0 or more.
         num_frames: frames per clip.
         canvas: side of the canvas on which digits are drawn, in pixels.
-        frame: side of the frames, to which the canvas is resized.
+        frame_size: side of the frames, to which the canvas is resized.
         digit_size: side of a digit's tile on the canvas, in pixels.
         classes: the digit classes that occur.
         motion: ``"jumps"`` as in the paper, or ``"smooth"``.
         max_step: largest step per axis and frame, in pixels of the canvas.
         random_probability: share of clips in which nothing moves together.
         batch_size: clips a step, in each process.
-        train_size: training clips an epoch; none comes twice.
-        val_size: clips of the validation.
-        test_size: clips of the test.
+        num_train: training clips an epoch; none comes twice.
+        num_val: clips of the validation.
+        num_test: clips of the test.
         num_workers: processes that make clips; 0 makes them in the main one.
 
     Example:
@@ -184,16 +184,16 @@ class SyncMNISTData(ClipData):
         seed: int = 0,
         num_frames: int = 10,
         canvas: int = 100,
-        frame: int = 64,
+        frame_size: int = 64,
         digit_size: int = 28,
         classes: tuple[int, ...] = tuple(range(10)),
         motion: str = "jumps",
         max_step: int = 10,
         random_probability: float = 1 / 81,
         batch_size: int = 64,
-        train_size: int = 60_000,
-        val_size: int = 2_000,
-        test_size: int = 10_000,
+        num_train: int = 60_000,
+        num_val: int = 2_000,
+        num_test: int = 10_000,
         num_workers: int = 0,
     ) -> None:
         _check_seed(seed)
@@ -204,7 +204,7 @@ class SyncMNISTData(ClipData):
             download=download,
             num_frames=num_frames,
             canvas=canvas,
-            frame=frame,
+            frame_size=frame_size,
             digit_size=digit_size,
             classes=classes,
             motion=motion,
@@ -213,10 +213,10 @@ class SyncMNISTData(ClipData):
         )
         super().__init__(
             clips(seed=seed),
-            clips(seed=_VAL_SEED, size=val_size),
-            clips(split="test", seed=_TEST_SEED, size=test_size),
+            clips(seed=_VAL_SEED, num_clips=num_val),
+            clips(split="test", seed=_TEST_SEED, num_clips=num_test),
             batch_size=batch_size,
-            train_size=train_size,
+            num_train=num_train,
             num_workers=num_workers,
         )
         self.num_frames = num_frames
@@ -232,15 +232,15 @@ class MultiSyncMNISTData(ClipData):
         num_digits: digits per clip.
         num_frames: frames per clip.
         canvas: side of the canvas on which digits are drawn, in pixels.
-        frame: side of the frames, to which the canvas is resized.
+        frame_size: side of the frames, to which the canvas is resized.
         digit_size: side of a digit's tile on the canvas, in pixels.
         motion: ``"jumps"`` as in the paper, or ``"smooth"``.
         max_step: largest step per axis and frame, in pixels of the canvas.
         random_probability: share of clips in which nothing moves together.
         batch_size: clips a step, in each process.
-        train_size: training clips an epoch; none comes twice. The paper has 600,000 that do.
-        val_size: clips of the validation.
-        test_size: clips of the test.
+        num_train: training clips an epoch; none comes twice. The paper has 600,000 that do.
+        num_val: clips of the validation.
+        num_test: clips of the test.
         num_workers: processes that make clips; 0 makes them in the main one.
     """
 
@@ -253,15 +253,15 @@ class MultiSyncMNISTData(ClipData):
         num_digits: int = 5,
         num_frames: int = 10,
         canvas: int = 256,
-        frame: int = 128,
+        frame_size: int = 128,
         digit_size: int = 28,
         motion: str = "jumps",
         max_step: int = 10,
         random_probability: float = 1 / 56,
         batch_size: int = 64,
-        train_size: int = 60_000,
-        val_size: int = 2_000,
-        test_size: int = 10_000,
+        num_train: int = 60_000,
+        num_val: int = 2_000,
+        num_test: int = 10_000,
         num_workers: int = 0,
     ) -> None:
         _check_seed(seed)
@@ -272,18 +272,18 @@ class MultiSyncMNISTData(ClipData):
             num_digits=num_digits,
             num_frames=num_frames,
             canvas=canvas,
-            frame=frame,
+            frame_size=frame_size,
             digit_size=digit_size,
             motion=motion,
             max_step=max_step,
             random_probability=random_probability,
         )
         super().__init__(
-            clips(seed=seed, size=None),
-            clips(seed=_VAL_SEED, size=val_size),
-            clips(split="test", seed=_TEST_SEED, size=test_size),
+            clips(seed=seed, num_clips=None),
+            clips(seed=_VAL_SEED, num_clips=num_val),
+            clips(split="test", seed=_TEST_SEED, num_clips=num_test),
             batch_size=batch_size,
-            train_size=train_size,
+            num_train=num_train,
             num_workers=num_workers,
         )
         self.num_frames = num_frames

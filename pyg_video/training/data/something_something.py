@@ -27,7 +27,7 @@ class SomethingSomethingData(VideoData):
         version: ``"v1"`` or ``"v2"``.
         num_frames: frames per clip.
         sampling: ``"segments"`` or ``"dense"``.
-        frame: side of the frames in training and validation.
+        frame_size: side of the frames in training and validation.
         flip: probability of a horizontal flip, with which left and right in the label change place; 0 in the published
             runs.
         boxes: folder with the four files of Something-Else, for boxes.
@@ -51,7 +51,7 @@ class SomethingSomethingData(VideoData):
         *,
         num_frames: int = 16,
         sampling: str = "segments",
-        frame: int = 224,
+        frame_size: int = 224,
         flip: float = 0.5,
         boxes: str | None = None,
         max_objects: int = 8,
@@ -86,7 +86,7 @@ class SomethingSomethingData(VideoData):
         self.sampling, self.flip, self.seed, self.batch_size = sampling, flip, seed, batch_size
         self.test_batch_size = test_batch_size or max(2, batch_size // (test_clips * test_crops))
         self.num_workers = min(8, len(os.sched_getaffinity(0))) if num_workers is None else num_workers
-        self._frame, self.num_frames = frame, num_frames
+        self._frame_size, self.num_frames = frame_size, num_frames
 
     # Made when first used: who scores a model needs the videos of one split alone.
 
@@ -94,14 +94,14 @@ class SomethingSomethingData(VideoData):
     def train(self) -> SomethingSomething:
         """Videos to train on."""
         videos = self._videos("train")
-        videos.transform = train_recipe(self._frame, mirrored=videos.mirrored, flip=self.flip)
+        videos.transform = train_recipe(self._frame_size, mirrored=videos.mirrored, flip=self.flip)
         return videos
 
     @cached_property
     def val(self) -> SomethingSomething:
         """Videos to validate on, a view each."""
         videos = self._videos("val")
-        videos.transform = centre_recipe(self._frame)
+        videos.transform = centre_recipe(self._frame_size)
         return videos
 
     @cached_property
@@ -112,7 +112,7 @@ class SomethingSomethingData(VideoData):
         return videos
 
     @property
-    def train_size(self) -> int:  # type: ignore[override] # known when the videos are
+    def num_train(self) -> int:  # type: ignore[override] # known when the videos are
         return len(self.train)
 
     @property
@@ -124,8 +124,8 @@ class SomethingSomethingData(VideoData):
         return self._label_names
 
     @property
-    def frame(self) -> int:
-        return self._frame
+    def frame_size(self) -> int:
+        return self._frame_size
 
     def train_dataloader(self) -> DataLoader[VideoClip]:
         return self._loader(self.train, EpochBatches(len(self.train), self.batch_size, seed=self.seed, **self._share))

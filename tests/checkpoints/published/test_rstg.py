@@ -82,10 +82,10 @@ def variables(  # noqa: C901 - a list of what there is
 class Reference:
     """METHOD as the released code has it, with dense tensors, a loop over stages, frames and heads; float64."""
 
-    def __init__(self, weights, scales=(3, 2, 1), num_stages=3, training=False):
+    def __init__(self, weights, scales=(3, 2, 1), num_iterations=3, training=False):
         self.scope = next(name for name in weights if name.startswith("whole_graph_model_")).split("/")[0] + "/"
         self.w = {name: torch.tensor(value, dtype=torch.float64) for name, value in weights.items()}
-        self.scales, self.num_stages, self.training = scales, num_stages, training
+        self.scales, self.num_iterations, self.training = scales, num_iterations, training
         sender, receiver = overlap_edges(torch.cat([grid_boxes(s, s) for s in scales]))
         N = sum(s * s for s in scales)
         self.adjacency = torch.zeros(N, N, dtype=torch.float64)
@@ -160,7 +160,7 @@ class Reference:
         x = self.linear("project_i3d", nodes) if self.has("project_i3d/kernel") else nodes
         x = self.norm("batch_normalization", x) if self.has("batch_normalization/gamma") else x
         x = self.norm("before_graf", x).transpose(0, 1)
-        for stage in range(self.num_stages):
+        for stage in range(self.num_iterations):
             frames = []
             for v in self.lstm("cudnn_lstm", x) if stage < 3 else x:
                 p = self.w.get("positional_emb")
@@ -175,12 +175,12 @@ class Reference:
         return self.linear("project_back_to_i3d", x) if self.has("project_back_to_i3d/kernel") else x
 
 
-def compare(weights, scales=(3, 2, 1), num_stages=3, training=False):
-    published = load_published_rstg(weights, scales=scales, num_stages=num_stages)
+def compare(weights, scales=(3, 2, 1), num_iterations=3, training=False):
+    published = load_published_rstg(weights, scales=scales, num_iterations=num_iterations)
     builder, processor = published.builder.double(), published.processor.double().train(training)
     x = torch.randn(B, T, builder.channels, *SIZE, dtype=torch.float64, requires_grad=True)
     ours = processor(builder(x)).frames
-    theirs = Reference(weights, scales, num_stages, training)(builder(x).frames)
+    theirs = Reference(weights, scales, num_iterations, training)(builder(x).frames)
     torch.testing.assert_close(ours, theirs, atol=1e-9, rtol=1e-7)
     probe = torch.randn_like(ours)
     mine, reference = (torch.autograd.grad((y * probe).sum(), x)[0] for y in (ours, theirs))
@@ -198,15 +198,15 @@ def test_norms_in_training_see_one_frame_of_all_clips(attention, norm):
     compare(variables(attention, norm, mnist=True), training=True)
 
 
-@pytest.mark.parametrize("num_stages", [1, 2])
-def test_fewer_iterations(num_stages):
-    compare(variables(), num_stages=num_stages)
+@pytest.mark.parametrize("num_iterations", [1, 2])
+def test_fewer_iterations(num_iterations):
+    compare(variables(), num_iterations=num_iterations)
 
 
 def test_no_iterations_have_no_variables_of_stages():
     stages = ("send_messages_mlp", "my_attn", "update_node_mlp", "whole_graph_model_final/cudnn_lstm")
     weights = {name: value for name, value in variables(norm="LN").items() if not any(s in name for s in stages)}
-    compare(weights, num_stages=0)
+    compare(weights, num_iterations=0)
 
 
 @pytest.mark.parametrize("scales", [(1,), (2, 1), (4, 3, 2, 1)])
@@ -281,9 +281,9 @@ def test_names_of_something_else_are_refused():
 
 
 def test_iterations_after_the_third_have_no_time_stage():
-    compare(variables(), num_stages=5)
-    with pytest.raises(ValueError, match="Expected 'num_stages' of at least 0"):
-        load_published_rstg(variables(), num_stages=-1)
+    compare(variables(), num_iterations=5)
+    with pytest.raises(ValueError, match="Expected 'num_iterations' of at least 0"):
+        load_published_rstg(variables(), num_iterations=-1)
 
 
 @pytest.mark.parametrize("scalewise", [False, True])
@@ -373,7 +373,7 @@ def whole_pixel_pairs(scales, size):
 @pytest.mark.parametrize("num_scales", [1, 2, 3, 4, 5, 6])
 def test_neighbours_are_those_of_whole_pixel_rectangles(size, num_scales):
     scales = range(num_scales, 0, -1)
-    published = load_published_rstg(variables(scales=scales), scales=scales, frame=(size, size))
+    published = load_published_rstg(variables(scales=scales), scales=scales, frame_size=(size, size))
     assert set(map(tuple, published.builder.frame_edges.T.tolist())) == whole_pixel_pairs(scales, size)
     if num_scales <= 4:
         exact = load_published_rstg(variables(scales=scales), scales=scales)
@@ -381,5 +381,5 @@ def test_neighbours_are_those_of_whole_pixel_rectangles(size, num_scales):
 
 
 def test_rectangles_of_whole_pixels_must_fit():
-    with pytest.raises(ValueError, match="Expected a 'frame' into which 3 x 3 rectangles"):
-        load_published_rstg(variables(), frame=(8, 8))
+    with pytest.raises(ValueError, match="Expected a 'frame_size' into which 3 x 3 rectangles"):
+        load_published_rstg(variables(), frame_size=(8, 8))

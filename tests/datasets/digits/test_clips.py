@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader
 from pyg_video.datasets import EndlessSampler, SyncMNIST
 from pyg_video.datasets.digits.images import INK
 
-SMALL = {"canvas": 40, "frame": 40, "digit_size": 14, "num_frames": 4, "max_step": 4}
+SMALL = {"canvas": 40, "frame_size": 40, "digit_size": 14, "num_frames": 4, "max_step": 4}
 
 
 @pytest.fixture(scope="module")
@@ -70,20 +70,20 @@ def test_boxes_hold_all_the_ink_and_touch_it_on_every_side():
 
 
 def test_a_sized_set_ends():
-    clips = SyncMNIST(3, **SMALL, size=3)
+    clips = SyncMNIST(3, **SMALL, num_clips=3)
     assert len(clips) == 3
     assert len(list(clips)) == 3
 
 
 def test_an_endless_set_says_how_to_walk_through_it(endless):
-    with pytest.raises(TypeError, match=r"no length; pass size=.*EndlessSampler"):
+    with pytest.raises(TypeError, match=r"no length; pass num_clips=.*EndlessSampler"):
         len(endless)
 
 
 @pytest.mark.parametrize("index", [-1, 3])
 def test_clip_numbers_outside_are_refused(index):
     with pytest.raises(IndexError, match=rf"from 0 to 2 \(got {index}\)"):
-        SyncMNIST(3, **SMALL, size=3)[index]
+        SyncMNIST(3, **SMALL, num_clips=3)[index]
 
 
 def test_the_batch_takes_a_list_of_numbers(endless):
@@ -109,7 +109,7 @@ def test_clip_numbers_come_in_any_type_of_integers(endless, kind):
     assert equal(endless[kind([9, 4])[1]], endless[4])
 
 
-@pytest.mark.parametrize("bad", [{"size": 0}, {"frame": 0}])
+@pytest.mark.parametrize("bad", [{"num_clips": 0}, {"frame_size": 0}])
 def test_empty_sets_and_frames_are_refused(bad):
     with pytest.raises(ValueError, match=f"'{next(iter(bad))}' to be at least 1"):
         SyncMNIST(3, **SMALL | bad)

@@ -3,7 +3,7 @@ import torch
 
 from pyg_video.datasets import MultiSyncMNIST
 
-SMALL = {"canvas": 40, "frame": 20, "digit_size": 14, "num_frames": 2}
+SMALL = {"canvas": 40, "frame_size": 20, "digit_size": 14, "num_frames": 2}
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_the_whole_set_moves_alike(clips):
 
 
 def test_the_frame_is_the_canvas_halved():
-    full, half = (MultiSyncMNIST(**SMALL | {"frame": frame}).batch([0]) for frame in (40, 20))
+    full, half = (MultiSyncMNIST(**SMALL | {"frame_size": frame}).batch([0]) for frame in (40, 20))
     assert torch.equal(full.box, half.box)
     torch.testing.assert_close(full.video.mean(), half.video.mean(), rtol=0.05, atol=0)
 

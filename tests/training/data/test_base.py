@@ -7,14 +7,14 @@ from pyg_video.training.data.base import VideoData
 
 
 def test_data_modules_tell_their_classes_and_frames():
-    data = SyncMNISTData(num_digits=3, frame=20, canvas=20, digit_size=8, train_size=2, val_size=2, test_size=2)
+    data = SyncMNISTData(num_digits=3, frame_size=20, canvas=20, digit_size=8, num_train=2, num_val=2, num_test=2)
     assert isinstance(data, VideoData)
     assert issubclass(SomethingSomethingData, VideoData)
-    assert (data.num_classes, len(data.label_names), data.frame) == (46, 46, 20)
+    assert (data.num_classes, len(data.label_names), data.frame_size) == (46, 46, 20)
 
 
 def test_every_process_has_its_share():
-    data = SyncMNISTData(train_size=2, val_size=2, test_size=2)
+    data = SyncMNISTData(num_train=2, num_val=2, num_test=2)
     assert data._share == {}
     data.trainer = SimpleNamespace(global_rank=1, world_size=2)
     assert data._share == {"rank": 1, "world_size": 2}

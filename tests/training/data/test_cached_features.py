@@ -11,8 +11,8 @@ from pyg_video.training.data import cached_features
 
 CONFIG = Path(__file__).parents[3] / "examples" / "configs" / "frozen_features.yaml"
 CLIPS = {
-    "canvas": 32, "frame": 16, "digit_size": 8, "num_frames": 3, "classes": (0, 1, 2), "random_probability": 0,
-    "train_size": 6, "val_size": 4, "test_size": 4,
+    "canvas": 32, "frame_size": 16, "digit_size": 8, "num_frames": 3, "classes": (0, 1, 2), "random_probability": 0,
+    "num_train": 6, "num_val": 4, "num_test": 4,
 }  # fmt: skip
 
 
@@ -36,14 +36,14 @@ def test_features_are_computed_once(features, monkeypatch):
     batch = next(iter(again.val_dataloader()))
     assert batch.video.shape == (2, 3, 256, 3, 3)
     assert torch.equal(batch.label, data.clips["val"].batch([0, 1]).label)
-    assert (again.num_classes, again.frame) == (3, 3)
+    assert (again.num_classes, again.frame_size) == (3, 3)
 
 
 def test_the_folder_depends_on_what_the_features_depend_on(features):
     folder = features().folder
     assert features(batch_size=4, num_workers=1, device="auto", extraction_batch_size=1).folder == folder
     assert features(data_options={**CLIPS, "batch_size": 3}).folder == folder
-    others = [{"map_size": 2}, {"image_size": 64}, {"data_options": {**CLIPS, "train_size": 7}}, {"weights": "DEFAULT"}]
+    others = [{"map_size": 2}, {"image_size": 64}, {"data_options": {**CLIPS, "num_train": 7}}, {"weights": "DEFAULT"}]
     assert len({features(**other).folder for other in others} | {folder}) == 5
 
 
@@ -80,7 +80,7 @@ def test_the_recipe_of_the_documentation_trains_and_is_scored(monkeypatch, tmp_p
     ]
     assert main(["fit", *run]) == 0
     saved = tmp_path / "runs" / "frozen_features" / "version_0" / "checkpoints"
-    assert load_model(saved / "best.safetensors").recipe.options["frame"] == 3
+    assert load_model(saved / "best.safetensors").recipe.options["frame_size"] == 3
     assert main(["test", *run, f"--ckpt_path={saved / 'best.ckpt'}"]) == 0
     assert "test/acc" in capsys.readouterr().out
     assert len(list((tmp_path / "features").iterdir())) == 1

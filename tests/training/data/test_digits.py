@@ -62,10 +62,10 @@ def test_seeds_of_the_validation_are_refused(tiny_data):
 def test_the_data_know_their_classes(tiny_data):
     data = tiny_data()
     assert data.num_classes == len(data.label_names) == 6
-    assert data.frame == 16
+    assert data.frame_size == 16
 
 
 def test_multi_sync_mnist():
-    data = MultiSyncMNISTData(canvas=32, frame=16, digit_size=6, num_frames=2, batch_size=2, val_size=2, test_size=2)
+    data = MultiSyncMNISTData(canvas=32, frame_size=16, digit_size=6, num_frames=2, batch_size=2, num_val=2, num_test=2)
     assert data.num_classes == 56
     assert next(iter(data.val_dataloader())).digit.shape == (2, 5)

@@ -16,11 +16,11 @@ from pyg_video.models import PoolHead, VideoClassifier, register_model
 from pyg_video.training import SomethingSomethingData, VideoClassification
 from pyg_video.training.scoring import class_scores
 
-SMALL = {"num_frames": 3, "frame": 28, "test_frame": 32, "batch_size": 4, "num_workers": 0}
+SMALL = {"num_frames": 3, "frame_size": 28, "test_frame": 32, "batch_size": 4, "num_workers": 0}
 
 
 @register_model
-def tiny_rgb(num_classes: int = 174, *, frame: int = 28) -> VideoClassifier:
+def tiny_rgb(num_classes: int = 174, *, frame_size: int = 28) -> VideoClassifier:
     return VideoClassifier(SmallCNN(3, (4, 4), (2, 2)), PoolHead(4, num_classes))
 
 
@@ -34,7 +34,7 @@ def tiny(something_v2):
 
 def test_the_data_know_their_classes(tiny):
     data = tiny()
-    assert (data.num_classes, len(data.label_names), data.frame, data.train_size) == (174, 174, 28, 6)
+    assert (data.num_classes, len(data.label_names), data.frame_size, data.num_train) == (174, 174, 28, 6)
 
 
 def test_batches_of_training_and_validation(tiny):
@@ -152,7 +152,7 @@ def test_a_damaged_video_ends_in_one_line_that_names_it(command, something_v2, n
     code, error = command(
         *("fit", "--data=SomethingSomethingData", f"--data.root={something_v2}", "--model.model=tiny_rgb"),
         *("--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false"),
-        *("--data.frame=28", "--data.num_frames=3", f"--data.num_workers={num_workers}", "--trainer.logger=false"),
+        *("--data.frame_size=28", "--data.num_frames=3", f"--data.num_workers={num_workers}", "--trainer.logger=false"),
         *("--trainer.enable_model_summary=false", "--trainer.num_sanity_val_steps=0", "--trainer.max_epochs=1"),
     )
     assert (code, error.count("\n")) == (2, 1), error
@@ -177,14 +177,14 @@ class WriteNumbers(Callback):
         with open(f"rank{trainer.global_rank}.txt", "a") as file:
             print(*batch.number.tolist(), file=file)
 
-data = SomethingSomethingData(sys.argv[1], num_frames=2, frame=28, batch_size=3, num_workers=0)
+data = SomethingSomethingData(sys.argv[1], num_frames=2, frame_size=28, batch_size=3, num_workers=0)
 trainer = Trainer(
     accelerator="cpu", devices=2, strategy="ddp_fork", max_epochs=1, logger=False, use_distributed_sampler=False,
     enable_checkpointing=False, num_sanity_val_steps=0, callbacks=[WriteNumbers()],
 )
 
 @register_model
-def tiny_rgb(num_classes: int = 174, *, frame: int = 28):
+def tiny_rgb(num_classes: int = 174, *, frame_size: int = 28):
     return VideoClassifier(SmallCNN(3, (4, 4), (2, 2)), PoolHead(4, num_classes))
 
 trainer.fit(VideoClassification("tiny_rgb", data.num_classes, 28), data)
