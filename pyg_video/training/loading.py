@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from ..checkpoints import checkpoint_info, find_checkpoint, load_model
+from ..checkpoints.migration import migrated_options, migrated_weights
 from ..models import VideoClassifier
 
 if TYPE_CHECKING:
@@ -56,12 +57,13 @@ def load_trained(path: str | os.PathLike[str]) -> Trained:
 
 
 def restored(saved: Mapping[str, Any]) -> VideoClassification:
-    """The Lightning module of what :func:`torch.load` gives of its checkpoint."""
+    """The Lightning module of a checkpoint that :func:`torch.load` has read, also one of an earlier version."""
     from .module import VideoClassification
 
     options = {name: value for name, value in saved["hyper_parameters"].items() if name != "_instantiator"}
+    options["model_options"] = migrated_options(options["model"], options.get("model_options") or {})
     task = VideoClassification(**options)
-    task.load_state_dict(saved["state_dict"])
+    task.load_state_dict(migrated_weights(saved["state_dict"]))
     return task
 
 
