@@ -51,9 +51,9 @@ def test_the_distillation_follows_its_teachers(command, tmp_path):
     assert (code, error.count("\n")) == (2, 1), error
     assert "runs/small_teacher_stage4/version_0/checkpoints/best.safetensors" in error
     parts = {"num_classes": 10, "frame_size": 32, "channels": (4, 4, 4, 4, 4), "strides": (2, 1, 2, 1, 1)}
-    for stage in (-2, -1):  # where the teachers' configs leave them
-        folder = tmp_path / "runs" / f"small_teacher_stage{6 + stage}" / "version_0" / "checkpoints"
-        save_model(create_model("dyreg_gnn_sync_mnist", **parts, stage=stage), folder / "best.safetensors")
+    for stage in ("stage4", "stage5"):  # where the teachers' configs leave them
+        folder = tmp_path / "runs" / f"small_teacher_{stage}" / "version_0" / "checkpoints"
+        save_model(create_model("dyreg_gnn_sync_mnist", **parts, stages=(stage,)), folder / "best.safetensors")
     assert command(*fit)[0] == 0
     folder = max((tmp_path / "runs" / "small_distillation").glob("version_*"))
     rows = list(csv.DictReader((folder / "metrics.csv").read_text().splitlines()))
