@@ -45,6 +45,7 @@ def model_regions(
         - **output:** by the name of the builder within the model
 
     Example:
+        >>> import torch
         >>> from pyg_video.models import create_model
         >>> model = create_model("dyreg_gnn_sync_mnist", num_classes=10, frame_size=40, num_iterations=2)
         >>> regions = model_regions(model, torch.rand(2, 8, 1, 40, 40))["blocks.stage3.builder"]
