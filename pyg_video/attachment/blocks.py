@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from ..layers.clip_info import accepted_info
+from ..layers import accepted_info
 from .layouts import Layout, from_clips, to_clips
 from .places import Place, features_of, find_places
 

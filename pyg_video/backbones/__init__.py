@@ -6,7 +6,7 @@ from .insertion import insert_block
 from .non_local import NonLocal
 from .resnet import resnet
 from .small import PlainCNN, SmallCNN, SmallI3D
-from .stages import ClipStage, StagedBackbone, VolumeStage, run_stage, scan_stage, taken_by
+from .stages import ClipStage, StagedBackbone, VolumeStage, run_part, scan_part
 from .temporal_shift import OnlineShift, ShiftedBlock, TemporalShift, tsm_resnet
 
 __all__ = [
@@ -26,8 +26,7 @@ __all__ = [
     "i3d_resnet",
     "insert_block",
     "resnet",
-    "run_stage",
-    "scan_stage",
-    "taken_by",
+    "run_part",
+    "scan_part",
     "tsm_resnet",
 ]

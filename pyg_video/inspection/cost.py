@@ -13,7 +13,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..data import VideoGraph
 from ..graph_builders import GraphBuilder
 from ..layers import GraphBlock
-from ..layers.clip_info import accepted_info
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -209,8 +208,7 @@ def _video(model: nn.Module, video_shape: Sequence[int]) -> Tensor:
 
 def _boxes(model: nn.Module, video: Tensor) -> dict[str, Tensor]:
     """Boxes of the whole frame, as many as the model takes; empty for a model without given boxes."""
-    builders = (part for part in model.modules() if isinstance(part, GraphBuilder))
-    numbers = [builder.num_nodes for builder in builders if "box" in accepted_info(builder)]
+    numbers = [part.num_nodes for part in model.modules() if isinstance(part, GraphBuilder) and "box" in part.accepts]
     if not numbers:
         return {}
     return {"box": video.new_tensor([0.5, 0.5, 1.0, 1.0]).expand(1, video.size(1), min(numbers), 4)}

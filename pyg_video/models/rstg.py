@@ -19,6 +19,7 @@ from ..layers import (
     SpaceConv,
     TemporalRNN,
     ToVector,
+    scaled,
 )
 from .classifier import VideoClassifier
 from .digits import digit_backbone
@@ -185,8 +186,8 @@ def rstg_resnet50(
 
     for layer in stages:
         C = layers[layer]
-        norm = nn.GroupNorm(1, C)  # over whole clips [code]
-        block = GraphBlock(C, *graph(C), residual_scale=residual_scale, norm=norm)
+        norm = scaled(nn.GroupNorm(1, C), residual_scale)  # over whole clips [code]
+        block = GraphBlock(C, *graph(C), norm=norm)
         insert_block(net, second_to_last_block(net, layer), block)
     C = net.info[-1].channels
     head: nn.Module

@@ -86,7 +86,7 @@ def test_online_tsm_scores_a_stream_as_the_clip_at_once():
 
 @pytest.mark.parametrize("name", ["tsm_resnet18", "c2d_resnet50", "i3d_resnet50"])
 def test_models_that_look_ahead_refuse_a_stream(name):
-    with pytest.raises(TypeError, match="looks at no frames to come"):
+    with pytest.raises(TypeError, match="depends on no later frames"):
         meta(name).scan(torch.empty(1, 2, 3, 32, 32, device="meta"))
 
 
