@@ -86,9 +86,7 @@ def test_boxes_reach_the_parts_that_take_them():
 
 def test_boxes_for_a_model_that_takes_none_are_refused_and_missing_ones_asked_for():
     video = torch.rand(1, 3, 1, 8, 8)
-    with pytest.raises(
-        TypeError, match="beside the video, lengths .got box.; boxes are for models with a"
-    ):
+    with pytest.raises(TypeError, match="beside the video, lengths .got box.; boxes are for models with a"):
         classifier()(video, box=torch.rand(1, 3, 2, 4))
     with pytest.raises(ValueError, match="Expected 'box', a box for every node"):
         on_boxes()(video)
