@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from .._files import write_whole
 from .._version import __version__
 from ..models import ModelRecipe, VideoClassifier, create_model
 
@@ -67,10 +68,7 @@ def save_model(
         "metadata": dict(metadata or {}),
     }
     tensors = {name: tensor.contiguous() for name, tensor in _named_tensors(model).items()}
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, save(tensors, {"format": "pt", _KEY: json.dumps(record)}))
-    return path
+    return write_whole(path, save(tensors, {"format": "pt", _KEY: json.dumps(record)}))
 
 
 def load_file(path: str | os.PathLike[str]) -> VideoClassifier:
@@ -157,16 +155,3 @@ def _parse(path: str | os.PathLike[str], text: str) -> CheckpointInfo:
 def _as_option(value: Json) -> Any:
     """A value as JSON gives it, with lists as the tuples they were."""
     return tuple(map(_as_option, value)) if isinstance(value, list) else value
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Put ``content`` into the file ``path`` in one step: readers see the file before or after, never a part."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

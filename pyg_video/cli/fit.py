@@ -1,6 +1,5 @@
 """LightningCLI with our defaults, and errors in one line."""
 
-import csv
 import logging
 import re
 import warnings
@@ -16,6 +15,8 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
+from .._extras import need
+from .._files import write_table
 from ..training.callbacks import AtomicCheckpointIO, BestCheckpoint, ExportBest, last_checkpoint
 from ..training.data.base import VideoData
 from ..training.data.cached_features import CachedFeatures
@@ -23,7 +24,7 @@ from ..training.data.digits import MultiSyncMNISTData, SyncMNISTData
 from ..training.data.something_something import SomethingSomethingData
 from ..training.module import Prediction, VideoClassification
 
-USER_ERRORS = (ArgumentError, ValueError, OSError, MisconfigurationException)
+USER_ERRORS = (ArgumentError, ValueError, OSError, ModuleNotFoundError, MisconfigurationException)
 """What a wrong option, file or value raises."""
 
 _STRICT = {"exit_on_error": False, "allow_abbrev": False}
@@ -114,23 +115,20 @@ def run(args: Sequence[str] | None = None) -> VideoCLI:
 
 def run_loggers(folder: str) -> list[CSVLogger | TensorBoardLogger]:
     """CSV and TensorBoard logs in the next ``version_N`` of a folder; checkpoints go there as well."""
+    need("tensorboard", "train")
     table = CSVLogger(folder, name="")  # first: it warns where it finds files in its folder
     return [table, TensorBoardLogger(folder, name="", version=table.version)]
 
 
 def write_predictions(path: Path, predictions: Sequence[Prediction], *, first: int = 0, step: int = 1) -> None:
-    """A table with a row a clip: its number, true and predicted class, the latter's probability and name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(("clip", "target", "label", "probability", "name"))
-        clip = first
-        for batch in predictions:
-            names = batch.name or [""] * len(batch.label)
-            confidence = batch.probability.amax(dim=-1)
-            for row in zip(batch.target.tolist(), batch.label.tolist(), confidence.tolist(), names, strict=True):
-                table.writerow((clip, *row))
-                clip += step
+    """A table with one row per clip: its number, true and predicted class, the latter's probability and name."""
+    answers: list[tuple[object, ...]] = []
+    for batch in predictions:
+        names = batch.name or [""] * len(batch.label)
+        confidence = batch.probability.amax(dim=-1)
+        answers += zip(batch.target.tolist(), batch.label.tolist(), confidence.tolist(), names, strict=True)
+    rows = ((first + step * k, *answer) for k, answer in enumerate(answers))
+    write_table(path, [("clip", "target", "label", "probability", "name"), *rows])
 
 
 def in_one_line(error: BaseException) -> str:

@@ -190,3 +190,15 @@ def test_a_misspelt_data_class_lists_those_that_exist(command):
         "Expected 'data' to be one of SyncMNISTData, MultiSyncMNISTData, SomethingSomethingData, CachedFeatures "
         "(got 'SyncMNSTData')" in error
     )
+
+
+def test_predictions_that_fail_leave_the_earlier_table(tmp_path):
+    path = tmp_path / "predictions.csv"
+    whole = Prediction(torch.tensor([[0.25, 0.75]]), torch.tensor([1]), torch.tensor([0]), ["waving"])
+    write_predictions(path, [whole, whole], first=1, step=2)
+    before = path.read_text()
+    assert before.splitlines() == ["clip,target,label,probability,name", "1,0,1,0.75,waving", "3,0,1,0.75,waving"]
+    with pytest.raises(ValueError, match="zip"):
+        write_predictions(path, [whole._replace(name=["one", "too many"])])
+    assert path.read_text() == before
+    assert list(tmp_path.iterdir()) == [path]
