@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from .._files import write_whole
 from .._version import __version__
 from ..models import ModelRecipe, VideoClassifier, create_model
+from .weights import check_weights
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | tuple[Json, ...] | dict[str, Json] | None"
 
@@ -84,18 +85,8 @@ def load_file(path: str | os.PathLike[str]) -> VideoClassifier:
     model = create_model(info.recipe.name, **(given | no_download))
     assert model.recipe is not None
     model.recipe = info.recipe._replace(options=model.recipe.options | given)
-    expected = _named_tensors(model)
-    for problem, names in (("without", expected.keys() - tensors.keys()), ("with", tensors.keys() - expected.keys())):
-        if names:
-            raise ValueError(
-                f"Expected exactly the weights of {info.recipe.name} in '{path}' (got them {problem} "
-                f"{', '.join(sorted(names))}); it was written by pyg_video {info.version}, this is {__version__}"
-            )
-    for name, tensor in tensors.items():
-        if tensor.shape != expected[name].shape:
-            raise ValueError(
-                f"Expected '{name}' of shape {list(expected[name].shape)} in '{path}' (got {list(tensor.shape)})"
-            )
+    versions = f"it was written by pyg_video {info.version}, this is {__version__}"
+    check_weights(tensors, _named_tensors(model), f"{info.recipe.name} in '{path}'", versions)
     model.load_state_dict(tensors, strict=False)  # the second names of tied weights are not in the file
     return model.eval()
 

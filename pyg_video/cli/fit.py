@@ -17,6 +17,7 @@ from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
 from .._extras import need
 from .._files import write_table
+from ..checkpoints.weights import check_weights
 from ..training.callbacks import AtomicCheckpointIO, BestCheckpoint, ExportBest, last_checkpoint
 from ..training.data.base import VideoData
 from ..training.data.cached_features import CachedFeatures
@@ -191,12 +192,8 @@ def _check_fits(path: str, task: VideoClassification) -> None:
             f"Expected 'ckpt_path' to be a checkpoint of a model with {name} = {mine.options[name]} "
             f"(got one with {theirs.options.get(name)}); use the config.yaml of its run, two folders above it"
         )
-    differing = sorted(task.state_dict().keys() ^ checkpoint["state_dict"].keys())
-    if differing:
-        raise ValueError(
-            f"Expected 'ckpt_path' with the weights of {mine.name} (got other names: {', '.join(differing[:3])}); "
-            "it may be of another version of pyg_video"
-        )
+    what = f"{mine.name} in 'ckpt_path'"
+    check_weights(checkpoint["state_dict"], task.state_dict(), what, "it may be of another version of pyg_video")
 
 
 def _hush() -> None:
