@@ -17,7 +17,7 @@ def need(module: str, extra: str) -> ModuleType:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        missing = error.name or module  # a module of ours may be what fails to find one
+        missing = error.name if module.startswith("pyg_video.") else module  # what a module of ours did not find
         raise ModuleNotFoundError(
             f"Expected the package that has '{missing}' (got none); from a checkout: pip install \".[{extra}]\"",
             name=missing,
