@@ -57,7 +57,7 @@ def load_trained(path: str | os.PathLike[str]) -> Trained:
 
 def restored(saved: Mapping[str, Any]) -> VideoClassification:
     """The Lightning module of what :func:`torch.load` gives of its checkpoint."""
-    from .module import VideoClassification
+    from . import VideoClassification  # which says what to type where Lightning is missing
 
     options = {name: value for name, value in saved["hyper_parameters"].items() if name != "_instantiator"}
     task = VideoClassification(**options)

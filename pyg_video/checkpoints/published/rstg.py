@@ -14,8 +14,7 @@ from ...functional import grid_boxes, overlap_edges
 from ...graph_builders import GridGraph
 from ...layers import RSTG, ApplyToNodes, ConnectAllPairs, GraphBlock, TablePosition, ToVector
 from ...models import GraphHead, VideoClassifier
-from .rstg_layers import EPS, linear_of, lstm_of, norm_before_graph_of, set_value, space_of
-from .variables import Variables
+from .rstg_layers import EPS, Variables, linear_of, lstm_of, norm_before_graph_of, set_value, space_of
 
 _SCOPE = "whole_graph_model_"
 _TIME_STAGES = 3  # iterations of the released code that have one, whatever their number
