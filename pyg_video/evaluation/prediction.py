@@ -108,7 +108,7 @@ def predict_video(
     check_option("views", views, _VIEWS)
     if (channels := net.backbone.in_channels) not in (1, 3):
         raise ValueError(f"Expected a model on grey or colour frames (got one on {channels} channels, maybe features)")
-    if net.takes_boxes:
+    if "box" in net.accepts:
         raise ValueError("Expected a model that finds its regions by itself (got one on given boxes)")
     if num_frames is not None and num_frames < 1:
         raise ValueError(f"Expected 'num_frames' of at least 1 (got {num_frames})")

@@ -1,7 +1,9 @@
 """Base class of all graph builders."""
 
+import inspect
 import math
-from typing import cast
+from collections.abc import Mapping
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +19,11 @@ from .connect import Edges, resolve_connect
 class GraphBuilder(nn.Module):
     """Feature maps to a :class:`~pyg_video.data.VideoGraph`: select, reduce, connect.
 
-    A new strategy is a subclass with one method, ``regions(x) -> Regions``. Pixels are pooled with the regions'
-    kernels, normalised over the map. Every frame gets the same edges, unless ``connect`` or a method :meth:`connect`
-    says otherwise. Nodes outside of the regions' ``mask`` are empty and have no edges. Every builder is called as
+    A new strategy is a subclass with one method, ``regions(x) -> Regions``, or :meth:`scan_regions` if it keeps a state
+    over time. Pixels are pooled with the regions' kernels, normalised over the map. Every frame gets the same edges,
+    unless ``connect`` or a method :meth:`connect` says otherwise. Nodes outside of the regions' ``mask`` are empty and
+    have no edges. Arguments of either method besides ``x`` and ``state``, such as boxes or the clips' ``lengths``, are
+    passed on from the call of the builder, through whatever model it is in. Every builder is constructed as
     ``Builder(channels, num_nodes, **options)``.
 
     Args:
@@ -33,7 +37,7 @@ class GraphBuilder(nn.Module):
             :class:`~pyg_video.graph_builders.NearestEdges`.
 
     Attributes:
-        takes_boxes: whether ``forward`` wants ``box``, as :class:`~pyg_video.graph_builders.BoxGraph` does.
+        accepts: the names of what the builder wants to know about the clips.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
@@ -52,7 +56,15 @@ class GraphBuilder(nn.Module):
     """
 
     frame_edges: Tensor
-    takes_boxes = False
+    accepts: frozenset[str] = frozenset({"lengths"})
+    _asks: frozenset[str] = frozenset()  # what the regions depend on
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        stateless = cls.scan_regions is GraphBuilder.scan_regions
+        named = inspect.signature(cls.regions if stateless else cls.scan_regions).parameters
+        cls._asks = frozenset(named) - {"self", "x", "state"}
+        cls.accepts = cls._asks | {"lengths"}
 
     def __init__(
         self,
@@ -81,14 +93,15 @@ class GraphBuilder(nn.Module):
         """Where the nodes of the clips ``x``, :math:`(B, T, C, H, W)`, are."""
         raise NotImplementedError(f"{type(self).__name__} needs a method regions(x) -> Regions")
 
-    def scan_regions(
-        self,
-        x: Tensor,
-        state: State = None,  # noqa: ARG002
-        lengths: Tensor | None = None,  # noqa: ARG002
-    ) -> tuple[Regions, State]:
-        """:meth:`regions`, for builders that keep a state over time."""
-        return self.regions(x), None
+    # Any positions too, as type checkers have it that a subclass may then name what it wants.
+    def scan_regions(self, x: Tensor, state: State = None, *_: Any, **info: Any) -> tuple[Regions, State]:  # noqa: ARG002
+        """:meth:`regions`, for builders that keep a state over time: the regions, and the state after the last frame.
+
+        This is what the builder calls, whether frames come all at once or in chunks. Override it instead of
+        :meth:`regions` where ``state``, what the call for the frames before gave, matters, and name in its signature
+        what it wants to know about the clips, such as ``lengths``.
+        """
+        return self.regions(x, **info), None
 
     def reduce(self, x: Tensor, kernel: Tensor) -> Tensor:
         """Pixels of every region to its node, :math:`(B, T, N, C)`: their mean by the kernel's weights."""
@@ -102,11 +115,11 @@ class GraphBuilder(nn.Module):
         B, T, N, _ = regions.box.shape
         return repeat_edges(self.frame_edges, N, B * T)
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None, **given: Tensor) -> VideoGraph:
-        return self.scan(x, lengths=lengths, **given)[0]
+    def forward(self, x: Tensor, lengths: Tensor | None = None, **info: Any) -> VideoGraph:
+        return self.scan(x, None, lengths, **info)[0]
 
     def scan(
-        self, x: Tensor, state: State = None, lengths: Tensor | None = None, **given: Tensor
+        self, x: Tensor, state: State = None, lengths: Tensor | None = None, **info: Any
     ) -> tuple[VideoGraph, State]:
         """Go on from the state that an earlier call gave; gives the state after the last frame as well.
 
@@ -114,10 +127,11 @@ class GraphBuilder(nn.Module):
             x: the next frames.
             state: what the call for the frames before gave.
             lengths: frames of every clip that count.
-            **given: handed to :meth:`regions`.
+            **info: what else the regions depend on, such as ``box``.
         """
-        self._check(x, lengths)
-        regions, state = (self.regions(x, **given), None) if given else self.scan_regions(x, state, lengths)
+        self._check(x, lengths, info)
+        asked = {name: value for name, value in {**info, "lengths": lengths}.items() if name in self._asks}
+        regions, state = self.scan_regions(x, state, **asked)
         regions = Regions(*regions)
         self._check_regions(x, regions)
         B, T, N, _ = regions.box.shape
@@ -140,7 +154,12 @@ class GraphBuilder(nn.Module):
         edges = Edges(self.connect(regions)) if self.rule is None else cast(Edges, self.rule(regions, nodes))
         return edges if regions.mask is None else edges.between(regions.mask.flatten())
 
-    def _check(self, x: Tensor, lengths: Tensor | None) -> None:
+    def _check(self, x: Tensor, lengths: Tensor | None, info: Mapping[str, object]) -> None:
+        if unknown := info.keys() - self.accepts:
+            raise TypeError(
+                f"Expected what {type(self).__name__} takes beside the map, {', '.join(sorted(self.accepts))} "
+                f"(got {', '.join(sorted(unknown))})"
+            )
         if x.dim() != 5 or x.size(2) != self.channels:
             raise ValueError(f"Expected 'x' of shape [B, T, {self.channels}, H, W] (got {list(x.shape)})")
         if x.numel() == 0:

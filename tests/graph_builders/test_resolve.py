@@ -10,7 +10,7 @@ from pyg_video.graph_builders import GridGraph, PooledGenerator, RegionGraph, li
 def test_every_name_takes_the_same_call(name, given, options):
     N = {(): 14 if name == "grid" else 9, (9,): 9}.get(given, 6)
     builder = resolve_builder(name, 4, *given, **options)
-    box = {"box": torch.rand(1, 2, N, 4) / 2 + 0.2} if builder.takes_boxes else {}
+    box = {"box": torch.rand(1, 2, N, 4) / 2 + 0.2} if "box" in builder.accepts else {}
     assert builder(torch.randn(1, 2, 4, 6, 8), **box).frame_layout == (2, N)
 
 
