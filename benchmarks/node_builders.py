@@ -36,8 +36,7 @@ class Net(nn.Module):
         super().__init__()
         self.features = nn.Sequential(nn.Conv2d(3, C, 1), nn.BatchNorm2d(C), nn.ReLU())
         options = {"region_channels": 32, "anchors": "grid", "gain": 0.3} if name in REGION_BUILDERS else {}
-        arrangement = (1, 3) if name == "box" else (3, 3)
-        builder = resolve_builder(name, C, size=SIZE, arrangement=arrangement, **options)
+        builder = resolve_builder(name, C, 3 if name == "box" else None, size=SIZE, **options)
         processor = nn.Sequential(KernelEmbedding(C, SIZE), dyreg_processor(C))
         self.head = GraphHead(C, 3, builder, processor, readout=ToVector("last"))
 

@@ -106,8 +106,8 @@ def build_dyreg_block(o: DyRegOptions) -> GraphBlock:
         anchors = torch.tensor([[o.H / (2 * o.W), 0.5]]).expand(o.num_nodes, 2)
     builder = RegionGraph(
         C,
+        (o.h, o.w),
         size=o.trained_size,
-        arrangement=(o.h, o.w),
         anchors=anchors,
         generator={"big": "fc", "small": "pool"}[o.offset_generator],
         region_channels=o.offset_dim,

@@ -81,7 +81,7 @@ def load_published_rstg(
     width = final_time.channels
     in_channels = inside.shape("project_i3d/kernel")[0] if "project_i3d/kernel" in inside else width
     edges = None if frame_size is None else _whole_pixel_edges(scales, frame_size)
-    builder = GridGraph(in_channels, tuple(scales), edge_index=edges)
+    builder = GridGraph(in_channels, scales=tuple(scales), edge_index=edges)
 
     parts: list[nn.Module] = [ApplyToNodes(linear_of(inside, "project_i3d"))] if "project_i3d/kernel" in inside else []
     norm = norm_before_graph_of(inside, width)
