@@ -1,5 +1,6 @@
 """Errors that many public doors share."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -12,11 +13,28 @@ def check_option(name: str, value: str | int, known: Sequence[str | int]) -> Non
         raise ValueError(f"Expected '{name}' to be one of {', '.join(map(repr, known))} (got {value!r})")
 
 
-def check_arrangement(arrangement: Sequence[int]) -> tuple[int, int]:
-    """Rows and columns of regions, or a :exc:`ValueError`."""
-    if len(arrangement) != 2 or min(arrangement) < 1:
-        raise ValueError(f"Expected 'arrangement' to be rows and columns, at least 1 each (got {tuple(arrangement)})")
-    return arrangement[0], arrangement[1]
+def rows_and_columns(num_nodes: int | Sequence[int], name: str = "num_nodes") -> tuple[int, int]:
+    """Rows and columns of an arrangement of nodes.
+
+    A number of nodes is factorised as squarely as possible, with no more rows than columns.
+
+    Raises:
+        ValueError: ``num_nodes`` is neither a number nor two numbers of at least 1.
+
+    Example:
+        >>> rows_and_columns(9), rows_and_columns(6), rows_and_columns(7), rows_and_columns((4, 2))
+        ((3, 3), (2, 3), (1, 7), (4, 2))
+    """
+    given = tuple(num_nodes) if isinstance(num_nodes, Sequence) else (1, num_nodes)
+    if len(given) != 2 or not all(isinstance(n, int) and n >= 1 for n in given):
+        raise ValueError(
+            f"Expected '{name}' to be a number of nodes or (rows, columns), each an integer of at least 1 "
+            f"(got {num_nodes!r})"
+        )
+    if isinstance(num_nodes, Sequence):
+        return given[0], given[1]
+    rows = max(n for n in range(1, math.isqrt(num_nodes) + 1) if num_nodes % n == 0)
+    return rows, num_nodes // rows
 
 
 def check_stages(stages: Sequence[str], known: Sequence[str]) -> None:

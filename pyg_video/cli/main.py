@@ -3,9 +3,9 @@
 import os
 import sys
 import warnings
-from collections.abc import Sequence
-from importlib import import_module
+from collections.abc import Callable, Sequence
 
+from .._extras import need
 from .._version import __version__
 
 _HOME = {  # the other commands are Lightning's
@@ -63,13 +63,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     # torch_geometric scripts helpers at import, which torch 2.15 announces to be deprecated.
     warnings.filterwarnings("ignore", "`torch.jit.script", FutureWarning)
-    home = import_module(_home(arguments))
+    expected: tuple[type[Exception], ...] = (ModuleNotFoundError,)
+    in_one_line: Callable[[BaseException], str] = str
     try:
+        home = need(_home(arguments), "train")
+        expected, in_one_line = home.USER_ERRORS, home.in_one_line
         code = home.run(None if argv is None else arguments)
-    except home.USER_ERRORS as error:
+    except expected as error:
         if os.environ.get("PYG_VIDEO_TRACEBACK"):
             raise
-        print(f"pyg-video: error: {home.in_one_line(error)}", file=sys.stderr)
+        print(f"pyg-video: error: {in_one_line(error)}", file=sys.stderr)
         return 2
     return code if isinstance(code, int) else 0
 

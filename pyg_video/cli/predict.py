@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from .evaluate import USER_ERRORS, Parser, in_one_line, make_parser
 
@@ -33,7 +31,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     _, *rest = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(rest)
 
-    from .._files import write_whole
+    from .._files import write_table
     from ..datasets import VideoFileError
     from ..evaluation.prediction import predict_video
     from ..training.loading import load_trained
@@ -44,9 +42,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         raise ValueError(f"Expected '--top' of at least 1 (got {options.top})")
     trained = load_trained(options.checkpoint)
     folder = Path(options.output)
-    table = io.StringIO(newline="")
-    rows = csv.writer(table)
-    rows.writerow(("video", "rank", "name", "probability"))
+    rows: list[tuple[object, ...]] = [("video", "rank", "name", "probability")]
     skipped, taken = 0, set[str]()
     for path in map(Path, options.videos):
         try:
@@ -58,13 +54,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
             skipped += 1
             continue
         _tell(path, found, options.top)
-        rows.writerows((path, k, name, f"{p:.6f}") for k, (name, p) in enumerate(found.top(options.top), start=1))
+        rows.extend((path, k, name, f"{p:.6f}") for k, (name, p) in enumerate(found.top(options.top), start=1))
         print(f"  wrote {found.save(folder / _unused(path, taken))}")
 
-    def write(file: BinaryIO) -> None:
-        file.write(table.getvalue().encode())
-
-    print(f"wrote {write_whole(folder / 'predictions.csv', write)}")
+    print(f"wrote {write_table(folder / 'predictions.csv', rows)}")
     if skipped:
         print(f"{skipped} of {len(options.videos)} videos skipped", file=sys.stderr)
     return 2 if skipped else 0

@@ -5,8 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from tqdm import tqdm
-
+from .._extras import need
 from ..datasets import prepare
 from ..datasets.something.lists import SPLITS, VERSIONS
 from .evaluate import USER_ERRORS, in_one_line
@@ -34,6 +33,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--splits", nargs="+", choices=SPLITS, default=list(SPLITS), help="(default: all)")
     parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
     options = parser.parse_args(given[1:])
+    tqdm = need("tqdm", "train").tqdm
     with tqdm(unit=" videos", disable=None, file=sys.stderr) as bar:
 
         def progress(done: int, total: int) -> None:

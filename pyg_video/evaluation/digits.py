@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .._checks import check_option
+from .._extras import need
 from .._version import __version__
 from ..models import VideoClassifier
 from ..training.scoring import choose_device, class_scores
@@ -166,6 +167,7 @@ def evaluate(
 
 
 def _metrics(num_classes: int) -> MetricCollection:
+    need("torchmetrics", "train")
     from torchmetrics import MetricCollection
     from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
 
@@ -176,7 +178,7 @@ def _metrics(num_classes: int) -> MetricCollection:
 
 
 def _batches(clips: DigitClips, num_clips: int, batch_size: int, *, progress: bool) -> Iterator[SyncClip]:
-    from tqdm import tqdm
+    tqdm = need("tqdm", "train").tqdm
 
     with tqdm(total=num_clips, unit=" clips", disable=None if progress else True) as bar:  # None: unless a terminal
         for first in range(0, num_clips, batch_size):

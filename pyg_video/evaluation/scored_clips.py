@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .._extras import need
 from ..datasets import SyncMNIST
 from ..datasets.digits.clips import DigitClips
 from ..training.loading import Trained
@@ -72,9 +73,8 @@ def configured_clips(
         FileNotFoundError: there is no such file, or no MNIST.
         ValueError: the file does not configure one of our data.
     """
-    from ..training.data import digits as modules
-
     name, options = configured_data(config, ("SyncMNISTData", "MultiSyncMNISTData"))
+    modules = need("pyg_video.training.data.digits", "train")
     source = str(options.get("digits", "bundled")) if digits is None else digits
     find_digits(source, download=download or bool(options.get("download")))
     try:
@@ -145,8 +145,7 @@ def _images(clips: DigitClips, source: str) -> str:
 
 def configured_data(config: str | os.PathLike[str], known: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """The name of the data module of a run's configuration, one of those ``known``, and its options."""
-    import yaml
-
+    yaml = need("yaml", "train")
     config = Path(config)
     if not config.is_file():
         raise FileNotFoundError(f"Expected 'config' to be a YAML file of pyg-video fit (got '{config}', no file)")

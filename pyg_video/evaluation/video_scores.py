@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -56,12 +55,7 @@ class VideoScores:
 
     def write(self) -> None:
         """Bring the file up to date."""
-        content = save({"scores": self.scores}, {"about": json.dumps(self.about)})
-
-        def write(file: BinaryIO) -> None:
-            file.write(content)
-
-        write_whole(self.path, write)
+        write_whole(self.path, save({"scores": self.scores}, {"about": json.dumps(self.about)}))
 
     def _read(self) -> Tensor:
         try:

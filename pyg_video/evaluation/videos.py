@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from .._checks import check_option
+from .._extras import need
 from .._version import __version__
 from ..models import VideoClassifier
 from ..training.scoring import choose_device, class_scores
@@ -119,8 +120,7 @@ def _fill(scores: VideoScores, model: VideoClassifier, device: torch.device, bat
 
 
 def _shown(batches: Iterable[VideoClip], *, done: int, total: int, progress: bool) -> Iterator[VideoClip]:
-    from tqdm import tqdm
-
+    tqdm = need("tqdm", "train").tqdm
     with tqdm(
         initial=done, total=total, unit=" videos", disable=None if progress else True
     ) as bar:  # None: unless a terminal

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from .._checks import check_arrangement, check_option
+from .._checks import check_option, rows_and_columns
 from ..graph_builders import CONNECT, REGION_BUILDERS, resolve_builder
 from ..layers import RSTG, FrameNorm, GraphBlock, KernelEmbedding, SpaceConv, TemporalRNN
 from .classifier import Option
@@ -33,7 +33,7 @@ def dyreg_block(
             5 and 6) ``"fixed"`` on a grid, ``"semantic"`` attention, ``"static"`` regions of the data set,
             ``"constant_time"`` regions of the clip, ``"position_only"`` regions of a fixed size, ``"dyreg_lite"``,
             ``"dyreg"``, and the ``"box"`` of a detector.
-        arrangement: rows and columns of regions; other builders make as many nodes, ``"grid"`` makes 14.
+        arrangement: rows and columns of regions; other builders make as many nodes, ``"grid"`` makes its pyramid of 14.
         connect: ``"default"``, the builder's own edges, or ``"complete"``, ``"overlap"``, ``"knn"``, ``"attention"``.
         node_channels: channels of the graph, with projections to and from it; ``None`` for those of the map.
         num_iterations: iterations of time and space.
@@ -56,7 +56,8 @@ def dyreg_block(
             f"(got '{adapt}' and '{region_size}'); use builder='dyreg'"
         )
     width = node_channels or channels
-    nodes = resolve_builder(builder, width, size=size, arrangement=check_arrangement(arrangement), **options)
+    num_nodes = rows_and_columns(arrangement, "arrangement")
+    nodes = resolve_builder(builder, width, None if builder == "grid" else num_nodes, size=size, **options)
     processor = nn.Sequential(KernelEmbedding(width, size), dyreg_processor(width, num_iterations))
     return GraphBlock(channels, nodes, processor, node_channels=node_channels, residual_scale=residual_scale)
 

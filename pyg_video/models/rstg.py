@@ -99,7 +99,7 @@ def rstg_sync_mnist(
     processor = nn.Sequential(*before, graph) if before else graph
     if readout == "auto":
         readout = "last" if variant in _SEES_THE_PAST else "mean"
-    head = GraphHead(C, num_classes, GridGraph(C, scales), processor, readout=ToVector(readout))
+    head = GraphHead(C, num_classes, GridGraph(C, scales=scales), processor, readout=ToVector(readout))
     return VideoClassifier(net, head)
 
 
@@ -180,7 +180,7 @@ def rstg_resnet50(
         _keep_size(net)
 
     def graph(channels: int) -> tuple[GridGraph, nn.Sequential]:
-        builder = GridGraph(channels, scales)
+        builder = GridGraph(channels, scales=scales)
         groups = builder.nodes_per_scale if scalewise else None
         return builder, _processor(channels, node_channels, num_iterations, attention, groups)
 

@@ -58,7 +58,7 @@ def load_trained(path: str | os.PathLike[str]) -> Trained:
 
 def restored(saved: Mapping[str, Any]) -> VideoClassification:
     """The Lightning module of a checkpoint that :func:`torch.load` has read, also one of an earlier version."""
-    from .module import VideoClassification
+    from . import VideoClassification  # which says what to type where Lightning is missing
 
     options = {name: value for name, value in saved["hyper_parameters"].items() if name != "_instantiator"}
     options["model_options"] = migrated_options(options["model"], options.get("model_options") or {})

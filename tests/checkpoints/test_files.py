@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 from torchvision import models
 
 from pyg_video._version import __version__
-from pyg_video.checkpoints import checkpoint_info, files, load_model, save_model
+from pyg_video.checkpoints import checkpoint_info, load_model, save_model
 from pyg_video.models import PoolHead, VideoClassifier, create_model
 
 TINY = {"num_classes": 4, "frame_size": 12, "channels": (4, 4), "strides": (2, 1)}
@@ -57,7 +57,7 @@ def test_a_failed_save_leaves_the_earlier_file(tmp_path, model, monkeypatch):
     def full_disk(descriptor: int) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full_disk)
+    monkeypatch.setattr("os.fsync", full_disk)
     with pytest.raises(OSError, match="No space left"):
         save_model(create_model("cnn_sync_mnist", **TINY), path)
     assert path.read_bytes() == before

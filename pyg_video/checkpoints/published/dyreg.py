@@ -13,9 +13,9 @@ from torch.serialization import safe_globals
 
 from ...layers import GraphBlock
 from ...models import VideoClassifier, create_model
-from .dyreg_names import check_dyreg_constants, dyreg_anchors, dyreg_entries
-from .dyreg_options import DyRegOptions, dyreg_options
+from .dyreg_block import DyRegOptions, check_dyreg_constants, dyreg_anchors, dyreg_entries, dyreg_options
 from .translation import Entry, translate
+from .tsm import plain_name, tsm_entries
 
 _PLACES = {"layer2": "layer2.2", "layer3": "layer3.4", "layer4": "layer4.1"}  # residual blocks with a graph inside
 _MAPS = {"layer2": (128, 28), "layer3": (256, 14), "layer4": (512, 7)}  # channels, and side of the map at 224 x 224
@@ -67,17 +67,13 @@ def _block_options(stage: str, weights: Mapping[str, Tensor], prefix: str) -> Dy
 
 def _backbone_entries(model: VideoClassifier) -> Iterator[Entry]:
     """Everything outside of the blocks, which are the second parts of their places."""
-    for ours, tensor in model.state_dict().items():
-        if ".conv2.1." not in ours:
-            name = ours.replace("head.linear.", "new_fc.").removeprefix("backbone.stages.").removeprefix("stem.")
-            name = re.sub(r"^(layer\d\.\d+\.conv1)\.", r"\1.net.", name).replace(".conv2.0.", ".conv2.0.block.")
-            name = name if name.startswith("new_fc.") else f"base_model.{name}"
-            yield Entry(name, (tuple(tensor.shape),), (ours,))
+    for entry in tsm_entries({name: tensor for name, tensor in model.state_dict().items() if ".conv2.1." not in name}):
+        yield entry._replace(name=entry.name.replace(".conv2.0.", ".conv2.0.block."))
 
 
 def _newer_name(name: str) -> str:
-    """Without the prefix of parallel training; the released code's evaluation numbers a block's two parts, too."""
-    name = re.sub(r"\.conv2\.(dynamic_graph|norm_dict)\.", r".conv2.1.\1.", name.removeprefix("module."))
+    """A plain name; the released code's evaluation numbers a block's two parts, too."""
+    name = re.sub(r"\.conv2\.(dynamic_graph|norm_dict)\.", r".conv2.1.\1.", plain_name(name))
     return name.replace(".conv2.block.", ".conv2.0.block.")
 
 

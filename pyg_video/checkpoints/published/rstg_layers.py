@@ -1,17 +1,56 @@
-"""Our layers from the variables of RSTG's released code: what each of its scopes means."""
+"""The variables of RSTG's released code, of which each has to be used once, and our layers from them."""
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from ...layers import BatchNorm, ClipNorm, FrameNorm, SpaceConv, TemporalRNN
-from .variables import Variables
+from ..weights import check_shape, wrong_names
 
 EPS = 1e-12
 """Epsilon of the released layer norms."""
+
+
+class Variables:
+    """Named arrays, with errors that name what is missing, left over or of another shape.
+
+    Args:
+        values: names to tensors.
+        where: what they belong to, for the errors.
+    """
+
+    def __init__(self, values: Mapping[str, Tensor], where: str) -> None:
+        self._values = dict(values)
+        self._left = set(values)
+        self._where = where
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
+    def names(self) -> list[str]:
+        """All names, used or not."""
+        return list(self._values)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a variable, which stays to be used."""
+        if name not in self._values:
+            raise wrong_names(self._where, missing=[name], known=self._left)
+        return tuple(self._values[name].shape)
+
+    def take(self, name: str, shape: Sequence[int] | None = None) -> Tensor:
+        """A variable, used up."""
+        given = self.shape(name)
+        check_shape(name, self._values[name], [given if shape is None else shape], self._where)
+        self._left.discard(name)
+        return self._values[name]
+
+    def check_used(self) -> None:
+        """Raise if a variable was not used."""
+        if self._left:
+            raise wrong_names(self._where, unexpected=self._left)
 
 
 def linear_of(variables: Variables, scope: str) -> nn.Linear:
