@@ -1,16 +1,40 @@
 """Errors that many public doors share."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
+
+Part = TypeVar("Part")
 
 
 def check_option(name: str, value: str | int, known: Sequence[str | int]) -> None:
     """Raise a :exc:`ValueError` that lists the known values of an option unless ``value`` is one of them."""
     if value not in known:
         raise ValueError(f"Expected '{name}' to be one of {', '.join(map(repr, known))} (got {value!r})")
+
+
+def resolve(option: str, given: str | Part, known: Mapping[str, Callable[[], Part]]) -> Part:
+    """The part that an option names, or the part that was given instead of a name.
+
+    Args:
+        option: the option, for the error.
+        given: a name, or the part itself.
+        known: what makes the part of each name.
+
+    Raises:
+        ValueError: the name is unknown; lists the known ones.
+
+    Example:
+        >>> resolve("kind", "list", {"list": list, "set": set}), resolve("kind", {3}, {"list": list})
+        ([], {3})
+    """
+    if not isinstance(given, str):
+        return given
+    check_option(option, given, tuple(known))
+    return known[given]()
 
 
 def rows_and_columns(num_nodes: int | Sequence[int], name: str = "num_nodes") -> tuple[int, int]:

@@ -83,7 +83,7 @@ class GraphBuilder(nn.Module):
         self.num_nodes = math.prod(rows_and_columns(num_nodes))
         edges = complete_edges(self.num_nodes) if edge_index is None else edge_index
         self.register_buffer("frame_edges", _checked_edges(edges, self.num_nodes), persistent=False)
-        self.rule = resolve_connect(connect, channels, self.num_nodes) if isinstance(connect, str) else connect
+        self.rule = None if connect is None else resolve_connect(connect, channels, self.num_nodes)
 
     def reset_parameters(self) -> None:
         for part in self.children():

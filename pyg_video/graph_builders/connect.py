@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .._checks import check_option
+from .._checks import resolve
 from ..data import Regions
 from ..functional import complete_edges, knn_edges, overlap_edges, repeat_edges
 
@@ -115,20 +115,19 @@ class AttentionEdges(nn.Module):
 CONNECT = ("complete", "overlap", "knn", "attention")
 
 
-def resolve_connect(name: str, channels: int, num_nodes: int) -> nn.Module:
-    """The rule called ``name``; ``"knn"`` takes four neighbours, or all others if there are fewer.
+def resolve_connect(rule: str | nn.Module, channels: int, num_nodes: int) -> nn.Module:
+    """The rule of that name, or the one given; ``"knn"`` takes four neighbours, or all others if there are fewer.
 
     Example:
         >>> resolve_connect("knn", channels=8, num_nodes=9)
         NearestEdges(k=4)
     """
+    if rule == "knn" and num_nodes < 2:
+        raise ValueError("Expected at least two nodes with connect='knn' (got one)")
     known: dict[str, Callable[[], nn.Module]] = {
         "complete": CompleteEdges,
         "overlap": OverlapEdges,
         "knn": lambda: NearestEdges(min(4, num_nodes - 1)),
         "attention": lambda: AttentionEdges(channels),
     }
-    check_option("connect", name, CONNECT)
-    if name == "knn" and num_nodes < 2:
-        raise ValueError("Expected at least two nodes with connect='knn' (got one)")
-    return known[name]()
+    return resolve("connect", rule, known)

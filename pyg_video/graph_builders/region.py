@@ -91,12 +91,12 @@ class RegionGraph(GraphBuilder):
         self.cells = _cells(num_nodes, anchors)
         self.adapt = adapt
         self.learn_size = region_size == "learned"
-        if adapt == "dataset":
-            generator = LearnedVectors(N, out_channels=region_channels)
-        elif not isinstance(generator, nn.Module):
-            generator = resolve_generator(generator, channels, N, size, out_channels=region_channels)
-        self.generator = generator
-        dim = int(getattr(generator, "out_channels"))  # noqa: B009
+        self.generator = (
+            LearnedVectors(N, out_channels=region_channels)
+            if adapt == "dataset"
+            else resolve_generator(generator, channels, N, size, out_channels=region_channels)
+        )
+        dim = int(getattr(self.generator, "out_channels"))  # noqa: B009
         learned = adapt == "dataset"
         self.input_norm = nn.Identity() if learned else FrameNorm(dim)
         self.time = nn.Identity() if learned else TemporalRNN(dim, cell=cell)

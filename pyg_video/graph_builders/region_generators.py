@@ -1,12 +1,13 @@
 """Region generators of DyReg-GNN: from a feature map to one latent vector per region."""
 
 import math
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from .._checks import check_option
+from .._checks import resolve
 from ..functional import pool
 from ..layers.map_size import MapSizeModule, pool_to_size
 
@@ -244,16 +245,19 @@ class LearnedVectors(nn.Module):
         return self.weight.expand(x.size(0), -1, -1)
 
 
-GENERATORS: dict[str, type[FullyConnectedGenerator] | type[PooledGenerator]] = {
-    "fc": FullyConnectedGenerator,
-    "pool": PooledGenerator,
-}
+GENERATORS: dict[str, type[nn.Module]] = {"fc": FullyConnectedGenerator, "pool": PooledGenerator}
 
 
 def resolve_generator(
-    name: str | None, channels: int, num_nodes: int, size: tuple[int, int] | None = None, *, out_channels: int = 128
-) -> FullyConnectedGenerator | PooledGenerator:
-    """The generator called ``name``: ``"fc"`` (the main model's, also ``None``) or ``"pool"`` (DyReg-GNN-Lite's)."""
-    name = "fc" if name is None else name
-    check_option("generator", name, tuple(GENERATORS))
-    return GENERATORS[name](channels, num_nodes, size, out_channels=out_channels)
+    generator: str | nn.Module | None,
+    channels: int,
+    num_nodes: int,
+    size: tuple[int, int] | None = None,
+    *,
+    out_channels: int = 128,
+) -> nn.Module:
+    """The generator ``"fc"`` (the main model's, also ``None``) or ``"pool"`` (DyReg-GNN-Lite's), or the one given."""
+    known = {
+        name: partial(kind, channels, num_nodes, size, out_channels=out_channels) for name, kind in GENERATORS.items()
+    }
+    return resolve("generator", "fc" if generator is None else generator, known)

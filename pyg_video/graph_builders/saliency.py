@@ -1,12 +1,12 @@
 """Nodes on the most salient points of a frame."""
 
-from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .._checks import check_option
+from .._checks import resolve
 from ..data import Regions
 from ..functional import tent_kernel
 from .base import GraphBuilder
@@ -59,7 +59,9 @@ class SaliencyGraph(GraphBuilder):
         super().__init__(channels, num_nodes, edge_index=edge_index, connect=connect)
         if radius < 1 or extent <= 0:
             raise ValueError(f"Expected 'radius' of at least 1 and 'extent' above 0 (got {radius} and {extent})")
-        self.saliency = _resolve_saliency(saliency, channels) if isinstance(saliency, str) else saliency
+        self.saliency = resolve(
+            "saliency", saliency, {"conv": partial(_two_convolutions, channels), "norm": _FeatureNorm}
+        )
         self.radius = radius
         self.extent = extent
 
@@ -108,14 +110,9 @@ class _FeatureNorm(nn.Module):
         return x.norm(dim=1, keepdim=True)
 
 
-def _resolve_saliency(name: str, channels: int) -> nn.Module:
-    known: dict[str, Callable[[], nn.Module]] = {
-        "conv": lambda: nn.Sequential(
-            nn.Conv2d(channels, 16, 3, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(16, 1, 1, bias=False),  # a bias would raise all pixels alike
-        ),
-        "norm": _FeatureNorm,
-    }
-    check_option("saliency", name, tuple(known))
-    return known[name]()
+def _two_convolutions(channels: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(channels, 16, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(16, 1, 1, bias=False),  # a bias would raise all pixels alike
+    )

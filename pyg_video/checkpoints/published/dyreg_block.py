@@ -11,7 +11,7 @@ from ..._checks import check_option
 from ...functional import grid_boxes
 from ...graph_builders import HourGlass, RegionGraph
 from ...graph_builders.region_generators import sinusoidal_positions
-from ...layers import RSTG, FrameNorm, GraphBlock, KernelEmbedding, SpaceConv, TemporalRNN
+from ...layers import RSTG, DenseSpaceConv, FrameNorm, GraphBlock, KernelEmbedding, TemporalRNN
 from .translation import Entry, layer, rnn, translate
 
 CHOICES: dict[str, tuple[str | int, ...]] = {
@@ -113,7 +113,7 @@ def build_dyreg_block(o: DyRegOptions) -> GraphBlock:
         region_channels=o.offset_dim,
         cell=cell,
     )
-    space = SpaceConv(
+    space = DenseSpaceConv(
         C,
         combine="sum" if o.combine_by_sum else "concat",
         send_layers=o.send_layers,
