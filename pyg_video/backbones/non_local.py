@@ -3,11 +3,11 @@
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .._checks import check_lengths, check_option
+from ..functional import frame_mask
 from .features import Stage
 from .stages import ClipStage, NonCausal, VolumeStage
 
@@ -33,6 +33,7 @@ class NonLocal(NonCausal, nn.Module):
         - **output:** :math:`(B, T, C, H, W)`
 
     Example:
+        >>> import torch
         >>> block = NonLocal(32)
         >>> x = torch.randn(2, 4, 32, 7, 7)
         >>> torch.equal(block(x), x)  # at initialisation
@@ -127,5 +128,4 @@ def _tokens(frames: Tensor, T: int) -> Tensor:
 def _key_mask(lengths: Tensor, B: int, T: int, key: Tensor) -> Tensor:
     """Which keys count, ``[B, 1, 1, T * H * W]``."""
     check_lengths(lengths, B, T)
-    frames = torch.arange(T, device=key.device) < lengths.to(key.device)[:, None]  # [B, T]
-    return frames.repeat_interleave(key.size(2) // T, dim=1)[:, None, None]
+    return frame_mask(lengths, T, device=key.device).repeat_interleave(key.size(2) // T, dim=1)[:, None, None]

@@ -7,6 +7,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from .._checks import check_lengths
+from ..functional import frame_mask
 
 
 class Scene(NamedTuple):
@@ -134,5 +135,5 @@ def _presence(name: str, mask: Tensor | None, box: Tensor, lengths: Tensor | Non
         there = mask
     if lengths is not None:
         check_lengths(lengths, B, T)
-        there = there & (torch.arange(T, device=box.device) < lengths.to(box.device)[:, None])[..., None]
+        there = there & frame_mask(lengths, T, device=box.device)[..., None]
     return there
