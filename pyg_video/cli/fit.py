@@ -1,8 +1,11 @@
 """LightningCLI with our defaults, and errors in one line."""
 
+import argparse
 import csv
+import json
 import logging
 import re
+import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +19,7 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
+from .._config import merged_config
 from ..training.callbacks import AtomicCheckpointIO, BestCheckpoint, ExportBest, last_checkpoint
 from ..training.data.base import VideoData
 from ..training.data.cached_features import CachedFeatures
@@ -51,7 +55,7 @@ class VideoCLI(LightningCLI):
             parser.link_arguments(f"data.{source}", f"model.{target}", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        super().parse_arguments(parser, args)
+        self.config = parser.parse_args(with_one_config(sys.argv[1:] if args is None else cast(list[str], args)))
         path = self.config[self.config.subcommand].get("ckpt_path")
         if path not in (None, "best", "last", "hpc"):
             _check_checkpoint(path)
@@ -110,6 +114,19 @@ def run(args: Sequence[str] | None = None) -> VideoCLI:
         save_config_kwargs={"overwrite": True},
         args=None if args is None else list(args),
     )
+
+
+def with_one_config(arguments: Sequence[str]) -> list[str]:
+    """The same arguments with all configuration files merged into one, see :func:`~pyg_video._config.merged_config`.
+
+    jsonargparse would replace ``model_options`` as a whole. Options on the command line win wherever they stand.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("-c", "--config", action="append")
+    given, others = parser.parse_known_args(arguments)
+    if given.config is None:
+        return others
+    return [*others[:1], f"--config={json.dumps(merged_config(given.config))}", *others[1:]]
 
 
 def run_loggers(folder: str) -> list[CSVLogger | TensorBoardLogger]:

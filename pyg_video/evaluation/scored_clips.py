@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .._config import merged_config
 from ..datasets import SyncMNIST
 from ..datasets.digits.clips import DigitClips
 from ..training.loading import Trained
@@ -59,12 +60,12 @@ def recorded_clips(
 
 
 def configured_clips(
-    config: str | os.PathLike[str], *, digits: str | None = None, download: bool = False
+    config: str | os.PathLike[str] | Sequence[str], *, digits: str | None = None, download: bool = False
 ) -> ScoredClips:
     """The test clips of a run's configuration: digit images and trajectories that its training never saw.
 
     Args:
-        config: the YAML file of ``pyg-video fit``; only its part ``data`` counts.
+        config: YAML file of ``pyg-video fit``, or several to merge; only ``data`` is read.
         digits: other digits than those of the file.
         download: fetch MNIST if it is not there.
 
@@ -143,18 +144,10 @@ def _images(clips: DigitClips, source: str) -> str:
     return f"{name}, test split, {len(clips.digits.target):,} images"
 
 
-def configured_data(config: str | os.PathLike[str], known: Sequence[str]) -> tuple[str, dict[str, Any]]:
+def configured_data(config: str | os.PathLike[str] | Sequence[str], known: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """The name of the data module of a run's configuration, one of those ``known``, and its options."""
-    import yaml
-
-    config = Path(config)
-    if not config.is_file():
-        raise FileNotFoundError(f"Expected 'config' to be a YAML file of pyg-video fit (got '{config}', no file)")
-    try:
-        content = yaml.safe_load(config.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"Expected 'config' to be a YAML file of pyg-video fit (got '{config}': {error})") from error
-    data = content.get("data") if isinstance(content, Mapping) else None
+    content = merged_config([config] if isinstance(config, (str, os.PathLike)) else config)
+    data = content.get("data")
     name = str(data.get("class_path")).rpartition(".")[2] if isinstance(data, Mapping) else "none"
     if name not in known:
         raise ValueError(

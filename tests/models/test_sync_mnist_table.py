@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from torch.nn import functional as F
 
+from pyg_video._config import merged_config
 from pyg_video.datasets import SyncMNIST
 from pyg_video.layers import HomogeneousGraph, SpaceConv, TemporalRNN, scan
 from pyg_video.models import create_model, model_options, rstg_sync_mnist
@@ -27,7 +27,7 @@ variants = pytest.mark.parametrize(
 
 
 def options_of(config):
-    task = yaml.safe_load(config.read_text())["model"]
+    task = merged_config([config.with_name("base_sync_mnist.yaml"), config])["model"]
     return task["model"], task.get("model_options", {})
 
 
