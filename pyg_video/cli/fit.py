@@ -106,7 +106,7 @@ def run(args: Sequence[str] | None = None) -> VideoCLI:
         trainer_defaults={
             "default_root_dir": "runs",
             "gradient_clip_val": 1.0,
-            "use_distributed_sampler": False,  # ClipBatches is one
+            "use_distributed_sampler": False,  # VideoData distributes the clips
             "callbacks": [last_checkpoint(), ExportBest()],
         },
         parser_kwargs={**_STRICT, **dict.fromkeys(_COMMANDS, _STRICT)},

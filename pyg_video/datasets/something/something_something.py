@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
 from ..._checks import check_option
 from ..digits.counter_random import clip_key
@@ -152,6 +152,15 @@ class SomethingSomething(Dataset[VideoClip]):
             video, box = video[0], box[0]
         clip = VideoClip(video, torch.tensor(self.records[index].label), torch.tensor(index), box)
         return clip if self.transform is None else self.transform(clip, generator)
+
+    def batch(self, keys: Sequence[int | tuple[int, int]]) -> VideoClip:
+        """Several clips with a leading batch dimension; they need to have the same size.
+
+        Args:
+            keys: numbers of the videos, or ``(epoch, number)``.
+        """
+        clips: VideoClip = default_collate([self[key] for key in keys])
+        return clips
 
     def _read(self, index: int, generator: Generator | None) -> tuple[Tensor, Tensor]:
         """The frames ``[S, T, 3, H, W]`` of a video's clips, and their boxes."""

@@ -9,20 +9,19 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-import torch
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader
 
 from ..._checks import check_option
 from ..._files import write_whole
 from ..._version import __version__
 from ...attachment.frozen_features import FrozenFeatures
-from ...datasets import DigitClips, SyncClip
+from ...datasets import DigitClips
 from ...models import Option
-from ..scoring import choose_device
+from ..scoring import Clips, choose_device
 from . import digits as modules
 from .base import VideoData
-from .batches import EpochBatches, WholeBatches
-from .digits import ClipData
+from .batches import ShuffledBatches
+from .digits import DigitData
 from .extractors import load_extractor, weights_in_words
 from .feature_files import FeatureClips, FeatureFiles, write_features
 
@@ -77,14 +76,15 @@ class CachedFeatures(VideoData):
         known = {name: value.default for name, value in inspect.signature(kind).parameters.items()}
         for name in options:
             check_option("data_options", name, tuple(known))
-        clips: ClipData = kind(**options)
+        clips: DigitData = kind(**options)
         super().__init__()
         self.clips: dict[str, DigitClips] = {"train": clips.train, "val": clips.val, "test": clips.test}
         self.sizes = {"train": clips.num_train, "val": len(clips.val), "test": len(clips.test)}
+        self.label_names, self.frame_size = clips.label_names, map_size  # the maps are the frames here
         self.num_train, self.batch_size, self.num_workers = clips.num_train, batch_size, num_workers
         self.extractor, self.layer, self.weights = extractor, layer, weights
         self.extractor_options = dict(extractor_options or {})
-        self.image_size, self.map_size = image_size, map_size
+        self.image_size = image_size
         self.extraction_batch_size, self.device = extraction_batch_size, device
         self.about = {
             "pyg_video": __version__,
@@ -100,19 +100,6 @@ class CachedFeatures(VideoData):
         key = hashlib.sha256(json.dumps(self.about, sort_keys=True).encode()).hexdigest()[:16]
         self.folder = Path(folder) / key
 
-    @property
-    def num_classes(self) -> int:
-        return self.clips["train"].num_classes
-
-    @property
-    def label_names(self) -> tuple[str, ...]:
-        return tuple(self.clips["train"].label_names)
-
-    @property
-    def frame_size(self) -> int:
-        """Side of the maps, which are the frames here."""
-        return self.map_size
-
     def prepare_data(self) -> None:
         """Compute what is not there yet; Lightning calls this in one process before anything else."""
         missing = [split for split in self.clips if not FeatureFiles.of(self.folder, split).complete()]
@@ -120,7 +107,7 @@ class CachedFeatures(VideoData):
             return
         T = self.clips["val"].batch([0]).video.size(1)
         model = load_extractor(self.extractor, self.weights, self.extractor_options)
-        features = FrozenFeatures(model, self.layer, num_frames=T, image_size=self.image_size, map_size=self.map_size)
+        features = FrozenFeatures(model, self.layer, num_frames=T, image_size=self.image_size, map_size=self.frame_size)
         text = json.dumps(self.about, indent=2).encode()
         write_whole(self.folder / "about.json", partial(_write, text))
         for split in missing:
@@ -133,29 +120,17 @@ class CachedFeatures(VideoData):
                 device=choose_device(self.device),
             )
 
-    def train_dataloader(self) -> DataLoader[SyncClip]:
-        return self._features("train", EpochBatches(self.num_train, self.batch_size, **self._share))
+    def train_dataloader(self) -> DataLoader[Clips]:
+        return self._loader(self._features("train"), ShuffledBatches(self.num_train, self.batch_size, **self._share))
 
-    def val_dataloader(self) -> DataLoader[SyncClip]:
-        return self._features("val", WholeBatches(self.sizes["val"], self.batch_size, **self._share))
+    def val_dataloader(self) -> DataLoader[Clips]:
+        return self._sequential(self._features("val"), self.batch_size)
 
-    def test_dataloader(self) -> DataLoader[SyncClip]:
-        return self._features("test", WholeBatches(self.sizes["test"], self.batch_size, **self._share))
+    def test_dataloader(self) -> DataLoader[Clips]:
+        return self._sequential(self._features("test"), self.batch_size)
 
-    def predict_dataloader(self) -> DataLoader[SyncClip]:
-        return self.test_dataloader()
-
-    def _features(
-        self, split: str, batches: Sampler[list[int]] | Sampler[list[tuple[int, int]]]
-    ) -> DataLoader[SyncClip]:
-        return DataLoader(
-            FeatureClips(FeatureFiles.of(self.folder, split)),
-            batch_size=None,  # the sampler's items are batches already
-            sampler=batches,
-            num_workers=self.num_workers,
-            pin_memory=torch.cuda.is_available(),
-            persistent_workers=self.num_workers > 0,
-        )
+    def _features(self, split: str) -> FeatureClips:
+        return FeatureClips(FeatureFiles.of(self.folder, split))
 
 
 def _write(content: bytes, file: BinaryIO) -> None:

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.lib.format import open_memmap
 from torch import Tensor
-from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from ..._files import write_whole
@@ -38,7 +37,7 @@ class FeatureFiles(NamedTuple):
         return self.maps.is_file() and self.targets.is_file()
 
 
-class FeatureClips(Dataset[SyncClip]):
+class FeatureClips:
     """Clips whose frames are feature maps, read from :func:`write_features`'s files when asked for.
 
     Raises:
@@ -57,8 +56,8 @@ class FeatureClips(Dataset[SyncClip]):
     def __len__(self) -> int:
         return len(self.maps)
 
-    def __getitem__(self, keys: list[int] | list[tuple[int, int]]) -> SyncClip:
-        """Many clips at once, by number or (epoch, number); their ``video`` is the features :math:`(B, T, C, H, W)`."""
+    def batch(self, keys: list[int] | list[tuple[int, int]]) -> SyncClip:
+        """Several clips, by number or ``(epoch, number)``; ``video`` holds their features :math:`(B, T, C, H, W)`."""
         numbers = [key[-1] if isinstance(key, tuple) else key for key in keys]
         video = torch.from_numpy(np.asarray(self.maps[numbers])).float()
         return SyncClip(video, *(self.targets[name][numbers] for name in _TARGETS))

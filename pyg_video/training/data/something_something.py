@@ -4,15 +4,15 @@ import os
 from collections.abc import Sequence
 from functools import cached_property, partial
 
-import torch
-from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
+from torch.utils.data import DataLoader
 
 from ..._checks import check_option
-from ...datasets import SomethingElse, SomethingSomething, VideoClip
+from ...datasets import SomethingElse, SomethingSomething
 from ...datasets.something.lists import read_labels
 from ...transforms import centre_recipe, three_crop_recipe, train_recipe
+from ..scoring import Clips
 from .base import VideoData
-from .batches import EpochBatches, WholeBatches
+from .batches import ShuffledBatches
 
 
 class SomethingSomethingData(VideoData):
@@ -69,7 +69,7 @@ class SomethingSomethingData(VideoData):
         super().__init__()
         check_option("test_split", test_split, ("val", "test"))
         check_option("test_crops", test_crops, (1, 3))
-        self._label_names = read_labels(root, version)
+        self.label_names = read_labels(root, version)
         self._videos = partial(
             SomethingSomething,
             root,
@@ -86,7 +86,7 @@ class SomethingSomethingData(VideoData):
         self.sampling, self.flip, self.seed, self.batch_size = sampling, flip, seed, batch_size
         self.test_batch_size = test_batch_size or max(2, batch_size // (test_clips * test_crops))
         self.num_workers = min(8, len(os.sched_getaffinity(0))) if num_workers is None else num_workers
-        self._frame_size, self.num_frames = frame_size, num_frames
+        self.frame_size, self.num_frames = frame_size, num_frames
 
     # Made when first used: who scores a model needs the videos of one split alone.
 
@@ -94,14 +94,14 @@ class SomethingSomethingData(VideoData):
     def train(self) -> SomethingSomething:
         """Videos to train on."""
         videos = self._videos("train")
-        videos.transform = train_recipe(self._frame_size, mirrored=videos.mirrored, flip=self.flip)
+        videos.transform = train_recipe(self.frame_size, mirrored=videos.mirrored, flip=self.flip)
         return videos
 
     @cached_property
     def val(self) -> SomethingSomething:
         """Videos to validate on, a view each."""
         videos = self._videos("val")
-        videos.transform = centre_recipe(self._frame_size)
+        videos.transform = centre_recipe(self.frame_size)
         return videos
 
     @cached_property
@@ -115,58 +115,22 @@ class SomethingSomethingData(VideoData):
     def num_train(self) -> int:  # type: ignore[override] # known when the videos are
         return len(self.train)
 
-    @property
-    def num_classes(self) -> int:
-        return len(self._label_names)
+    def train_dataloader(self) -> DataLoader[Clips]:
+        batches = ShuffledBatches(self.num_train, self.batch_size, seed=self.seed, **self._share)
+        return self._loader(self.train, batches)
 
-    @property
-    def label_names(self) -> tuple[str, ...]:
-        return self._label_names
+    def val_dataloader(self) -> DataLoader[Clips]:
+        return self._sequential(self.val, self.batch_size)
 
-    @property
-    def frame_size(self) -> int:
-        return self._frame_size
-
-    def train_dataloader(self) -> DataLoader[VideoClip]:
-        return self._loader(self.train, EpochBatches(len(self.train), self.batch_size, seed=self.seed, **self._share))
-
-    def val_dataloader(self) -> DataLoader[VideoClip]:
-        return self._loader(self.val, WholeBatches(len(self.val), self.batch_size, **self._share))
-
-    def test_dataloader(self) -> DataLoader[VideoClip]:
+    def test_dataloader(self) -> DataLoader[Clips]:
         if self.test.split == "test":
             raise ValueError("Expected 'test_split' val to score the test (got test, whose labels are not known)")
         return self.predict_dataloader()
 
-    def predict_dataloader(self) -> DataLoader[VideoClip]:
-        return self._loader(self.test, WholeBatches(len(self.test), self.test_batch_size, **self._share))
+    def predict_dataloader(self) -> DataLoader[Clips]:
+        return self._sequential(self.test, self.test_batch_size)
 
-    def views_of(self, numbers: Sequence[int]) -> DataLoader[VideoClip]:
+    def views_of(self, numbers: Sequence[int]) -> DataLoader[Clips]:
         """Batches of the test videos of these numbers, in this order."""
         size = self.test_batch_size
         return self._loader(self.test, [list(numbers[i : i + size]) for i in range(0, len(numbers), size)])
-
-    def _loader(
-        self,
-        videos: SomethingSomething,
-        batches: Sampler[list[int]] | Sampler[list[tuple[int, int]]] | Sequence[list[int]],
-    ) -> DataLoader[VideoClip]:
-        return DataLoader(
-            _Collated(videos),
-            batch_size=None,  # the sampler's items are batches already
-            sampler=batches,
-            num_workers=self.num_workers,
-            pin_memory=torch.cuda.is_available(),
-            persistent_workers=self.num_workers > 0,
-        )
-
-
-class _Collated(Dataset[VideoClip]):
-    """A data set whose items are batches."""
-
-    def __init__(self, videos: SomethingSomething) -> None:
-        self.videos = videos
-
-    def __getitem__(self, keys: list[int] | list[tuple[int, int]]) -> VideoClip:
-        batch: VideoClip = default_collate([self.videos[key] for key in keys])
-        return batch

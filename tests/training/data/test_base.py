@@ -21,5 +21,5 @@ def test_every_process_has_its_share():
 
 
 def test_a_data_module_has_to_tell_them():
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(AttributeError, match="label_names"):
         _ = VideoData().num_classes
