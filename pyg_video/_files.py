@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 
-def write_whole(path: str | os.PathLike[str], write: Callable[[BinaryIO], None]) -> Path:
+def write_whole(path: str | os.PathLike[str], write: Callable[[BinaryIO], object]) -> Path:
     """Let ``write`` fill a file beside ``path``, then move it there; what was there stays if ``write`` fails.
 
     Args:
-        path: The file; missing folders are made.
-        write: Receives the open binary file.
+        path: the file; missing folders are made.
+        write: receives the open binary file.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -21,6 +21,8 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[BinaryIO], None])
     try:
         with draft.open("wb") as file:
             write(file)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)

@@ -137,7 +137,7 @@ def authors_trajectories():
 
 
 FIVE = {
-    "canvas": 16,
+    "canvas_size": 16,
     "frame_size": 16,
     "digit_size": 6,
     "num_frames": 3,

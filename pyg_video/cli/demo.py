@@ -29,7 +29,7 @@ class SmallTask(TypedDict):
 
     num_digits: int
     num_frames: int
-    canvas: int
+    canvas_size: int
     frame_size: int
     digit_size: int
     classes: tuple[int, ...]
@@ -41,7 +41,7 @@ class SmallTask(TypedDict):
 TASK: SmallTask = {
     "num_digits": 3,
     "num_frames": 8,
-    "canvas": 40,
+    "canvas_size": 40,
     "frame_size": 40,
     "digit_size": 14,
     "classes": (0, 1, 2, 3, 4),

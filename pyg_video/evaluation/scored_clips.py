@@ -30,7 +30,7 @@ def recorded_clips(
     *,
     digits: str = "bundled",
     download: bool = False,
-    canvas: int = 100,
+    canvas_size: int = 100,
     frame_size: int = 64,
     digit_size: int = 28,
 ) -> ScoredClips:
@@ -40,7 +40,7 @@ def recorded_clips(
         trajectories: an ``.npz`` file, see :meth:`~pyg_video.datasets.SyncMNIST.from_trajectories`.
         digits: ``"bundled"``, or the root folder of torchvision's MNIST; the authors' file needs the latter.
         download: fetch MNIST if it is not there.
-        canvas: side of the canvas, in pixels.
+        canvas_size: side of the canvas, in pixels.
         frame_size: side of the frames.
         digit_size: side of a digit's tile on the canvas.
 
@@ -49,7 +49,9 @@ def recorded_clips(
         ValueError: the file does not hold trajectories, or they do not fit the digits.
     """
     find_digits(digits, download=download)
-    recorded = partial(SyncMNIST.from_trajectories, canvas=canvas, frame_size=frame_size, digit_size=digit_size)
+    recorded = partial(
+        SyncMNIST.from_trajectories, canvas_size=canvas_size, frame_size=frame_size, digit_size=digit_size
+    )
     try:
         clips = recorded(trajectories, digits=digits)
     except ValueError as error:

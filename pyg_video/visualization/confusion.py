@@ -37,16 +37,16 @@ def draw_confusion(confusion: Tensor, names: Sequence[str], *, title: str = "") 
     and with a dozen classes or fewer the number of clips in each cell. Rows without clips are grey.
 
     Args:
-        confusion: Number of clips of class :math:`i` that were taken for class :math:`j`.
-        names: The classes in words, in the same order; short ones.
-        title: A line over the picture.
+        confusion: number of clips of class :math:`i` that were taken for class :math:`j`.
+        names: the classes in words, in the same order; short ones.
+        title: a line over the picture.
 
     Shapes:
         - **confusion:** :math:`[K, K]`
         - **output:** :math:`[3, h, w]`, uint8
 
     Raises:
-        ValueError: The matrix is not square, has a negative number in it, or other than one name a class.
+        ValueError: the matrix is not square, has a negative number in it, or other than one name a class.
 
     Example:
         >>> import torch

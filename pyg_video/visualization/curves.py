@@ -21,12 +21,12 @@ def plot_curves(
 
     Args:
         curves: ``{model: (videos seen, accuracy)}``, or a CSV file with the columns ``model,videos_seen,accuracy``.
-        path: The picture; its suffix says which kind (``.png``, ``.svg``, ``.pdf``).
-        lines: Levels to compare with, as ``{"chance": 0.1}``; drawn dashed.
+        path: the picture; its suffix says which kind (``.png``, ``.svg``, ``.pdf``).
+        lines: levels to compare with, as ``{"chance": 0.1}``; drawn dashed.
 
     Raises:
         ModuleNotFoundError: matplotlib is not installed.
-        ValueError: There is no curve, its two lists differ in length, or the CSV file lacks a column.
+        ValueError: there is no curve, its two lists differ in length, or the CSV file lacks a column.
 
     Example:
         >>> from tempfile import mkdtemp

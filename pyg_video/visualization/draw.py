@@ -30,11 +30,11 @@ def draw_boxes(
     r"""Enlarge the frames of a clip and draw a box per region on each of them.
 
     Args:
-        video: The clip, float in [0, 1] or uint8.
-        box: Regions, ``cxcywh`` in [0, 1]; what reaches outside the frame is cut off.
-        colors: A colour per region, as Pillow names them; by default ``PALETTE`` in turn.
-        labels: A word per region.
-        scale: How many pixels a pixel becomes on each side (nearest neighbour).
+        video: the clip, float in [0, 1] or uint8.
+        box: regions, ``cxcywh`` in [0, 1]; what reaches outside the frame is cut off.
+        colors: a colour per region, as Pillow names them; by default ``PALETTE`` in turn.
+        labels: a word per region.
+        scale: how many pixels a pixel becomes on each side (nearest neighbour).
 
     Shapes:
         - **video:** :math:`[T, 1, H, W]` or :math:`[T, 3, H, W]`
@@ -42,7 +42,7 @@ def draw_boxes(
         - **output:** :math:`[T, 3, scale \cdot H, scale \cdot W]`, uint8
 
     Raises:
-        ValueError: An argument has another shape, type or range.
+        ValueError: an argument has another shape, type or range.
 
     Example:
         >>> box = torch.tensor([0.5, 0.5, 0.5, 0.5]).expand(2, 3, 4)
@@ -70,16 +70,16 @@ def contact_sheet(videos: Sequence[Tensor] | Tensor, captions: Sequence[str] | N
     r"""Lay clips out as one picture: a row per clip, a column per frame.
 
     Args:
-        videos: Clips, which may differ in size and length; or a batch of clips.
-        captions: A line of text over each row.
-        gap: Pixels between frames.
+        videos: clips, which may differ in size and length; or a batch of clips.
+        captions: a line of text over each row.
+        gap: pixels between frames.
 
     Shapes:
         - **videos:** each :math:`[T, 1, H, W]` or :math:`[T, 3, H, W]`, float in [0, 1] or uint8
         - **output:** :math:`[3, h, w]`, uint8
 
     Raises:
-        ValueError: There is no clip, a clip has another shape or type, or the captions do not go with the clips.
+        ValueError: there is no clip, a clip has another shape or type, or the captions do not go with the clips.
 
     Example:
         >>> contact_sheet([torch.zeros(5, 1, 20, 20)] * 2, gap=4).shape

@@ -21,10 +21,10 @@ def draw_kernels(video: Tensor, kernel: Tensor, *, colors: Sequence[str] | None 
     For a picture of each node of one frame, draw the frame :math:`N` times with one kernel each.
 
     Args:
-        video: The clip, float in [0, 1] or uint8.
-        kernel: The nodes' kernels, on a map of any size.
-        colors: A colour per node, as Pillow names them; by default ``PALETTE`` in turn.
-        scale: How many pixels a pixel becomes on each side (nearest neighbour).
+        video: the clip, float in [0, 1] or uint8.
+        kernel: the nodes' kernels, on a map of any size.
+        colors: a colour per node, as Pillow names them; by default ``PALETTE`` in turn.
+        scale: how many pixels a pixel becomes on each side (nearest neighbour).
 
     Shapes:
         - **video:** :math:`[T, 1, H, W]` or :math:`[T, 3, H, W]`
@@ -32,7 +32,7 @@ def draw_kernels(video: Tensor, kernel: Tensor, *, colors: Sequence[str] | None 
         - **output:** :math:`[T, 3, scale \cdot H, scale \cdot W]`, uint8
 
     Raises:
-        ValueError: An argument has another shape, type or range.
+        ValueError: an argument has another shape, type or range.
 
     Example:
         >>> draw_kernels(torch.zeros(2, 1, 10, 12), torch.rand(2, 3, 5, 6), scale=4).shape

@@ -26,7 +26,7 @@ def save_gif(path: str | os.PathLike[str], frames: Tensor, fps: float = 5) -> Pa
         - **frames:** :math:`[T, 1, H, W]` or :math:`[T, 3, H, W]`, float in [0, 1] or uint8
 
     Raises:
-        ValueError: The frames have another shape or type, or ``fps`` is not above 0.
+        ValueError: the frames have another shape or type, or ``fps`` is not above 0.
     """
     check_pixels("frames", frames, VIDEO)
     if not fps > 0:
@@ -46,7 +46,7 @@ def save_png(path: str | os.PathLike[str], picture: Tensor) -> Path:
         - **picture:** :math:`[1, h, w]` or :math:`[3, h, w]`, float in [0, 1] or uint8
 
     Raises:
-        ValueError: The picture has another shape or type.
+        ValueError: the picture has another shape or type.
     """
     check_pixels("picture", picture, PICTURE)
     return write_whole(path, lambda file: to_image(picture).save(file, format="PNG"))
@@ -56,8 +56,8 @@ def check_pixels(name: str, value: object, axes: Sequence[str]) -> None:
     """Raise a :exc:`ValueError` that says what to do unless ``value`` has the ``axes`` and can be drawn.
 
     Args:
-        name: The argument's name.
-        value: What was given.
+        name: the argument's name.
+        value: what was given.
         axes: ``VIDEO`` or ``PICTURE``.
     """
     if not isinstance(value, Tensor):

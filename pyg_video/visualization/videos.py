@@ -26,7 +26,7 @@ def save_mp4(path: str | os.PathLike[str], frames: Tensor, fps: float = 5) -> Pa
         - **frames:** :math:`[T, 1, H, W]` or :math:`[T, 3, H, W]`, float in [0, 1] or uint8
 
     Raises:
-        ValueError: The frames have another shape or type, or ``fps`` is not above 0.
+        ValueError: the frames have another shape or type, or ``fps`` is not above 0.
 
     Example:
         >>> path = save_mp4(getfixture("tmp_path") / "clip.mp4", torch.rand(8, 1, 40, 40))
@@ -50,7 +50,7 @@ def caption(frames: Tensor, lines: Sequence[str]) -> Tensor:
         - **output:** :math:`[T, 3, h, w]`, uint8, at least as wide as the longest line
 
     Raises:
-        ValueError: The frames have another shape or type.
+        ValueError: the frames have another shape or type.
     """
     check_pixels("frames", frames, VIDEO)
     pixels = as_bytes(frames).expand(-1, 3, -1, -1)

@@ -19,7 +19,7 @@ SMALL = next(path for path in CONFIGS if path.stem == "small_dyreg")
 TINY = [
     *("--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"),
     *("--data.batch_size=2", "--data.num_train=4", "--data.num_val=4", "--data.num_test=4", "--data.num_workers=0"),
-    *("--data.canvas=32", "--data.frame_size=32", "--data.digit_size=6", "--data.num_frames=2"),
+    *("--data.canvas_size=32", "--data.frame_size=32", "--data.digit_size=6", "--data.num_frames=2"),
     *("--model.model_options.channels=[4,4]", "--model.model_options.strides=[2,2]"),
 ]
 

@@ -56,7 +56,14 @@ def video():
 def test_every_row_learns_64_clips(config):
     """The loss falls to half of what guessing costs."""
     data = SyncMNIST(
-        3, num_frames=3, canvas=20, frame_size=20, digit_size=8, classes=(0, 1, 2, 3), max_step=4, random_probability=0
+        3,
+        num_frames=3,
+        canvas_size=20,
+        frame_size=20,
+        digit_size=8,
+        classes=(0, 1, 2, 3),
+        max_step=4,
+        random_probability=0,
     )
     clips, model = data.batch(range(64)), tiny(config, scales=(2, 1))
     optimizer = torch.optim.Adam(model.parameters(), lr=6e-3)
@@ -192,7 +199,14 @@ def test_i3d_sees_as_many_frames_as_its_kernels_and_non_local_sees_them_all():
 def test_the_large_rows_learn_64_clips_too(config):
     name, options = options_of(config)
     data = SyncMNIST(
-        3, num_frames=2, canvas=32, frame_size=32, digit_size=14, classes=(0, 1, 2, 3), max_step=8, random_probability=0
+        3,
+        num_frames=2,
+        canvas_size=32,
+        frame_size=32,
+        digit_size=14,
+        classes=(0, 1, 2, 3),
+        max_step=8,
+        random_probability=0,
     )
     clips, model = data.batch(range(64)), create_model(name, num_classes=6, **options)
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-4)

@@ -37,13 +37,13 @@ class DigitClips(Dataset[SyncClip]):
     """Draws the clips that a planner plans; the base of the synchronous digit data sets.
 
     Args:
-        digits: Images and classes of the digits.
-        planner: Says for each clip number which digits appear, where, and which of them move together.
-        classes: The digit classes that occur, in the order of the labels.
-        num_classes: How many of the labels of ``sync_label`` can occur.
-        num_clips: Number of clips; None for endlessly many.
-        canvas: Side of the canvas on which digits are drawn, in pixels.
-        frame_size: Side of the frames, to which the canvas is resized.
+        digits: images and classes of the digits.
+        planner: says for each clip number which digits appear, where, and which of them move together.
+        classes: the digit classes that occur, in the order of the labels.
+        num_classes: how many of the labels of ``sync_label`` can occur.
+        num_clips: number of clips; None for endlessly many.
+        canvas_size: side of the canvas on which digits are drawn, in pixels.
+        frame_size: side of the frames, to which the canvas is resized.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class DigitClips(Dataset[SyncClip]):
         classes: Sequence[int],
         num_classes: int,
         num_clips: int | None,
-        canvas: int,
+        canvas_size: int,
         frame_size: int,
     ) -> None:
         if num_clips is not None and num_clips < 1:
@@ -64,7 +64,7 @@ class DigitClips(Dataset[SyncClip]):
         if frame_size < 1:
             raise ValueError(f"Expected 'frame_size' to be at least 1 pixel (got {frame_size})")
         self.digits, self.planner, self.num_clips = digits, planner, num_clips
-        self.classes, self.canvas, self.frame_size = tuple(classes), canvas, frame_size
+        self.classes, self.canvas_size, self.frame_size = tuple(classes), canvas_size, frame_size
         self.label_names = sync_label_names(self.classes)[:num_classes]
         assets = (*digits, ink_box(digits.image), torch.tensor(self.classes))
         self._assets: dict[torch.device, tuple[Tensor, ...]] = {torch.device("cpu"): assets}  # a copy per device used
@@ -78,12 +78,12 @@ class DigitClips(Dataset[SyncClip]):
         """Many clips at once, with a leading batch dimension.
 
         Args:
-            indices: The clips' numbers.
-            device: Where to make them; None for where ``indices`` is.
+            indices: the clips' numbers.
+            device: where to make them; None for where ``indices`` is.
 
         Raises:
-            TypeError: The numbers are not integers.
-            IndexError: There is no clip of that number.
+            TypeError: the numbers are not integers.
+            IndexError: there is no clip of that number.
         """
         index = self._checked(indices).to(device)
         image, target, ink, classes = self._on(index.device)
@@ -91,11 +91,11 @@ class DigitClips(Dataset[SyncClip]):
         digit = target[plan.image]
         member = (digit[..., None] == classes).byte().argmax(-1)
         layer = plan.order[:, None, :, None].expand_as(plan.position)
-        board = render(image[plan.image.gather(1, plan.order)], plan.position.gather(2, layer), self.canvas)
+        board = render(image[plan.image.gather(1, plan.order)], plan.position.gather(2, layer), self.canvas_size)
         return SyncClip(
             video=shrink(board, self.frame_size),
             label=sync_label(member, plan.sync, len(self.classes)),
-            box=boxes_on_canvas(ink[plan.image], plan.position, self.canvas),
+            box=boxes_on_canvas(ink[plan.image], plan.position, self.canvas_size),
             digit=digit,
             sync=plan.sync,
         )
@@ -145,8 +145,8 @@ class EndlessSampler(Sampler[int]):
     """Counts ``start, start + step, ...`` for ever, to walk through an endless data set.
 
     Args:
-        start: The first clip; to resume, the number of clips already seen.
-        step: With several processes: their number, ``start`` being this one's rank.
+        start: the first clip; to resume, the number of clips already seen.
+        step: with several processes: their number, ``start`` being this one's rank.
 
     Example:
         >>> from itertools import islice

@@ -45,12 +45,12 @@ def load_digits(
         source: ``"bundled"``, the 1,797 UCI digits inside this package, enlarged to look like MNIST (for their origin
             and licence see ``UCI_DIGITS.md`` beside this file); or the root of :class:`torchvision.datasets.MNIST`.
         split: ``"train"`` or ``"test"``. Of the bundled digits the last fifth of each class is the test split.
-        download: Fetch MNIST into ``source`` if it is not there.
-        size: Side of the images; the digits are resized from 28 x 28 when it differs.
+        download: fetch MNIST into ``source`` if it is not there.
+        size: side of the images; the digits are resized from 28 x 28 when it differs.
 
     Raises:
-        ValueError: The split is unknown, or the size is less than 1.
-        FileNotFoundError: There is no MNIST under ``source``.
+        ValueError: the split is unknown, or the size is less than 1.
+        FileNotFoundError: there is no MNIST under ``source``.
 
     Example:
         >>> load_digits("bundled", "test", size=14).image.shape

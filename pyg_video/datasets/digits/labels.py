@@ -16,9 +16,9 @@ def sync_label(member: Tensor, sync: Tensor, num_digit_classes: int) -> Tensor:
     only has :math:`P + 1 + i`.
 
     Args:
-        member: Each digit's place in the list of classes.
-        sync: Which digits move together.
-        num_digit_classes: Number of classes, :math:`K`.
+        member: each digit's place in the list of classes.
+        sync: which digits move together.
+        num_digit_classes: number of classes, :math:`K`.
 
     Shapes:
         - **member:** :math:`[*, D]`, int64

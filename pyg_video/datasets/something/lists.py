@@ -24,10 +24,10 @@ class VideoRecord(NamedTuple):
     """One line of a list.
 
     Attributes:
-        id: Name of the video's file or folder.
-        label: Number of its class; -1 in the test split, which has none.
-        text: What the video shows in words, as "holding potato next to bottle"; in v1 the class, in the test split "".
-        placeholders: What the video has for each [something] of its class's template, as ("potato", "bottle").
+        id: name of the video's file or folder.
+        label: number of its class; -1 in the test split, which has none.
+        text: what the video shows in words, as "holding potato next to bottle"; in v1 the class, in the test split "".
+        placeholders: what the video has for each [something] of its class's template, as ("potato", "bottle").
     """
 
     id: str
@@ -59,14 +59,14 @@ def read_records(root: str | os.PathLike[str], version: str, split: str, names: 
     """The videos of a split, in the order of its list.
 
     Args:
-        root: Folder of the download.
+        root: folder of the download.
         version: ``"v1"`` or ``"v2"``.
         split: ``"train"``, ``"val"`` or ``"test"``.
-        names: The classes, from :func:`read_labels`.
+        names: the classes, from :func:`read_labels`.
 
     Raises:
-        FileNotFoundError: There is no such list.
-        ValueError: The list is damaged or has a class that is not among ``names``.
+        FileNotFoundError: there is no such list.
+        ValueError: the list is damaged or has a class that is not among ``names``.
     """
     check_option("split", split, SPLITS)
     path = _list_file(root, version, split)

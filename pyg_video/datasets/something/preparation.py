@@ -17,9 +17,10 @@ from typing import NamedTuple
 import torch
 
 from ..._checks import check_option
+from ..._files import write_whole
 from ..video.files import VideoFileError, count_frames
 from ..video.frame_folders import decode_jpegs, frame_files
-from ..video.index import CheckedVideo, fingerprint, index_path, read_index, write_index, write_text
+from ..video.index import CheckedVideo, fingerprint, index_path, read_index, write_index
 from .lists import SPLITS, read_labels, read_records, video_path
 
 _SAVE_EVERY = 30.0  # seconds
@@ -32,11 +33,11 @@ class Report(NamedTuple):
     """What :func:`prepare` found.
 
     Attributes:
-        total: Number of videos in the lists.
-        checked: How many were read now; the others were known from an earlier run.
-        problems: What is wrong, by split and id.
-        index_file: The file with what is known of all videos.
-        table: The CSV file that lists the problems.
+        total: number of videos in the lists.
+        checked: how many were read now; the others were known from an earlier run.
+        problems: what is wrong, by split and id.
+        index_file: the file with what is known of all videos.
+        table: the CSV file that lists the problems.
     """
 
     total: int
@@ -76,15 +77,15 @@ def prepare(
     reads again only what has changed since, by size and time.
 
     Args:
-        root: Folder of the download; index and table are written here.
+        root: folder of the download; index and table are written here.
         version: ``"v1"`` or ``"v2"``.
-        splits: Which lists to check. Those that were not downloaded are left out, but for the first.
-        workers: Processes that read.
-        progress: Is called with the number of videos done and of all.
+        splits: which lists to check. Those that were not downloaded are left out, but for the first.
+        workers: processes that read.
+        progress: is called with the number of videos done and of all.
 
     Raises:
-        FileNotFoundError: The list of labels or of the first split is not under ``root``.
-        ValueError: A list is damaged or an option unknown.
+        FileNotFoundError: the list of labels or of the first split is not under ``root``.
+        ValueError: a list is damaged or an option unknown.
     """
     if workers < 1 or not splits:
         raise ValueError(f"Expected 'workers' of at least 1, and 'splits' (got {workers} and {list(splits)})")
@@ -106,7 +107,7 @@ def prepare(
         write_index(index, found)
     problems = {(videos[name], name): found[name].problem for name in videos if found[name].problem}
     table = root / f"pyg-video-problems-{version}.csv"
-    write_text(table, _as_csv(root, version, problems))
+    write_whole(table, lambda file: file.write(_as_csv(root, version, problems).encode()))
     return Report(len(videos), checked, problems, index, table)
 
 

@@ -23,8 +23,8 @@ class Track(NamedTuple):
 
     Attributes:
         category: ``"hand"``, or the number of the placeholder that the object stands for, as ``"0000"``.
-        frame: Numbers of the frames with a box, from 0, at 12 frames a second.
-        box: Left, top, right and bottom edge in pixels of the video.
+        frame: numbers of the frames with a box, from 0, at 12 frames a second.
+        box: left, top, right and bottom edge in pixels of the video.
 
     Shapes:
         - **frame:** :math:`[M]`, int32
@@ -43,14 +43,14 @@ class SomethingElse:
     <https://arxiv.org/abs/1912.09930>`_ (CVPR 2020).
 
     Args:
-        folder: Holds the four published files, ``bounding_box_smthsmth_part1.json`` to ``..._part4.json``. They are
+        folder: holds the four published files, ``bounding_box_smthsmth_part1.json`` to ``..._part4.json``. They are
             read together, one video at a time: they have some gigabytes.
-        ids: The videos to keep; None for all.
-        max_objects: Objects and hands to keep of each video, :math:`N`.
+        ids: the videos to keep; None for all.
+        max_objects: objects and hands to keep of each video, :math:`N`.
 
     Raises:
-        FileNotFoundError: One of the files is missing.
-        ValueError: A file is damaged.
+        FileNotFoundError: one of the files is missing.
+        ValueError: a file is damaged.
     """
 
     def __init__(
@@ -92,11 +92,11 @@ class SomethingElse:
         """The boxes of some frames of a video, as fractions of the frame; NaN where there is none.
 
         Args:
-            video: The video's id; one without annotations has no boxes.
-            frame: Numbers of the frames.
-            frame_rate: Of the video; the annotations have 12 frames a second.
-            height: Height of the video in pixels.
-            width: Width of the video in pixels.
+            video: the video's id; one without annotations has no boxes.
+            frame: numbers of the frames.
+            frame_rate: of the video; the annotations have 12 frames a second.
+            height: height of the video in pixels.
+            width: width of the video in pixels.
 
         Shapes:
             - **frame:** :math:`[*]`, int64

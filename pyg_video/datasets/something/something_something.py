@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 from torch.utils.data import Dataset, default_collate
 
 from ..._checks import check_option
-from ..digits.counter_random import clip_key
+from ..counter_random import clip_key
 from ..video.files import VideoFileError, check_backend, decode_frames, probe_video
 from ..video.frame_folders import decode_jpegs, frame_files
 from ..video.index import fingerprint, index_path, read_index
@@ -55,33 +55,33 @@ class SomethingSomething(Dataset[VideoClip]):
     batch or the worker: it is ``dataset[e, i]``, and ``dataset[i]`` is that of epoch 0.
 
     Args:
-        root: Folder of the download.
+        root: folder of the download.
         version: ``"v1"`` or ``"v2"``.
         split: ``"train"``, ``"val"`` or ``"test"``; the last one has no labels.
-        num_frames: Frames per clip, :math:`T`.
+        num_frames: frames per clip, :math:`T`.
         sampling: ``"segments"``, one frame of each of :math:`T` segments as TSM has it, or ``"dense"``, frames at a
             steady pace as I3D has it.
-        num_clips: Clips of each video, :math:`S`.
-        random: Whether frames are chosen at random; None for yes in training.
-        transform: Is given the clip and a generator; the one of training here, see :mod:`pyg_video.transforms`.
-        boxes: Folder with the four files of Something-Else, for boxes in v2; or what was read from it.
-        max_objects: Boxes per frame, :math:`N`.
-        seed: Another seed, other clips.
-        on_error: What to do with videos that are missing or that ``pyg-video prepare`` found damaged: ``"raise"``, or
+        num_clips: clips of each video, :math:`S`.
+        random: whether frames are chosen at random; None for yes in training.
+        transform: is given the clip and a generator; the one of training here, see :mod:`pyg_video.transforms`.
+        boxes: folder with the four files of Something-Else, for boxes in v2; or what was read from it.
+        max_objects: boxes per frame, :math:`N`.
+        seed: another seed, other clips.
+        on_error: what to do with videos that are missing or that ``pyg-video prepare`` found damaged: ``"raise"``, or
             ``"skip"``, which leaves them out, with a warning that tells how many; ``skipped`` names them. A video that
             turns out to be damaged only when it is read is an error in both cases.
-        backend: Decoder of v2, see :func:`~pyg_video.datasets.decode_frames`.
+        backend: decoder of v2, see :func:`~pyg_video.datasets.decode_frames`.
 
     Attributes:
-        records: The videos: id, label, text, placeholders.
-        label_names: The classes in words.
-        mirrored: For each label, that of the flipped video.
-        skipped: The videos left out, and why.
+        records: the videos: id, label, text, placeholders.
+        label_names: the classes in words.
+        mirrored: for each label, that of the flipped video.
+        skipped: the videos left out, and why.
 
     Raises:
-        FileNotFoundError: The lists of videos are not under ``root``.
-        VideoFileError: Videos are missing or damaged.
-        ValueError: An option is unknown, or a list is damaged.
+        FileNotFoundError: the lists of videos are not under ``root``.
+        VideoFileError: videos are missing or damaged.
+        ValueError: an option is unknown, or a list is damaged.
 
     Shapes:
         - **item:** a :class:`VideoClip`

@@ -30,7 +30,7 @@ class VideoFileError(ValueError):
     """A video, or a folder of frames, that is missing, empty, truncated or undecodable.
 
     Attributes:
-        problem: What is wrong, without the path.
+        problem: what is wrong, without the path.
     """
 
     problem = ""
@@ -47,10 +47,10 @@ class VideoInfo(NamedTuple):
     """What a video file holds.
 
     Attributes:
-        num_frames: Number of frames.
-        frame_rate: Frames a second.
-        height: Height as it is to be shown, that is after the rotation that a phone notes in the file.
-        width: Width as it is to be shown.
+        num_frames: number of frames.
+        frame_rate: frames a second.
+        height: height as it is to be shown, that is after the rotation that a phone notes in the file.
+        width: width as it is to be shown.
     """
 
     num_frames: int
@@ -65,7 +65,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
     ``.webm`` files do not say how many frames they have, so the packets are counted.
 
     Raises:
-        VideoFileError: The file is missing, empty, truncated, without video or damaged at its start.
+        VideoFileError: the file is missing, empty, truncated, without video or damaged at its start.
     """
     with _opened(path) as (container, stream):
         times, _ = _times(container, stream)
@@ -82,7 +82,7 @@ def count_frames(path: str | os.PathLike[str]) -> VideoInfo:
     """As :func:`probe_video`, but every frame is decoded: what this counts can be read.
 
     Raises:
-        VideoFileError: The file is missing, empty, truncated, without video or damaged anywhere.
+        VideoFileError: the file is missing, empty, truncated, without video or damaged anywhere.
     """
     info = probe_video(path)
     with _opened(path) as (container, stream):
@@ -99,8 +99,8 @@ def decode_frames(path: str | os.PathLike[str], indices: Sequence[int], backend:
     timed. Long videos are not decoded from the start: the decoder jumps to the key frame before a far frame.
 
     Args:
-        path: Any video that ffmpeg reads: ``.webm``, ``.mp4``, ...
-        indices: Numbers of the frames, from 0.
+        path: any video that ffmpeg reads: ``.webm``, ``.mp4``, ...
+        indices: numbers of the frames, from 0.
         backend: ``"av"`` (PyAV, with ffmpeg inside), or ``"torchcodec"``, which is faster and needs the extra
             ``pyg-video[torchcodec]`` and ffmpeg on the system.
 
@@ -108,8 +108,8 @@ def decode_frames(path: str | os.PathLike[str], indices: Sequence[int], backend:
         - **output:** :math:`(T, 3, H, W)`, uint8, for :math:`T` indices
 
     Raises:
-        VideoFileError: The file is missing, empty, truncated or undecodable, or ends before one of the frames.
-        ValueError: A number is negative, or the backend unknown or not installed.
+        VideoFileError: the file is missing, empty, truncated or undecodable, or ends before one of the frames.
+        ValueError: a number is negative, or the backend unknown or not installed.
     """
     check_backend(backend)
     wanted = sorted(set(indices))

@@ -17,7 +17,7 @@ def frame_files(folder: str | os.PathLike[str]) -> list[Path]:
     """The frames of a folder in their order.
 
     Raises:
-        VideoFileError: There is no such folder, no frame in it, or a frame is missing between others.
+        VideoFileError: there is no such folder, no frame in it, or a frame is missing between others.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -41,7 +41,7 @@ def decode_jpegs(paths: Sequence[Path]) -> Tensor:
         - **output:** :math:`(T, 3, H, W)`, uint8
 
     Raises:
-        VideoFileError: A frame is missing, empty, truncated or damaged, or the frames differ in size.
+        VideoFileError: a frame is missing, empty, truncated or damaged, or the frames differ in size.
     """
     frames = [_decode_jpeg(path) for path in paths]
     if any(frame.shape != frames[0].shape for frame in frames):

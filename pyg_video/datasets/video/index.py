@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from ..._files import write_whole
+
 _FORMAT = 1
 
 
@@ -14,11 +16,11 @@ class CheckedVideo(NamedTuple):
     """What a check found in one video.
 
     Attributes:
-        size: Bytes of the file, or of all frames of a folder.
-        mtime: When it was last changed, in nanoseconds.
-        num_frames: Frames that decode.
-        frame_rate: Frames a second; 0 for a folder of frames.
-        problem: What is wrong; "" if nothing is.
+        size: bytes of the file, or of all frames of a folder.
+        mtime: when it was last changed, in nanoseconds.
+        num_frames: frames that decode.
+        frame_rate: frames a second; 0 for a folder of frames.
+        problem: what is wrong; "" if nothing is.
     """
 
     size: int
@@ -32,7 +34,7 @@ def fingerprint(path: Path) -> tuple[int, int]:
     """Size and time of change of a file, or of a folder of frames (all sizes together, the latest time).
 
     Raises:
-        OSError: It is not there.
+        OSError: it is not there.
     """
     if not path.is_dir():
         stat = path.stat()
@@ -59,20 +61,6 @@ def read_index(path: str | os.PathLike[str]) -> dict[str, CheckedVideo]:
 
 
 def write_index(path: str | os.PathLike[str], videos: dict[str, CheckedVideo]) -> None:
-    """Write the index; it appears whole or not at all."""
-    write_text(path, json.dumps({"format": _FORMAT, "videos": videos}, separators=(",", ":")))
-
-
-def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write a file that appears whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with draft.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    """Write the index, whole or not at all."""
+    content = json.dumps({"format": _FORMAT, "videos": videos}, separators=(",", ":"))
+    write_whole(path, lambda file: file.write(content.encode()))

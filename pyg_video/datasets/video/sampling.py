@@ -18,10 +18,10 @@ def segment_indices(num_frames: int, length: int, num_clips: int = 1, *, generat
     Of videos with fewer than :math:`T` frames, some frames come more than once (the published code repeats the first).
 
     Args:
-        num_frames: Frames of the video, :math:`n`.
-        length: Frames of a clip, :math:`T`.
-        num_clips: Clips of the video, :math:`S`.
-        generator: Random numbers, for training.
+        num_frames: frames of the video, :math:`n`.
+        length: frames of a clip, :math:`T`.
+        num_clips: clips of the video, :math:`S`.
+        generator: random numbers, for training.
 
     Shapes:
         - **output:** :math:`[S, T]`, int64
@@ -50,11 +50,11 @@ def dense_indices(
     window starts over.
 
     Args:
-        num_frames: Frames of the video.
-        length: Frames of a clip, :math:`T`.
-        num_clips: Clips of the video, :math:`S`.
-        window: Length of the window, in frames of the video.
-        generator: Random numbers, for training.
+        num_frames: frames of the video.
+        length: frames of a clip, :math:`T`.
+        num_clips: clips of the video, :math:`S`.
+        window: length of the window, in frames of the video.
+        generator: random numbers, for training.
 
     Shapes:
         - **output:** :math:`[S, T]`, int64

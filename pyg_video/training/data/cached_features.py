@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 from torch.utils.data import DataLoader
 
@@ -109,7 +107,7 @@ class CachedFeatures(VideoData):
         model = load_extractor(self.extractor, self.weights, self.extractor_options)
         features = FrozenFeatures(model, self.layer, num_frames=T, image_size=self.image_size, map_size=self.frame_size)
         text = json.dumps(self.about, indent=2).encode()
-        write_whole(self.folder / "about.json", partial(_write, text))
+        write_whole(self.folder / "about.json", lambda file: file.write(text))
         for split in missing:
             write_features(
                 features,
@@ -131,7 +129,3 @@ class CachedFeatures(VideoData):
 
     def _features(self, split: str) -> FeatureClips:
         return FeatureClips(FeatureFiles.of(self.folder, split))
-
-
-def _write(content: bytes, file: BinaryIO) -> None:
-    file.write(content)

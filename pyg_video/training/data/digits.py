@@ -74,7 +74,7 @@ class SyncMNISTData(DigitData):
         download: fetch MNIST if it is not there.
         seed: of the training clips; 0 or more.
         num_frames: frames per clip.
-        canvas: side of the canvas on which digits are drawn, in pixels.
+        canvas_size: side of the canvas on which digits are drawn, in pixels.
         frame_size: side of the frames, to which the canvas is resized.
         digit_size: side of a digit's tile on the canvas, in pixels.
         classes: the digit classes that occur.
@@ -101,7 +101,7 @@ class SyncMNISTData(DigitData):
         download: bool = False,
         seed: int = 0,
         num_frames: int = 10,
-        canvas: int = 100,
+        canvas_size: int = 100,
         frame_size: int = 64,
         digit_size: int = 28,
         classes: tuple[int, ...] = tuple(range(10)),
@@ -126,7 +126,7 @@ class MultiSyncMNISTData(DigitData):
         seed: of the training clips; 0 or more.
         num_digits: digits per clip.
         num_frames: frames per clip.
-        canvas: side of the canvas on which digits are drawn, in pixels.
+        canvas_size: side of the canvas on which digits are drawn, in pixels.
         frame_size: side of the frames, to which the canvas is resized.
         digit_size: side of a digit's tile on the canvas, in pixels.
         motion: ``"jumps"`` as in the paper, or ``"smooth"``.
@@ -147,7 +147,7 @@ class MultiSyncMNISTData(DigitData):
         seed: int = 0,
         num_digits: int = 5,
         num_frames: int = 10,
-        canvas: int = 256,
+        canvas_size: int = 256,
         frame_size: int = 128,
         digit_size: int = 28,
         motion: str = "jumps",

@@ -54,6 +54,8 @@ def test_the_data_know_their_classes(tiny_data):
 
 
 def test_multi_sync_mnist():
-    data = MultiSyncMNISTData(canvas=32, frame_size=16, digit_size=6, num_frames=2, batch_size=2, num_val=2, num_test=2)
+    data = MultiSyncMNISTData(
+        canvas_size=32, frame_size=16, digit_size=6, num_frames=2, batch_size=2, num_val=2, num_test=2
+    )
     assert data.num_classes == 56
     assert next(iter(data.val_dataloader())).digit.shape == (2, 5)

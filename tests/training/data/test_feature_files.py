@@ -18,7 +18,7 @@ def features():
 
 @pytest.fixture
 def clips():
-    return SyncMNIST(num_clips=5, num_frames=3, canvas=32, frame_size=16, digit_size=8)
+    return SyncMNIST(num_clips=5, num_frames=3, canvas_size=32, frame_size=16, digit_size=8)
 
 
 def test_what_is_read_is_what_the_model_gives_of_these_clips(tmp_path, features, clips):

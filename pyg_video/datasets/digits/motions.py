@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .counter_random import Stream, below, uniform
+from ..counter_random import Stream, below, uniform
 
 #: ``(key [B], sync [B, D], num_frames, room, max_step) -> position [B, T, D, 2]``
 Motion = Callable[[Tensor, Tensor, int, int, int], Tensor]
@@ -24,11 +24,11 @@ def jumps(key: Tensor, sync: Tensor, num_frames: int, room: int, max_step: int) 
     Deviation: their code draws from a half-open range (-10 to 9); ours is symmetric, as the paper describes it.
 
     Args:
-        key: Keys of the clips, from :func:`~pyg_video.datasets.digits.counter_random.clip_key`.
-        sync: Which digits move together.
-        num_frames: Number of frames, :math:`T`.
-        room: Largest position, in pixels: canvas size less digit size.
-        max_step: Largest jump per axis, in pixels.
+        key: keys of the clips, from :func:`~pyg_video.datasets.counter_random.clip_key`.
+        sync: which digits move together.
+        num_frames: number of frames, :math:`T`.
+        room: largest position, in pixels: canvas size less digit size.
+        max_step: largest jump per axis, in pixels.
 
     Shapes:
         - **key:** :math:`[B]`
@@ -36,7 +36,7 @@ def jumps(key: Tensor, sync: Tensor, num_frames: int, room: int, max_step: int) 
         - **output:** :math:`[B, T, D, 2]`, int64, top-left corners (row, column) in ``[0, room]``
 
     Example:
-        >>> from pyg_video.datasets.digits.counter_random import clip_key
+        >>> from pyg_video.datasets.counter_random import clip_key
         >>> sync = torch.tensor([[True, False, True]])
         >>> jumps(clip_key(0, torch.arange(1)), sync, num_frames=4, room=72, max_step=10).shape
         torch.Size([1, 4, 3, 2])
@@ -70,11 +70,11 @@ def smooth(key: Tensor, sync: Tensor, num_frames: int, room: int, max_step: int)
     stands still, unless the set is as wide as the canvas, and no digit moves by more than ``max_step`` per axis.
 
     Args:
-        key: Keys of the clips, from :func:`~pyg_video.datasets.digits.counter_random.clip_key`.
-        sync: Which digits move together.
-        num_frames: Number of frames, :math:`T`.
-        room: Largest position, in pixels: canvas size less digit size.
-        max_step: Largest step per axis, in pixels.
+        key: keys of the clips, from :func:`~pyg_video.datasets.counter_random.clip_key`.
+        sync: which digits move together.
+        num_frames: number of frames, :math:`T`.
+        room: largest position, in pixels: canvas size less digit size.
+        max_step: largest step per axis, in pixels.
 
     Shapes:
         - **key:** :math:`[B]`
@@ -82,7 +82,7 @@ def smooth(key: Tensor, sync: Tensor, num_frames: int, room: int, max_step: int)
         - **output:** :math:`[B, T, D, 2]`, int64, top-left corners (row, column) in ``[0, room]``
 
     Example:
-        >>> from pyg_video.datasets.digits.counter_random import clip_key
+        >>> from pyg_video.datasets.counter_random import clip_key
         >>> position = smooth(clip_key(0, torch.arange(1)), torch.tensor([[True, True]]), 8, room=26, max_step=4)
         >>> bool(((position[:, :, 0] - position[:, :, 1]).diff(dim=1) == 0).all())
         True

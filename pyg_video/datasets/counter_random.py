@@ -48,9 +48,9 @@ def clip_key(seed: int, index: Tensor, *, salt: int = 0) -> Tensor:
     up to rounding of the resize.
 
     Args:
-        seed: Any integer.
-        index: Clip numbers.
-        salt: Any integer; separates data sets of one seed, as the training and the test split.
+        seed: any integer.
+        index: clip numbers.
+        salt: any integer; separates data sets of one seed, as the training and the test split.
 
     Shapes:
         - **index:** :math:`[B]`, int64
@@ -75,9 +75,9 @@ def uniform(key: Tensor, stream: Stream, *shape: int) -> Tensor:
     pseudorandom number generators", 2014).
 
     Args:
-        key: Keys :math:`k` from :func:`clip_key`.
-        stream: What the numbers are for, :math:`s`.
-        shape: Shape of one clip's numbers.
+        key: keys :math:`k` from :func:`clip_key`.
+        stream: what the numbers are for, :math:`s`.
+        shape: shape of one clip's numbers.
 
     Shapes:
         - **key:** :math:`[B]`, int64
