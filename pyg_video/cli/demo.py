@@ -138,7 +138,8 @@ def train(model: str, *, videos: int, seed: int) -> tuple[VideoClassifier, tuple
 
     quiet_lightning()
     seed_everything(seed)
-    data = SyncMNISTData(**TASK, seed=seed, batch_size=BATCH, num_train=videos // EPOCHS, num_val=500)
+    num_train = videos // EPOCHS
+    data = SyncMNISTData(**TASK, seed=seed, batch_size=BATCH, num_train=num_train, num_val=min(500, num_train))
     task = VideoClassification(
         model,
         data.num_classes,
