@@ -45,6 +45,7 @@ def command(monkeypatch, tmp_path, capsys):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", [c for c in CONFIGS if c.stem not in NEED_OTHERS], ids=lambda path: path.stem)
 def test_the_configs_of_the_examples_run(command, config):
     options = [option for option in TINY if "resnet" not in config.stem or "model_options" not in option]
@@ -53,6 +54,7 @@ def test_the_configs_of_the_examples_run(command, config):
     assert command("fit", *files_of(config), *options, "--trainer.fast_dev_run=true")[0] == 0
 
 
+@pytest.mark.slow
 def test_the_distillation_follows_its_teachers(command, tmp_path):
     options = [*TINY, "--trainer.max_epochs=1", "--trainer.log_every_n_steps=1", "--data.num_train=20"]
     options += ["--model.model_options.channels=[4,4,4,4,4]", "--model.model_options.strides=[2,1,2,1,1]"]
@@ -73,6 +75,7 @@ def test_the_distillation_follows_its_teachers(command, tmp_path):
     assert float(agreement["val/region_distance/blocks.stage4.builder"]) > 0
 
 
+@pytest.mark.slow
 def test_fit_leaves_logs_and_checkpoints_that_the_other_commands_take(command, tmp_path):
     run = [*files_of(SMALL), *TINY, "--trainer.max_epochs=2", "--trainer.log_every_n_steps=1"]
     assert command("fit", *run)[0] == 0
@@ -147,6 +150,7 @@ def test_a_traceback_on_request(command, monkeypatch):
         command("fit", *files_of(SMALL), *TINY, "--model.model=lost")
 
 
+@pytest.mark.slow
 def test_scoring_needs_a_checkpoint(command):
     for name in ("validate", "test", "predict"):
         code, error = command(name, *files_of(SMALL), *TINY)
@@ -165,6 +169,7 @@ def test_what_is_no_checkpoint_of_a_run_is_refused(command, tmp_path, content):
     assert "Expected 'ckpt_path' to be a whole checkpoint of Lightning (got 'other.ckpt'" in error
 
 
+@pytest.mark.slow
 def test_the_command_line_wins_over_the_checkpoint(command, tmp_path):
     folder = tmp_path / "run"
     run = (*files_of(SMALL), *TINY, f"--trainer.default_root_dir={folder}")

@@ -52,8 +52,9 @@ def video():
     return torch.rand(2, 4, 1, 20, 20, dtype=torch.float64)
 
 
+@pytest.mark.slow
 @rows
-def test_every_row_learns_64_clips(config):
+def test_every_row_learns_32_clips(config):
     """The loss falls to half of what guessing costs."""
     data = SyncMNIST(
         3,
@@ -65,7 +66,7 @@ def test_every_row_learns_64_clips(config):
         max_step=4,
         random_probability=0,
     )
-    clips, model = data.batch(range(64)), tiny(config, scales=(2, 1))
+    clips, model = data.batch(range(32)), tiny(config, scales=(2, 1))
     optimizer = torch.optim.Adam(model.parameters(), lr=6e-3)
     for _ in range(200):
         loss = F.cross_entropy(model(clips.video), clips.label)
@@ -195,8 +196,9 @@ def test_i3d_sees_as_many_frames_as_its_kernels_and_non_local_sees_them_all():
         assert changed.tolist() == [False] * (8 - seen) + [True] * seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", RESNETS, ids=lambda path: path.stem)
-def test_the_large_rows_learn_64_clips_too(config):
+def test_the_large_rows_learn_24_clips_too(config):
     name, options = options_of(config)
     data = SyncMNIST(
         3,
@@ -208,7 +210,7 @@ def test_the_large_rows_learn_64_clips_too(config):
         max_step=8,
         random_probability=0,
     )
-    clips, model = data.batch(range(64)), create_model(name, num_classes=6, **options)
+    clips, model = data.batch(range(24)), create_model(name, num_classes=6, **options)
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-4)
     for _ in range(12):
         loss = F.cross_entropy(model(clips.video), clips.label)

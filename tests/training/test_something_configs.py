@@ -80,6 +80,7 @@ def test_each_says_how_it_is_started_and_what_the_paper_got(config):
     assert config.stem.startswith(content["data"]["init_args"]["version"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", [path for path in CONFIGS if path != DISTILLED], ids=lambda path: path.stem)
 def test_each_starts(request, command, config):
     root = request.getfixturevalue(f"something_{config.stem[:2]}")
@@ -89,6 +90,7 @@ def test_each_starts(request, command, config):
     assert code == 0, error
 
 
+@pytest.mark.slow
 def test_three_teachers_hand_on_their_regions(command, something_v2, tmp_path):
     config = tmp_path / DISTILLED.name
     config.write_text(DISTILLED.read_text().replace("share: 0.1", "share: 1.0"))
@@ -103,6 +105,7 @@ def test_three_teachers_hand_on_their_regions(command, something_v2, tmp_path):
     assert code == 0, error
 
 
+@pytest.mark.slow
 def test_one_command_each_to_train_resume_evaluate_and_predict(command, something_v2, tmp_path):
     config = FOLDER / "v1_tsm_resnet18_dyreg.yaml"
     options = [option for option in tiny(something_v2, 32) if "fast_dev_run" not in option]

@@ -68,6 +68,7 @@ def test_options_that_do_not_exist_are_refused(features):
         features().train_dataloader()
 
 
+@pytest.mark.slow
 def test_the_recipe_of_the_documentation_trains_and_is_scored(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr("sys.argv", ["pyg-video"])
     monkeypatch.chdir(tmp_path)
