@@ -1,4 +1,5 @@
-# make demo: train, evaluate and draw on bundled data. make test: all tests. make quick: all but the slow ones. make docs: the pages in docs/_build/html.
+# make demo: train, evaluate and draw on bundled data. make test: all tests. make quick: all tests but the slow ones.
+# make docs: the pages in docs/_build/html.
 # Each installs what it needs, once.
 PYTHON ?= python3
 VENV := .venv

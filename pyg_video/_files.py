@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Atomic writes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import BinaryIO
 
 
 def write_whole(path: str | os.PathLike[str], write: Callable[[BinaryIO], object]) -> Path:
-    """Let ``write`` fill a file beside ``path``, then move it there; what was there stays if ``write`` fails.
+    """Let ``write`` fill a temporary file beside ``path`` and move it there; if it fails, ``path`` is unchanged.
 
     Args:
-        path: the file; missing folders are made.
+        path: the file; missing folders are created.
         write: receives the open binary file.
     """
     path = Path(path)

@@ -1,4 +1,4 @@
-"""How well regions agree with objects, as torchmetrics metrics."""
+"""Agreement of regions with objects, as torchmetrics metrics."""
 
 from .base import RegionMetric
 from .consistency import TemporalConsistency

@@ -1,4 +1,4 @@
-"""Training with Lightning, which is imported when something here is first used."""
+"""Training with Lightning, which is imported on first use."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Learning curves of several models in one picture."""
+"""Learning curves of several models."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import csv
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .._files import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Curves = Mapping[str, tuple[Sequence[float], Sequence[float]]]
 _COLUMNS = ("model", "videos_seen", "accuracy")
@@ -21,8 +25,8 @@ def plot_curves(
 
     Args:
         curves: ``{model: (videos seen, accuracy)}``, or a CSV file with the columns ``model,videos_seen,accuracy``.
-        path: the picture; its suffix says which kind (``.png``, ``.svg``, ``.pdf``).
-        lines: levels to compare with, as ``{"chance": 0.1}``; drawn dashed.
+        path: file to write; its suffix selects the format (``.png``, ``.svg``, ``.pdf``).
+        lines: reference levels such as ``{"chance": 0.1}``, drawn dashed.
 
     Raises:
         ModuleNotFoundError: matplotlib is not installed.
@@ -34,15 +38,8 @@ def plot_curves(
         >>> plot_curves(two_points, Path(mkdtemp()) / "curves.png", lines={"chance": 0.1}).name
         'curves.png'
     """
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "Expected matplotlib, which draws the curves, to be installed (got none); pip install 'pyg-video[plots]'"
-        ) from error
     curves = _checked(curves if isinstance(curves, Mapping) else _read(Path(curves)))
-    figure = Figure(figsize=(6, 4), layout="constrained")  # no pyplot: nothing global, no window
-    axes = figure.add_subplot()
+    axes = new_axes(6, 4)
     for model, (seen, accuracy) in curves.items():
         axes.plot(seen, accuracy, label=model, marker="o", markersize=3)
     for n, (name, level) in enumerate((lines or {}).items()):
@@ -53,7 +50,18 @@ def plot_curves(
     axes.grid(alpha=0.3)
     axes.legend()
     kind = Path(path).suffix.removeprefix(".") or "png"
-    return write_whole(path, lambda file: figure.savefig(file, format=kind, dpi=150))
+    return write_whole(path, lambda file: axes.figure.savefig(file, format=kind, dpi=150))  # type: ignore[union-attr]
+
+
+def new_axes(width: float, height: float) -> Axes:
+    """Axes of a new figure, in inches; without pyplot, so that nothing is shown or kept globally."""
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "Expected matplotlib to be installed (got none); pip install 'pyg-video[plots]'"
+        ) from error
+    return Figure(figsize=(width, height), layout="constrained").add_subplot()
 
 
 def _read(path: Path) -> dict[str, tuple[list[float], list[float]]]:

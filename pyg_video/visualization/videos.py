@@ -1,4 +1,4 @@
-"""Pictures that move, as video files, with words under them."""
+"""Video files and captions."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from .pictures import VIDEO, as_bytes, check_pixels
 
 
 def save_mp4(path: str | os.PathLike[str], frames: Tensor, fps: float = 5) -> Path:
-    r"""Write frames as an H.264 video that browsers and phones play; the file appears whole or not at all.
+    r"""Write frames as an H.264 video, atomically.
 
-    Odd sizes get one more row or column of black, since the format needs even ones.
+    The format requires even sizes; odd ones are padded with a black row or column.
 
     Shapes:
         - **frames:** :math:`[T, 1, H, W]` or :math:`[T, 3, H, W]`, float in [0, 1] or uint8
@@ -43,7 +43,7 @@ def save_mp4(path: str | os.PathLike[str], frames: Tensor, fps: float = 5) -> Pa
 
 
 def caption(frames: Tensor, lines: Sequence[str]) -> Tensor:
-    r"""Lines of text under every frame.
+    r"""Write lines of text below every frame.
 
     Shapes:
         - **frames:** :math:`[T, 1, H, W]` or :math:`[T, 3, H, W]`, float in [0, 1] or uint8

@@ -1,4 +1,4 @@
-"""How digits move: random jumps (the papers) or smooth flights, some of them together."""
+"""Motions of digits: random jumps as in the papers, or smooth paths; the synchronous ones move together."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Motion = Callable[[Tensor, Tensor, int, int, int], Tensor]
 
 
 def jumps(key: Tensor, sync: Tensor, num_frames: int, room: int, max_step: int) -> Tensor:
-    r"""Every frame, every digit jumps by up to ``max_step`` pixels per axis, and stays on the canvas.
+    r"""In every frame, every digit jumps by up to ``max_step`` pixels per axis and stays on the canvas.
 
     A jump is uniform over the integers of :math:`[-max\_step, max\_step]` that keep the digit on the canvas. The
     synchronous digits use one jump, uniform over those that keep *all* of them on it: their relative positions are the
@@ -27,7 +27,7 @@ def jumps(key: Tensor, sync: Tensor, num_frames: int, room: int, max_step: int) 
         key: keys of the clips, from :func:`~pyg_video.datasets.counter_random.clip_key`.
         sync: which digits move together.
         num_frames: number of frames, :math:`T`.
-        room: largest position, in pixels: canvas size less digit size.
+        room: largest position, in pixels: canvas size minus digit size.
         max_step: largest jump per axis, in pixels.
 
     Shapes:
@@ -57,23 +57,22 @@ def jumps(key: Tensor, sync: Tensor, num_frames: int, room: int, max_step: int) 
 
 
 def smooth(key: Tensor, sync: Tensor, num_frames: int, room: int, max_step: int) -> Tensor:
-    r"""Every digit keeps its speed and bounces off the border; the synchronous digits fly and bounce as one body.
+    r"""Every digit keeps its speed and bounces off the border; the synchronous ones move and bounce as one body.
 
-    The whole synchronous set turns around when any member touches the border, so that its members' relative positions
-    are the same in every frame. With a body's start :math:`p`, velocity :math:`v` and the way :math:`L` it has, on each
-    axis,
+    The whole synchronous set turns around when any member touches the border, so the relative positions of its members
+    are the same in every frame. With start :math:`p`, velocity :math:`v` and range :math:`L` of a body on each axis,
 
     .. math::
         p_t = L - |(p + v t) \bmod 2L - L| .
 
-    The direction is uniform, the speed uniform between half of ``max_step`` and ``max_step`` pixels a frame: nothing
+    The direction is uniform, the speed uniform between half of ``max_step`` and ``max_step`` pixels per frame: nothing
     stands still, unless the set is as wide as the canvas, and no digit moves by more than ``max_step`` per axis.
 
     Args:
         key: keys of the clips, from :func:`~pyg_video.datasets.counter_random.clip_key`.
         sync: which digits move together.
         num_frames: number of frames, :math:`T`.
-        room: largest position, in pixels: canvas size less digit size.
+        room: largest position, in pixels: canvas size minus digit size.
         max_step: largest step per axis, in pixels.
 
     Shapes:

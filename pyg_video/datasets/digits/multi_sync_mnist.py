@@ -21,15 +21,15 @@ class MultiSyncMNIST(DigitClips):
     ``MultiSyncMNIST(split="test", num_clips=10_000)``. Its digits are 14 pixels wide on frames of 128: MNIST's 28 on a
     canvas of 256, halved.
 
-    The paper does not say how often how many digits move together, nor how far they jump. Here 2, 3, 4 and 5 are
-    equally frequent, and the jumps are those of SyncMNIST, in pixels of the canvas.
+    The paper specifies neither the distribution of the size of the synchronous set nor that of the jumps. Here sizes 2,
+    3, 4 and 5 are equally likely, and the jumps are those of SyncMNIST, in pixels of the canvas.
 
     Args:
         split: ``"train"`` or ``"test"``; they share neither a digit image nor a trajectory.
         digits: ``"bundled"``, or the root folder of torchvision's MNIST; see
             :func:`~pyg_video.datasets.load_digits`.
-        download: fetch MNIST if it is not there.
-        num_clips: number of clips; None for endlessly many.
+        download: download MNIST if missing.
+        num_clips: number of clips; None for an endless data set.
         seed: any integer; another seed gives other clips.
         num_digits: digits per clip, :math:`D`.
         num_frames: frames per clip, :math:`T`.
@@ -38,7 +38,7 @@ class MultiSyncMNIST(DigitClips):
         digit_size: side of a digit's tile on the canvas, in pixels.
         motion: ``"jumps"`` as in the paper, or ``"smooth"``: every digit keeps its velocity and bounces.
         max_step: largest step per axis and frame, in pixels of the canvas.
-        random_probability: share of clips in which nothing moves together.
+        random_probability: fraction of clips in which no digits move together.
 
     Shapes:
         - **item:** a :class:`~pyg_video.datasets.SyncClip`

@@ -1,4 +1,4 @@
-"""Plans of clips: which digits, where, and which of them together - all that is decided before a pixel is drawn."""
+"""Plans of clips: digits, positions and the synchronous set, before rendering."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .motions import MOTIONS
 
 
 class Plan(NamedTuple):
-    """What happens in :math:`B` clips of :math:`D` digits.
+    """Content of :math:`B` clips with :math:`D` digits.
 
     Shapes:
         - **image:** :math:`[B, D]`, int64, which digit images are used
@@ -30,7 +30,7 @@ class Plan(NamedTuple):
 
 
 class Planner(Protocol):
-    """Anything that plans the clips of given numbers :math:`[B]`."""
+    """A callable that plans the clips with given numbers :math:`[B]`."""
 
     def __call__(self, index: Tensor) -> Plan: ...
 
@@ -46,12 +46,12 @@ def any_classes(key: Tensor, num_classes: int, num_digits: int) -> Tensor:
 
 
 def one_pair(key: Tensor, num_digits: int) -> Tensor:
-    """Two digits at random, ``[B, D]``: who moves together says nothing about who lies in front."""
+    """Two digits at random, ``[B, D]``: independent of the drawing order."""
     return _rank(key, num_digits) < 2
 
 
 def any_set(key: Tensor, num_digits: int) -> Tensor:
-    """Two digits or more, every number equally often, ``[B, D]``."""
+    """Two or more digits, every number equally likely, ``[B, D]``."""
     return _rank(key, num_digits) < 2 + below(key, Stream.SET_SIZE, num_digits - 1, 1)
 
 
@@ -60,22 +60,22 @@ def _rank(key: Tensor, num_digits: int) -> Tensor:
 
 
 class RandomPlan:
-    """Endlessly many random clips, each a function of ``(seed, salt, index)`` alone.
+    """Random clips, each a function of ``(seed, salt, index)`` only.
 
     Args:
         target: the class of every digit image, :math:`[M]`.
         classes: the digit classes that occur.
         choose_classes: chooses the digits of a clip, as :func:`distinct_classes`.
-        choose_members: chooses those that move together, as :func:`one_pair`.
+        choose_members: chooses the digits that move together, as :func:`one_pair`.
         num_digits: digits per clip.
         num_frames: frames per clip.
         canvas_size: side of the canvas in pixels.
         digit_size: side of a digit's image in pixels.
         motion: ``"jumps"`` or ``"smooth"``, see :mod:`pyg_video.datasets.digits.motions`.
         max_step: largest step per axis and frame, in pixels of the canvas.
-        random_probability: share of clips in which nothing moves together.
+        random_probability: fraction of clips in which no digits move together.
         seed: any integer.
-        salt: keeps the clips of two splits apart.
+        salt: separates the clips of two splits.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class RandomPlan:
 
 
 def as_integer(expectation: str, value: int, repair: str) -> int:
-    """Python's integer of anything that stands for one, as NumPy's and torch's; a :exc:`TypeError` for all else."""
+    """Convert integers of Python, NumPy and torch to ``int``; a :exc:`TypeError` for anything else."""
     try:
         return operator.index(value)
     except TypeError:

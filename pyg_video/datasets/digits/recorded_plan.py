@@ -1,4 +1,4 @@
-"""Clips that follow given trajectories instead of random ones."""
+"""Plans of clips from recorded trajectories."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Arrays = Mapping[str, NDArray[np.generic]]
 
 
 class RecordedPlan:
-    r"""Plays recorded trajectories; of a synchronous clip, the first two digits are the pair.
+    r"""Plans clips from recorded trajectories; the first two digits of a synchronous clip are the pair.
 
     Args:
         source: an ``.npz`` file, or a mapping, with the arrays
@@ -30,11 +30,11 @@ class RecordedPlan:
             - ``is_sync`` :math:`[M]`: whether the first two digits move together,
             - ``digit_in_front`` :math:`[M]`: whether a digit is drawn over what is already there, or under it. True in
               all clips of the authors' file; their generator has it for clutter, of which these clips have none.
-        num_images: number of digit images there are.
-        room: largest position, in pixels: canvas size less digit size.
+        num_images: number of digit images.
+        room: largest position, in pixels: canvas size minus digit size.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the file does not exist.
         ValueError: the file is not an ``.npz`` file, or an array is missing, has another shape or type, or points
             outside the canvas or the digits.
     """

@@ -1,4 +1,4 @@
-"""From digits and where they are to pixels and boxes, for a whole batch of clips at once."""
+"""Batched rendering of digits at given positions, and their boxes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .images import INK
 
 
 def render(image: Tensor, position: Tensor, canvas_size: int) -> Tensor:
-    r"""Draw moving digits over each other.
+    r"""Render moving digits onto a canvas.
 
-    A digit replaces what is under it where its own pixel is at least 10 of 255; later digits lie in front.
+    A pixel of a digit replaces the one below it if it is at least 10 of 255; later digits lie in front.
 
     Args:
         image: the clips' digits, in drawing order.
@@ -45,7 +45,7 @@ def render(image: Tensor, position: Tensor, canvas_size: int) -> Tensor:
 def shrink(video: Tensor, frame_size: int) -> Tensor:
     r"""Bilinear resize to ``frame_size`` x ``frame_size`` pixels, values in [0, 1].
 
-    The filter is widened when it shrinks (``antialias``): so does Pillow's, which the authors used.
+    Uses antialiasing, like Pillow's filter, which the authors used.
 
     Shapes:
         - **video:** :math:`[B, T, H, W]`, uint8
@@ -60,7 +60,7 @@ def shrink(video: Tensor, frame_size: int) -> Tensor:
 
 
 def ink_box(image: Tensor) -> Tensor:
-    r"""The tight box around each digit's ink (pixels of at least 10), in pixels from its top-left corner.
+    r"""Tight box around each digit's ink (pixels of at least 10), in pixels from its top-left corner.
 
     Shapes:
         - **image:** :math:`[M, S, S]`, uint8
@@ -79,9 +79,9 @@ def _extent(present: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def boxes_on_canvas(box: Tensor, position: Tensor, canvas_size: int) -> Tensor:
-    r"""Move the digits' ink boxes to where the digits are.
+    r"""Move the digits' ink boxes to their positions.
 
-    As the result is relative to the canvas, it holds for the resized frames too.
+    The result is relative to the canvas, so it is valid for the resized frames as well.
 
     Shapes:
         - **box:** :math:`[B, D, 4]`, ``cxcywh`` in pixels, from :func:`ink_box`

@@ -1,4 +1,4 @@
-"""SyncMNIST: which two of the moving digits move together?"""
+"""SyncMNIST: which two digits move together?"""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ class SyncMNIST(DigitClips):
 
     The label of a clip in which the classes :math:`c_i` and :math:`c_j`, :math:`i > j`, move together is
     :math:`i(i-1)/2 + j`; the last label, :math:`K(K-1)/2` for :math:`K` classes, means that nothing moves together.
-    Clip ``index`` depends on ``(seed, split, index)`` only, whatever the batch or the worker; on CUDA it is the same
-    up to rounding of the resize.
+    Clip ``index`` depends on ``(seed, split, index)`` only, not on batch or worker; on CUDA it is equal up to rounding
+    of the resize.
 
     Args:
-        num_digits: digits per clip, :math:`D`; the paper has 3 and 5.
+        num_digits: digits per clip, :math:`D`; 3 and 5 in the paper.
         split: ``"train"`` or ``"test"``; they share neither a digit image nor a trajectory.
         digits: ``"bundled"``, or the root folder of torchvision's MNIST; see
             :func:`~pyg_video.datasets.load_digits`.
-        download: fetch MNIST if it is not there.
-        num_clips: number of clips; None for endlessly many.
+        download: download MNIST if missing.
+        num_clips: number of clips; None for an endless data set.
         seed: any integer; another seed gives other clips.
         num_frames: frames per clip, :math:`T`.
         canvas_size: side of the canvas on which digits are drawn, in pixels.
@@ -38,7 +38,7 @@ class SyncMNIST(DigitClips):
         classes: the digit classes that occur, :math:`c`.
         motion: ``"jumps"`` as in the paper, or ``"smooth"``: every digit keeps its velocity and bounces.
         max_step: largest step per axis and frame, in pixels of the canvas.
-        random_probability: share of clips in which nothing moves together; of the authors' test clips, 1.23 % are
+        random_probability: fraction of clips in which no digits move together; of the authors' test clips, 1.23 % are
             such. 0 also removes the last label.
 
     Shapes:
@@ -120,14 +120,14 @@ class SyncMNIST(DigitClips):
         Args:
             trajectories: an ``.npz`` file or a mapping; see ``RecordedPlan``.
             digits: as above; the authors' file needs MNIST's root folder.
-            split: the split whose images ``digit_index`` counts.
-            download: fetch MNIST if it is not there.
+            split: split whose images ``digit_index`` refers to.
+            download: download MNIST if missing.
             canvas_size: side of the canvas, in pixels.
             frame_size: side of the frames.
             digit_size: side of a digit's tile on the canvas.
 
         Raises:
-            FileNotFoundError: there is no such file.
+            FileNotFoundError: the file does not exist.
             ValueError: the file is not an ``.npz`` file, an array does not fit, or the two synchronous digits of a clip
                 have the same class, for which there is no label.
         """

@@ -1,4 +1,4 @@
-"""The data sets as Lightning data modules."""
+"""Lightning data modules and their samplers."""
 
 from .base import VideoData
 from .batches import FreshBatches, SequentialBatches, ShuffledBatches

@@ -1,4 +1,4 @@
-"""Frozen features as a Lightning data module: a model looks at every clip once, a head trains on what it saw."""
+"""Features of a frozen model as a Lightning data module."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ _NOT_OF_THE_CLIPS = ("download", "batch_size", "num_workers")
 
 
 class CachedFeatures(VideoData):
-    """Feature maps of a frozen model in place of frames; computed before the first epoch, then read from disk.
+    """Feature maps of a frozen model instead of frames, computed before the first epoch and then read from disk.
 
-    The files are in a folder of their own for each model, weights, place, size and data, with ``about.json`` to tell
-    which. Another run with the same ones finds them there. Maps take :math:`2 T C \\cdot map\\_size^2` bytes a clip.
-    Unlike those of the other data modules, the training clips are the same in every epoch.
+    Each combination of model, weights, layer, sizes and data has its own folder, described by its ``about.json`` and
+    reused by later runs. Maps take :math:`2 T C \\cdot map\\_size^2` bytes per clip. Unlike in the other digit data
+    modules, the training clips are the same in every epoch.
 
     Args:
-        extractor: name of a model of torchvision, images or videos; of timm with ``timm/`` before it.
-        layer: dotted path of the module in it whose output are the features.
+        extractor: name of an image or video model of torchvision, or of timm with the prefix ``timm/``.
+        layer: dotted path of the module whose output is used.
         weights: torchvision's name of weights (timm: ``"DEFAULT"``), a file with a state dict, or ``""`` for random
-            ones, always the same.
+            weights with a fixed seed.
         extractor_options: further options of the model, such as ``image_size`` of torchvision's ViT.
-        image_size: side of the frames that the model sees.
-        map_size: side of the maps, averaged down to.
-        folder: where the folders of the features are.
+        image_size: side of the frames that the model receives, in pixels.
+        map_size: side of the maps after average pooling.
+        folder: parent folder of the feature folders.
         data: ``"SyncMNISTData"`` or ``"MultiSyncMNISTData"``.
-        data_options: options of it, ``num_train`` among them.
-        batch_size: clips a step, in each process.
-        extraction_batch_size: clips at a time through the frozen model.
-        device: where the frozen model runs; ``"auto"`` for a GPU if there is one.
-        num_workers: processes that read.
+        data_options: its options, including ``num_train``.
+        batch_size: clips per step and process.
+        extraction_batch_size: clips per forward pass of the frozen model.
+        device: device of the frozen model; ``"auto"`` selects a GPU if available.
+        num_workers: worker processes that read.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class CachedFeatures(VideoData):
         self.folder = Path(folder) / key
 
     def prepare_data(self) -> None:
-        """Compute what is not there yet; Lightning calls this in one process before anything else."""
+        """Compute missing features; Lightning calls this first, in one process."""
         missing = [split for split in self.clips if not FeatureFiles.of(self.folder, split).complete()]
         if not missing:
             return

@@ -71,8 +71,8 @@ class SyncMNISTData(DigitData):
     Args:
         num_digits: digits per clip; the paper has 3 and 5.
         digits: ``"bundled"``, or the root folder of torchvision's MNIST.
-        download: fetch MNIST if it is not there.
-        seed: of the training clips; 0 or more.
+        download: download MNIST if missing.
+        seed: seed of the training clips, at least 0.
         num_frames: frames per clip.
         canvas_size: side of the canvas on which digits are drawn, in pixels.
         frame_size: side of the frames, to which the canvas is resized.
@@ -80,12 +80,12 @@ class SyncMNISTData(DigitData):
         classes: the digit classes that occur.
         motion: ``"jumps"`` as in the paper, or ``"smooth"``.
         max_step: largest step per axis and frame, in pixels of the canvas.
-        random_probability: share of clips in which nothing moves together.
-        batch_size: clips a step, in each process.
-        num_train: training clips an epoch; none comes twice.
-        num_val: clips of the validation.
-        num_test: clips of the test.
-        num_workers: processes that make clips; 0 makes them in the main one.
+        random_probability: fraction of clips in which no digits move together.
+        batch_size: clips per step and process.
+        num_train: training clips per epoch, none of which repeats.
+        num_val: validation clips.
+        num_test: test clips.
+        num_workers: worker processes that generate clips; 0 generates them in the main process.
 
     Example:
         >>> data = SyncMNISTData(classes=(0, 1, 2), random_probability=0, batch_size=4)
@@ -122,8 +122,8 @@ class MultiSyncMNISTData(DigitData):
 
     Args:
         digits: ``"bundled"``, or the root folder of torchvision's MNIST.
-        download: fetch MNIST if it is not there.
-        seed: of the training clips; 0 or more.
+        download: download MNIST if missing.
+        seed: seed of the training clips, at least 0.
         num_digits: digits per clip.
         num_frames: frames per clip.
         canvas_size: side of the canvas on which digits are drawn, in pixels.
@@ -131,12 +131,12 @@ class MultiSyncMNISTData(DigitData):
         digit_size: side of a digit's tile on the canvas, in pixels.
         motion: ``"jumps"`` as in the paper, or ``"smooth"``.
         max_step: largest step per axis and frame, in pixels of the canvas.
-        random_probability: share of clips in which nothing moves together.
-        batch_size: clips a step, in each process.
-        num_train: training clips an epoch; none comes twice. The paper has 600,000 that do.
-        num_val: clips of the validation.
-        num_test: clips of the test.
-        num_workers: processes that make clips; 0 makes them in the main one.
+        random_probability: fraction of clips in which no digits move together.
+        batch_size: clips per step and process.
+        num_train: training clips per epoch, none of which repeats; the paper has 600,000 that do.
+        num_val: validation clips.
+        num_test: test clips.
+        num_workers: worker processes that generate clips; 0 generates them in the main process.
     """
 
     def __init__(
