@@ -30,7 +30,7 @@ class SmallTask(TypedDict):
 
     num_digits: int
     num_frames: int
-    canvas: int
+    canvas_size: int
     frame_size: int
     digit_size: int
     classes: tuple[int, ...]
@@ -42,7 +42,7 @@ class SmallTask(TypedDict):
 TASK: SmallTask = {
     "num_digits": 3,
     "num_frames": 8,
-    "canvas": 40,
+    "canvas_size": 40,
     "frame_size": 40,
     "digit_size": 14,
     "classes": (0, 1, 2, 3, 4),
@@ -134,7 +134,8 @@ def train(model: str, *, videos: int, seed: int) -> tuple[VideoClassifier, tuple
 
     quiet_lightning()
     seed_everything(seed)
-    data = SyncMNISTData(**TASK, seed=seed, batch_size=BATCH, num_train=videos // EPOCHS, num_val=500)
+    num_train = videos // EPOCHS
+    data = SyncMNISTData(**TASK, seed=seed, batch_size=BATCH, num_train=num_train, num_val=min(500, num_train))
     task = VideoClassification(
         model,
         data.num_classes,

@@ -19,7 +19,7 @@ _EVALUATE = """\
 Score a trained model, and write what it is based on: accuracy with standard error, per class, confusions, predictions.
 
   pyg-video evaluate --checkpoint best.safetensors --trajectories authors_5sync_test.npz --digits data --output scores
-  pyg-video evaluate --checkpoint best.ckpt --config examples/configs/small_dyreg.yaml --output scores
+  pyg-video evaluate --checkpoint best.ckpt --config runs/small_dyreg/version_0/config.yaml --output scores
   pyg-video evaluate --checkpoint best.ckpt --config something.yaml --root something_v2 --output scores
 
 Videos of Something-Something get the views that the configuration says, by default 3 crops of 256 x 2 clips, and their
@@ -66,7 +66,12 @@ def _evaluate_parser() -> Parser:
     )
     clips = parser.add_mutually_exclusive_group(required=True)
     clips.add_argument("--trajectories", metavar="FILE", help="recorded trajectories: authors_5sync_test.npz")
-    clips.add_argument("--config", metavar="FILE", help="configuration of a run: its test clips")
+    clips.add_argument(
+        "--config",
+        action="append",
+        metavar="FILE",
+        help="configuration of a run: its test clips; may be repeated",
+    )
     add("--root", metavar="FOLDER", help="of Something-Something (default: as --config says)")
     add("--digits", metavar="FOLDER", help="MNIST's root folder, or bundled (default: bundled, or as --config says)")
     add("--download", action="store_true", help="fetch MNIST into --digits if it is not there")

@@ -1,7 +1,10 @@
 """LightningCLI with our defaults, and errors in one line."""
 
+import argparse
+import json
 import logging
 import re
+import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +18,7 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
+from .._config import merged_config
 from .._extras import need
 from .._files import write_table
 from ..checkpoints.weights import check_weights
@@ -31,7 +35,6 @@ USER_ERRORS = (ArgumentError, ValueError, OSError, ModuleNotFoundError, Misconfi
 _STRICT = {"exit_on_error": False, "allow_abbrev": False}
 _DATA = tuple(data.__name__ for data in (SyncMNISTData, MultiSyncMNISTData, SomethingSomethingData, CachedFeatures))
 _KEYS = ("state_dict", "hyper_parameters", "pytorch-lightning_version")
-_COMMANDS = ("fit", "validate", "test", "predict")
 
 
 class VideoCLI(LightningCLI):
@@ -53,7 +56,7 @@ class VideoCLI(LightningCLI):
             parser.link_arguments(f"data.{source}", f"model.{target}", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        super().parse_arguments(parser, args)
+        self.config = parser.parse_args(with_one_config(cast(list[str], args)))
         path = self.config[self.config.subcommand].get("ckpt_path")
         if path not in (None, "best", "last", "hpc"):
             _check_checkpoint(path)
@@ -96,7 +99,15 @@ class VideoCLI(LightningCLI):
 def run(args: Sequence[str] | None = None) -> VideoCLI:
     """Run one command of ``pyg-video``; errors come as exceptions, see :data:`USER_ERRORS`."""
     _hush()
-    return VideoCLI(
+    arguments = sys.argv[1:] if args is None else list(args)
+    every = LightningCLI.subcommands()
+
+    class OneCommand(VideoCLI):  # a parser for each of the four takes most of a second
+        @staticmethod
+        def subcommands() -> dict[str, set[str]]:
+            return {name: every[name] for name in arguments[:1] if name in every} or every
+
+    return OneCommand(
         VideoClassification,
         VideoData,
         subclass_mode_data=True,
@@ -104,14 +115,27 @@ def run(args: Sequence[str] | None = None) -> VideoCLI:
         trainer_defaults={
             "default_root_dir": "runs",
             "gradient_clip_val": 1.0,
-            "use_distributed_sampler": False,  # ClipBatches is one
+            "use_distributed_sampler": False,  # VideoData distributes the clips
             "callbacks": [last_checkpoint(), ExportBest()],
         },
-        parser_kwargs={**_STRICT, **dict.fromkeys(_COMMANDS, _STRICT)},
+        parser_kwargs={**_STRICT, **dict.fromkeys(OneCommand.subcommands(), _STRICT)},
         auto_configure_optimizers=False,
         save_config_kwargs={"overwrite": True},
-        args=None if args is None else list(args),
+        args=arguments,
     )
+
+
+def with_one_config(arguments: Sequence[str]) -> list[str]:
+    """The same arguments with all configuration files merged into one, see :func:`~pyg_video._config.merged_config`.
+
+    jsonargparse would replace ``model_options`` as a whole. Options on the command line win wherever they stand.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("-c", "--config", action="append")
+    given, others = parser.parse_known_args(arguments)
+    if given.config is None:
+        return others
+    return [*others[:1], f"--config={json.dumps(merged_config(given.config))}", *others[1:]]
 
 
 def run_loggers(folder: str) -> list[CSVLogger | TensorBoardLogger]:

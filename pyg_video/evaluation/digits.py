@@ -222,7 +222,7 @@ def _protocol(model: VideoClassifier, scored: ScoredClips, num_clips: int, preci
         trajectories=scored.trajectories,
         digits=scored.digits,
         clips=f"{few}{len(clips):,}" if few else f"{len(clips):,}, none left out",
-        frames=f"{T} of {H} x {W} pixels, from a canvas of {clips.canvas}; {first.digit.shape[1]} digits",
+        frames=f"{T} of {H} x {W} pixels, from a canvas of {clips.canvas_size}; {first.digit.shape[1]} digits",
         precision=precision,
         model=type(model).__name__ if model.recipe is None else model.recipe.name,
         checkpoint=checkpoint,

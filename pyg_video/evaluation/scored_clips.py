@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .._config import merged_config
 from .._extras import need
 from ..datasets import SyncMNIST
 from ..datasets.digits.clips import DigitClips
@@ -30,7 +31,7 @@ def recorded_clips(
     *,
     digits: str = "bundled",
     download: bool = False,
-    canvas: int = 100,
+    canvas_size: int = 100,
     frame_size: int = 64,
     digit_size: int = 28,
 ) -> ScoredClips:
@@ -40,7 +41,7 @@ def recorded_clips(
         trajectories: an ``.npz`` file, see :meth:`~pyg_video.datasets.SyncMNIST.from_trajectories`.
         digits: ``"bundled"``, or the root folder of torchvision's MNIST; the authors' file needs the latter.
         download: fetch MNIST if it is not there.
-        canvas: side of the canvas, in pixels.
+        canvas_size: side of the canvas, in pixels.
         frame_size: side of the frames.
         digit_size: side of a digit's tile on the canvas.
 
@@ -49,7 +50,9 @@ def recorded_clips(
         ValueError: the file does not hold trajectories, or they do not fit the digits.
     """
     find_digits(digits, download=download)
-    recorded = partial(SyncMNIST.from_trajectories, canvas=canvas, frame_size=frame_size, digit_size=digit_size)
+    recorded = partial(
+        SyncMNIST.from_trajectories, canvas_size=canvas_size, frame_size=frame_size, digit_size=digit_size
+    )
     try:
         clips = recorded(trajectories, digits=digits)
     except ValueError as error:
@@ -60,12 +63,12 @@ def recorded_clips(
 
 
 def configured_clips(
-    config: str | os.PathLike[str], *, digits: str | None = None, download: bool = False
+    config: str | os.PathLike[str] | Sequence[str], *, digits: str | None = None, download: bool = False
 ) -> ScoredClips:
     """The test clips of a run's configuration: digit images and trajectories that its training never saw.
 
     Args:
-        config: the YAML file of ``pyg-video fit``; only its part ``data`` counts.
+        config: YAML file of ``pyg-video fit``, or several to merge; only ``data`` is read.
         digits: other digits than those of the file.
         download: fetch MNIST if it is not there.
 
@@ -143,17 +146,10 @@ def _images(clips: DigitClips, source: str) -> str:
     return f"{name}, test split, {len(clips.digits.target):,} images"
 
 
-def configured_data(config: str | os.PathLike[str], known: Sequence[str]) -> tuple[str, dict[str, Any]]:
+def configured_data(config: str | os.PathLike[str] | Sequence[str], known: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """The name of the data module of a run's configuration, one of those ``known``, and its options."""
-    yaml = need("yaml", "train")
-    config = Path(config)
-    if not config.is_file():
-        raise FileNotFoundError(f"Expected 'config' to be a YAML file of pyg-video fit (got '{config}', no file)")
-    try:
-        content = yaml.safe_load(config.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"Expected 'config' to be a YAML file of pyg-video fit (got '{config}': {error})") from error
-    data = content.get("data") if isinstance(content, Mapping) else None
+    content = merged_config([config] if isinstance(config, (str, os.PathLike)) else config)
+    data = content.get("data")
     name = str(data.get("class_path")).rpartition(".")[2] if isinstance(data, Mapping) else "none"
     if name not in known:
         raise ValueError(

@@ -24,6 +24,7 @@ def test_help_loads_nothing_heavy():
     assert printed.endswith("False\n")
 
 
+@pytest.mark.slow
 def test_lightning_is_imported_only_for_training():
     code = (
         "import warnings, sys; warnings.simplefilter('ignore'); import pyg_video.checkpoints, pyg_video.training; "
