@@ -141,10 +141,9 @@ class SomethingSomethingData(VideoData):
     def predict_dataloader(self) -> DataLoader[VideoClip]:
         return self._loader(self.test, WholeBatches(len(self.test), self.test_batch_size, **self._share))
 
-    def views_of(self, numbers: Sequence[int]) -> DataLoader[VideoClip]:
-        """Batches of the test videos of these numbers, in this order."""
-        size = self.test_batch_size
-        return self._loader(self.test, [list(numbers[i : i + size]) for i in range(0, len(numbers), size)])
+    def views_of(self, numbers: Sequence[list[int]]) -> DataLoader[VideoClip]:
+        """A batch of test videos, with all their views, for each list of their numbers."""
+        return self._loader(self.test, numbers)
 
     def _loader(
         self,
