@@ -44,7 +44,7 @@ class Net(nn.Module):
 
     def forward(self, x: Tensor, clip: SyncClip) -> Tensor:
         x = self.features(x.flatten(0, 1)).unflatten(0, x.shape[:2])
-        return self.head(x, box=clip.box) if self.head.takes_boxes else self.head(x)
+        return self.head(x, box=clip.box) if "box" in self.head.accepts else self.head(x)
 
 
 def train(nets: dict[str, Net], clips: SyncMNIST, videos: int) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from ..layers import accepted_info
 from .layouts import Layout, from_clips, to_clips
 from .places import Place, features_of, find_places
 
@@ -211,7 +212,7 @@ def _inserted(place: Place, given: BlockFactory | nn.Module, training: bool) -> 
         raise ValueError(f"At '{place.path}': {error}") from error
     if not isinstance(block, nn.Module):
         raise TypeError(f"Expected a module, or a function that makes one, at '{place.path}' (got {block!r})")
-    if getattr(block, "takes_boxes", False):
+    if "box" in accepted_info(block):
         raise ValueError(
             f"Expected a block without boxes at '{place.path}' (got one that needs them); use VideoClassifier"
         )

@@ -8,7 +8,7 @@ from .plain import PlainCNN
 from .resnet import resnet
 from .small_cnn import SmallCNN
 from .small_i3d import SmallI3D
-from .stages import ClipStage, StagedBackbone, VolumeStage, run_stage, scan_stage, taken_by
+from .stages import ClipStage, StagedBackbone, VolumeStage, run_part, scan_part
 from .temporal_shift import OnlineShift, ShiftedBlock, TemporalShift, tsm_resnet
 
 __all__ = [
@@ -28,8 +28,7 @@ __all__ = [
     "i3d_resnet",
     "insert_block",
     "resnet",
-    "run_stage",
-    "scan_stage",
-    "taken_by",
+    "run_part",
+    "scan_part",
     "tsm_resnet",
 ]

@@ -4,6 +4,7 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
+from ..layers import accepted_info
 from .stages import ClipStage, StagedBackbone, VolumeStage
 from .temporal_shift import ShiftedBlock
 
@@ -53,7 +54,7 @@ def insert_block(backbone: StagedBackbone, path: str, block: nn.Module) -> None:
     elif isinstance(around, VolumeStage):
         setattr(around, name, VolumeStage(part, block))
     elif isinstance(stage, VolumeStage):
-        if getattr(block, "takes_boxes", False):
+        if "box" in accepted_info(block):
             raise ValueError(
                 f"Expected a block that finds its regions by itself at '{path}' (got one on given boxes, which do not "
                 "reach the inside of a residual block on volumes); choose the residual block"

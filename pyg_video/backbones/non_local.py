@@ -40,8 +40,6 @@ class NonLocal(NonCausal, nn.Module):
         True
     """
 
-    takes_lengths = True
-
     def __init__(
         self,
         channels: int,

@@ -5,106 +5,88 @@ from typing import Any, NoReturn
 
 from torch import Tensor, nn
 
-from ..layers import scan
+from ..layers import ClipInfo, InfoContainer, scan, taken_by
 from ..layers.scan import start
 from .features import Stage
 
 
-def run_stage(stage: nn.Module, clips: Tensor, **about: Tensor | None) -> Tensor:
-    """A stage on clips, which it sees as folded frames unless it has ``takes_clips = True``.
+def run_part(part: nn.Module, clips: Tensor, info: ClipInfo) -> Tensor:
+    """A part on clips, which it sees as folded frames unless it has ``takes_clips = True``.
 
     Args:
-        stage: the stage.
-        clips: what goes into it.
-        **about: what :func:`taken_by` picks from: ``lengths``, ``box``, ``mask``.
+        part: a stage, or a part of one.
+        clips: its input.
+        info: what is known about the clips; it is given what its ``forward`` names.
 
     Shapes:
         - **clips:** :math:`(B, T, C, H, W)`
         - **output:** :math:`(B, T', C', H', W')`
     """
-    if getattr(stage, "takes_clips", False):
-        return stage(clips, **taken_by(stage, about))
-    return stage(clips.flatten(0, 1)).unflatten(0, clips.shape[:2])
+    if getattr(part, "takes_clips", False):
+        return part(clips, **taken_by(part, info))
+    return part(clips.flatten(0, 1)).unflatten(0, clips.shape[:2])
 
 
-def scan_stage(stage: nn.Module, clips: Tensor, state: Any = None, **about: Tensor | None) -> tuple[Tensor, Any]:
-    """:func:`run_stage` on the next frames, see :func:`~pyg_video.layers.scan`."""
-    if getattr(stage, "takes_clips", False):
-        return scan(stage, clips, state, **taken_by(stage, about))
-    frames, state = scan(stage, clips.flatten(0, 1), state)
+def scan_part(part: nn.Module, clips: Tensor, state: Any, info: ClipInfo) -> tuple[Tensor, Any]:
+    """:func:`run_part` on the next frames, see :func:`~pyg_video.layers.scan`."""
+    if getattr(part, "takes_clips", False):
+        return scan(part, clips, state, **info)
+    frames, state = scan(part, clips.flatten(0, 1), state)
     return frames.unflatten(0, clips.shape[:2]), state
 
 
-def taken_by(part: nn.Module, about: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
-    """What a part wants to know about the clips: ``lengths`` with ``takes_lengths``, the rest with ``takes_boxes``."""
-    wanted = {"lengths": getattr(part, "takes_lengths", False)}
-    boxes = getattr(part, "takes_boxes", False)
-    return {name: value for name, value in about.items() if value is not None and wanted.get(name, boxes)}
-
-
-class HandsOn:
-    """A module of parts that hands on to them what they want to know about the clips."""
-
-    takes_clips = True
-
-    @property
-    def takes_lengths(self) -> bool:
-        """Whether a part wants ``lengths``."""
-        return any(getattr(part, "takes_lengths", False) for part in self.children())  # type: ignore[attr-defined]
-
-    @property
-    def takes_boxes(self) -> bool:
-        """Whether a part wants ``box``."""
-        return any(getattr(part, "takes_boxes", False) for part in self.children())  # type: ignore[attr-defined]
-
-
 class NonCausal:
-    """A part that takes clips and looks at frames to come, so that it cannot run chunk by chunk."""
+    """A part on clips that depends on later frames, so that it cannot run chunk by chunk."""
 
     takes_clips = True
 
     def scan(self, *_: object) -> NoReturn:
-        """Refused: frames to come are not known yet."""
+        """Refused with a :exc:`TypeError`: later frames are not known yet."""
         raise TypeError(
-            f"Expected a module that looks at no frames to come (got {type(self).__name__}, which does); "
+            f"Expected a module that depends on no later frames (got {type(self).__name__}, which does); "
             "run it on whole clips"
         )
 
 
-class ClipStage(HandsOn, nn.Sequential):
+class ClipStage(InfoContainer, nn.Sequential):
     """Parts in a row, on clips: those that take clips see clips, the others see frames.
 
     Shapes:
         - **clips:** :math:`(B, T, C, H, W)`
-        - **about:** see :func:`run_stage`
+        - **info:** see :func:`run_part`
         - **output:** :math:`(B, T', C', H', W')`
     """
 
-    def forward(self, clips: Tensor, **about: Tensor) -> Tensor:  # type: ignore[override]
+    takes_clips = True
+
+    def forward(self, clips: Tensor, **info: Any) -> Tensor:  # type: ignore[override]
         for part in self:
-            clips = run_stage(part, clips, **about)
+            clips = run_part(part, clips, info)
         return clips
 
-    def scan(self, clips: Tensor, state: Sequence[Any] | None = None, **about: Tensor) -> tuple[Tensor, list[Any]]:
+    def scan(self, clips: Tensor, state: Sequence[Any] | None = None, **info: Any) -> tuple[Tensor, list[Any]]:
         """Go on from the state that an earlier call gave; gives the state after the last frame as well."""
         states = start(state, len(self))
         for i, part in enumerate(self):
-            clips, states[i] = scan_stage(part, clips, states[i], **about)
+            clips, states[i] = scan_part(part, clips, states[i], info)
         return clips, states
 
 
-class VolumeStage(NonCausal, nn.Sequential):
+class VolumeStage(NonCausal, InfoContainer, nn.Sequential):
     """Parts in a row, on clips: those that take clips see clips, the others volumes :math:`(B, C, T, H, W)`.
 
     Shapes:
         - **clips:** :math:`(B, T, C, H, W)`
+        - **info:** see :func:`run_part`
         - **output:** :math:`(B, T', C', H', W')`
     """
 
-    def forward(self, clips: Tensor) -> Tensor:
+    def forward(self, clips: Tensor, **info: Any) -> Tensor:  # type: ignore[override]
         for part in self:
-            whole = getattr(part, "takes_clips", False)
-            clips = part(clips) if whole else part(clips.transpose(1, 2)).transpose(1, 2)
+            if getattr(part, "takes_clips", False):
+                clips = part(clips, **taken_by(part, info))
+            else:
+                clips = part(clips.transpose(1, 2)).transpose(1, 2)
         return clips
 
 
@@ -135,5 +117,5 @@ class StagedBackbone(nn.Module):
             shapes = "[B, T, C, H, W]" + (" or [F, C, H, W]" if frames_only else "")
             raise ValueError(f"Expected 'x' of shape {shapes} (got {list(x.shape)})")
         for stage in self.stages.values():
-            x = run_stage(stage, x) if x.dim() == 5 else stage(x)
+            x = run_part(stage, x, {}) if x.dim() == 5 else stage(x)
         return x

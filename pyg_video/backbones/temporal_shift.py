@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..layers import scan
+from ..layers import InfoContainer, scan
 from ..layers.scan import start
 from .non_local import add_non_local
 from .resnet import NonLocalPlaces, Weights, resnet_info, resnet_stages
-from .stages import ClipStage, HandsOn, NonCausal, StagedBackbone, run_stage, scan_stage
+from .stages import ClipStage, NonCausal, StagedBackbone, run_part, scan_part
 
 
 def tsm_resnet(
@@ -118,7 +118,7 @@ class OnlineShift(nn.Module):
         return f"shift_div={self.shift_div}"
 
 
-class ShiftedBlock(HandsOn, nn.Module):
+class ShiftedBlock(InfoContainer, nn.Module):
     """A residual block of torchvision's ResNet whose branch sees shifted frames, and whose skip does not.
 
     The parts are the block's own, under their names. Parts put in their place may take clips, with
@@ -130,10 +130,11 @@ class ShiftedBlock(HandsOn, nn.Module):
 
     Shapes:
         - **clips:** :math:`(B, T, C, H, W)`
-        - **about:** see :func:`~pyg_video.backbones.run_stage`
+        - **info:** see :func:`~pyg_video.backbones.run_part`
         - **output:** :math:`(B, T, C', H', W')`
     """
 
+    takes_clips = True
     conv1: nn.Module
     bn1: nn.Module
     conv2: nn.Module
@@ -151,20 +152,20 @@ class ShiftedBlock(HandsOn, nn.Module):
         if "downsample" not in self._modules:
             self.downsample = nn.Identity()
 
-    def forward(self, clips: Tensor, **about: Tensor) -> Tensor:
+    def forward(self, clips: Tensor, **info: Any) -> Tensor:
         y = self.shift(clips)
         for part in self._branch():
-            y = run_stage(part, y, **about)
-        return self.relu(y + run_stage(self.downsample, clips, **about))
+            y = run_part(part, y, info)
+        return self.relu(y + run_part(self.downsample, clips, info))
 
-    def scan(self, clips: Tensor, state: Sequence[Any] | None = None, **about: Tensor) -> tuple[Tensor, list[Any]]:
+    def scan(self, clips: Tensor, state: Sequence[Any] | None = None, **info: Any) -> tuple[Tensor, list[Any]]:
         """Go on from the state that an earlier call gave; gives the state after the last frame as well."""
         branch = self._branch()
         states = start(state, 1 + len(branch))
         y, states[0] = scan(self.shift, clips, states[0])
         for i, part in enumerate(branch, 1):
-            y, states[i] = scan_stage(part, y, states[i], **about)
-        return self.relu(y + run_stage(self.downsample, clips, **about)), states
+            y, states[i] = scan_part(part, y, states[i], info)
+        return self.relu(y + run_part(self.downsample, clips, info)), states
 
     def _branch(self) -> list[nn.Module]:
         """Convolutions and norms, with ReLU between: two in a basic block, three in a bottleneck."""

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .parsing import Parser, add_checkpoint, add_device, make_parser
+from .parsing import Parser, add_checkpoint, add_device, add_import, make_parser
 
 _DESCRIPTION = """\
 Evaluate a trained model and write the results: accuracy with standard error, per class, confusions, predictions.
@@ -79,4 +79,5 @@ def _parser() -> Parser:
     add("--workers", type=int, metavar="N", help="processes that decode videos (default: as in --config)")
     add("--precision", default="float32", metavar="TYPE", help="float32 (default) or bfloat16")
     add_device(parser)
+    add_import(parser)
     return parser

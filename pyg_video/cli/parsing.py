@@ -25,15 +25,18 @@ class Parser(argparse.ArgumentParser):
 
 def make_parser(command: str, description: str) -> Parser:
     """The parser of one command."""
-    parser = Parser(
+    return Parser(
         prog=command,
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    # For --help only: take_imports removes it from the arguments before they are parsed.
-    parser.add_argument(_IMPORT, metavar="MODULE", help="import your own module first, for its models; repeatable")
-    return parser
+
+
+def add_import(parser: Parser) -> None:
+    """Describe the option ``--import``, which :func:`take_imports` removes before the arguments are parsed."""
+    text = "import your own module first, for its models; repeatable"
+    parser.add_argument(_IMPORT, metavar="MODULE", help=text)
 
 
 def add_checkpoint(parser: Parser) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from .parsing import Parser, add_checkpoint, add_device, in_one_line, make_parser
+from .parsing import Parser, add_checkpoint, add_device, add_import, in_one_line, make_parser
 
 if TYPE_CHECKING:
     from ..evaluation.prediction import VideoPrediction
@@ -77,6 +77,7 @@ def _parser() -> Parser:
     add("--frames", type=int, metavar="T", help="frames per clip (default: as in the model's training, else 16)")
     add("--views", type=int, metavar="N", help="1, 3 crops, or 3 crops x 2 clips = 6 (default: 6; 1 for grey models)")
     add_device(parser)
+    add_import(parser)
     return parser
 
 

@@ -1,5 +1,6 @@
-"""The two things that travel between builders, layers and readouts."""
+"""What travels between builders, layers and readouts."""
 
+from .frames import Frames
 from .graph import Regions, VideoGraph
 
-__all__ = ["Regions", "VideoGraph"]
+__all__ = ["Frames", "Regions", "VideoGraph"]

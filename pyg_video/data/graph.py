@@ -6,6 +6,10 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
+from .._checks import check_lengths
+from ..functional import frame_mask
+from .frames import Frames
+
 _GRAPH_LEVEL = ("layout", "lengths")  # attributes of the whole graph, whatever their size
 
 
@@ -34,7 +38,7 @@ class VideoGraph(Data):
     Args:
         x: node features.
         edge_index: edges, block-diagonal over frames.
-        layout: ``(T, N)``, frames a clip and nodes a frame.
+        layout: ``(T, N)``, frames per clip and nodes per frame.
         kernel: node-to-pixel assignment, which :class:`~pyg_video.layers.ToMap` reuses.
         box: node regions, ``cxcywh`` as fractions of the frame.
         batch: clip of every node.
@@ -125,14 +129,48 @@ class VideoGraph(Data):
 
     @property
     def num_frames(self) -> int:
-        """Frames of all clips together, :math:`B \\cdot T`."""
-        return self.frames.shape[:2].numel()
+        """Frames per clip :math:`T`."""
+        return self.frame_layout[0]
+
+    @property
+    def node_frames(self) -> Frames:
+        """The frames that the nodes are in, as the norms of :mod:`pyg_video.layers` take them."""
+        return Frames(self.num_clips, self.num_frames)
 
     @property
     def frame_index(self) -> Tensor:
         """The frame that every node is in, counted over all clips, :math:`(V)`."""
-        _, N = self.frame_layout
-        return torch.arange(self.num_frames, device=self._store["x"].device).repeat_interleave(N)
+        return self.node_frames.index_of(self._store["x"].size(0), self._store["x"].device)
+
+    @property
+    def present(self) -> Tensor | None:
+        """The nodes that count, :math:`(B, T, N)`, bool: those in ``mask`` and within ``lengths``; ``None`` for all."""
+        mask, lengths = self._store.get("mask"), self._store.get("lengths")
+        present = None if mask is None else self.grid(mask)
+        if lengths is not None:
+            check_lengths(lengths, self.num_clips, self.num_frames)
+            inside = frame_mask(lengths, self.num_frames, device=self._store["x"].device)[..., None]
+            present = inside.expand(self.frames.shape[:3]) if present is None else present & inside
+        return present
+
+    def dense_edges(self, value: Tensor | None = None) -> Tensor:
+        """The edges of every frame as a matrix of pairs, receivers first.
+
+        Args:
+            value: an edge attribute :math:`(E, *)`; the sum of it, where there are several edges between two nodes.
+
+        Returns:
+            :math:`(B, T, N, N)`, bool, whether there is an edge; or :math:`(B, T, N, N, *)`, the attribute, 0 where
+            there is none.
+        """
+        N = self.frame_layout[1]
+        sender, receiver = self._store["edge_index"]
+        place = (receiver, sender % N)
+        shape = (self._store["x"].size(0), N)
+        if value is None:
+            pairs = torch.zeros(shape, dtype=torch.bool, device=sender.device)
+            return self.grid(pairs.index_put(place, pairs.new_ones(())))
+        return self.grid(value.new_zeros(*shape, *value.shape[1:]).index_put(place, value, accumulate=True))
 
     def grid(self, value: Tensor) -> Tensor:
         """A node attribute as a grid: :math:`(V, *)` to :math:`(B, T, N, *)`."""

@@ -14,6 +14,7 @@ from .._checks import check_option
 from ..datasets import VideoClip, decode_frames, probe_video
 from ..datasets.video.sampling import segment_indices
 from ..inspection import capture_graphs, find_builders
+from ..layers import accepted_info
 from ..models import VideoClassifier
 from ..training.loading import Trained, load_trained
 from ..training.scoring import choose_device
@@ -109,7 +110,7 @@ def predict_video(
     check_option("views", views, _VIEWS)
     if channels not in (1, 3):
         raise ValueError(f"Expected a model on grey or colour frames (got one on {channels} channels, maybe features)")
-    if getattr(net, "takes_boxes", False):
+    if "box" in accepted_info(net):
         raise ValueError("Expected a model that finds its regions by itself (got one on given boxes)")
     if num_frames is not None and num_frames < 1:
         raise ValueError(f"Expected 'num_frames' of at least 1 (got {num_frames})")

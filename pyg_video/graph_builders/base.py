@@ -1,6 +1,8 @@
 """What every way to make nodes has in common: pool the regions, connect them, lay out the graph."""
 
-from typing import cast
+import inspect
+from collections.abc import Mapping
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +18,11 @@ from .connect import Edges, resolve_connect
 class GraphBuilder(nn.Module):
     """Feature maps to a :class:`~pyg_video.data.VideoGraph`: select, reduce, connect.
 
-    A new strategy is a subclass with one method, ``regions(x) -> Regions``. Pixels are pooled with the regions'
-    kernels, divided by their sum over the map; every frame gets the same edges unless ``connect`` or a method
-    :meth:`connect` says otherwise. Nodes out of the regions' ``mask`` are empty and have no edges.
+    A new strategy is a subclass with one method, ``regions(x) -> Regions``, or :meth:`scan_regions` if it keeps a state
+    over time. Pixels are pooled with the regions' kernels, divided by their sum over the map; every frame gets the
+    same edges unless ``connect`` or a method :meth:`connect` says otherwise. Nodes out of the regions' ``mask`` are
+    empty and have no edges. What either method names besides ``x`` and ``state`` (boxes, say, or the clips'
+    ``lengths``) is passed on from the call of the builder, through whatever model it is in.
 
     Args:
         channels: channels of the feature map.
@@ -30,7 +34,7 @@ class GraphBuilder(nn.Module):
             :class:`~pyg_video.graph_builders.NearestEdges`.
 
     Attributes:
-        takes_boxes: whether ``forward`` wants ``box``, as :class:`~pyg_video.graph_builders.BoxGraph` does.
+        accepts: the names of what the builder wants to know about the clips.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
@@ -49,7 +53,15 @@ class GraphBuilder(nn.Module):
     """
 
     frame_edges: Tensor
-    takes_boxes = False
+    accepts: frozenset[str] = frozenset({"lengths"})
+    _asks: frozenset[str] = frozenset()  # what the regions depend on
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        stateless = cls.scan_regions is GraphBuilder.scan_regions
+        named = inspect.signature(cls.regions if stateless else cls.scan_regions).parameters
+        cls._asks = frozenset(named) - {"self", "x", "state"}
+        cls.accepts = cls._asks | {"lengths"}
 
     def __init__(
         self,
@@ -78,14 +90,15 @@ class GraphBuilder(nn.Module):
         """Where the nodes of the clips ``x``, :math:`(B, T, C, H, W)`, are."""
         raise NotImplementedError(f"{type(self).__name__} needs a method regions(x) -> Regions")
 
-    def scan_regions(
-        self,
-        x: Tensor,
-        state: State = None,  # noqa: ARG002
-        lengths: Tensor | None = None,  # noqa: ARG002
-    ) -> tuple[Regions, State]:
-        """:meth:`regions`, for builders that keep a state over time."""
-        return self.regions(x), None
+    # Any positions too, as type checkers have it that a subclass may then name what it wants.
+    def scan_regions(self, x: Tensor, state: State = None, *_: Any, **info: Any) -> tuple[Regions, State]:  # noqa: ARG002
+        """:meth:`regions`, for builders that keep a state over time: the regions, and the state after the last frame.
+
+        This is what the builder calls, whether frames come all at once or in chunks. Override it instead of
+        :meth:`regions` where ``state``, what the call for the frames before gave, matters, and name in its signature
+        what it wants to know about the clips, such as ``lengths``.
+        """
+        return self.regions(x, **info), None
 
     def reduce(self, x: Tensor, kernel: Tensor) -> Tensor:
         """Pixels of every region to its node, :math:`(B, T, N, C)`: their mean by the kernel's weights."""
@@ -99,11 +112,11 @@ class GraphBuilder(nn.Module):
         B, T, N, _ = regions.box.shape
         return repeat_edges(self.frame_edges, N, B * T)
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None, **given: Tensor) -> VideoGraph:
-        return self.scan(x, lengths=lengths, **given)[0]
+    def forward(self, x: Tensor, lengths: Tensor | None = None, **info: Any) -> VideoGraph:
+        return self.scan(x, None, lengths, **info)[0]
 
     def scan(
-        self, x: Tensor, state: State = None, lengths: Tensor | None = None, **given: Tensor
+        self, x: Tensor, state: State = None, lengths: Tensor | None = None, **info: Any
     ) -> tuple[VideoGraph, State]:
         """Go on from the state that an earlier call gave; gives the state after the last frame as well.
 
@@ -111,10 +124,11 @@ class GraphBuilder(nn.Module):
             x: the next frames.
             state: what the call for the frames before gave.
             lengths: frames of every clip that count.
-            **given: handed to :meth:`regions`.
+            **info: what else the regions depend on, such as ``box``.
         """
-        self._check(x, lengths)
-        regions, state = (self.regions(x, **given), None) if given else self.scan_regions(x, state, lengths)
+        self._check(x, lengths, info)
+        asked = {name: value for name, value in {**info, "lengths": lengths}.items() if name in self._asks}
+        regions, state = self.scan_regions(x, state, **asked)
         regions = Regions(*regions)
         self._check_regions(x, regions)
         B, T, N, _ = regions.box.shape
@@ -137,7 +151,12 @@ class GraphBuilder(nn.Module):
         edges = Edges(self.connect(regions)) if self.rule is None else cast(Edges, self.rule(regions, nodes))
         return edges if regions.mask is None else edges.between(regions.mask.flatten())
 
-    def _check(self, x: Tensor, lengths: Tensor | None) -> None:
+    def _check(self, x: Tensor, lengths: Tensor | None, info: Mapping[str, object]) -> None:
+        if unknown := info.keys() - self.accepts:
+            raise TypeError(
+                f"Expected what {type(self).__name__} takes beside the map, {', '.join(sorted(self.accepts))} "
+                f"(got {', '.join(sorted(unknown))})"
+            )
         if x.dim() != 5 or x.size(2) != self.channels:
             raise ValueError(f"Expected 'x' of shape [B, T, {self.channels}, H, W] (got {list(x.shape)})")
         if x.numel() == 0:

@@ -40,8 +40,6 @@ class BoxGraph(GraphBuilder):
         ([True, False, True, False, True, False], 3)
     """
 
-    takes_boxes = True
-
     def __init__(
         self,
         channels: int,

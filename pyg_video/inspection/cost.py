@@ -208,7 +208,7 @@ def _video(model: nn.Module, video_shape: Sequence[int]) -> Tensor:
 
 def _boxes(model: nn.Module, video: Tensor) -> dict[str, Tensor]:
     """As many boxes as a model on given boxes takes, each the whole frame; nothing for another model."""
-    numbers = [part.num_nodes for part in model.modules() if isinstance(part, GraphBuilder) and part.takes_boxes]
+    numbers = [part.num_nodes for part in model.modules() if isinstance(part, GraphBuilder) and "box" in part.accepts]
     if not numbers:
         return {}
     return {"box": video.new_tensor([0.5, 0.5, 1.0, 1.0]).expand(1, video.size(1), min(numbers), 4)}

@@ -1,8 +1,10 @@
 """Graph layers: message passing in space, recurrence in time, readouts, and the residual block."""
 
 from .attention import AdditiveAttention, Attention, DotAttention, MeanAttention
-from .block import GraphBlock
+from .block import GraphBlock, scaled
+from .clip_info import ClipInfo, InfoContainer, accepted_info, taken_by
 from .conv_lstm import ConvLSTM, MapState
+from .dense_space import DenseSpaceConv
 from .graph import ApplyToNodes, ConnectAllPairs
 from .homogeneous import HomogeneousGraph
 from .norm import BatchNorm, ClipNorm, FrameNorm
@@ -19,14 +21,17 @@ __all__ = [
     "ApplyToNodes",
     "Attention",
     "BatchNorm",
+    "ClipInfo",
     "ClipNorm",
     "ConnectAllPairs",
     "ConvLSTM",
+    "DenseSpaceConv",
     "DotAttention",
     "FrameNorm",
     "GaussianPosition",
     "GraphBlock",
     "HomogeneousGraph",
+    "InfoContainer",
     "KernelEmbedding",
     "MapState",
     "MeanAttention",
@@ -36,5 +41,8 @@ __all__ = [
     "TemporalRNN",
     "ToMap",
     "ToVector",
+    "accepted_info",
+    "scaled",
     "scan",
+    "taken_by",
 ]

@@ -1,4 +1,4 @@
-"""How much a node listens to each of its neighbours: logits per edge, turned to weights by ``SpaceConv``."""
+"""Attention logits of every edge, which the space stage turns into weights."""
 
 from collections.abc import Callable
 
@@ -9,16 +9,21 @@ from .._checks import check_option
 
 
 class Attention(nn.Module):
-    """Two readings of every node, and a logit for every edge from the readings of its ends."""
+    """Two projections of every node, and a logit for every edge from the projections of its ends."""
 
     heads: int = 1
 
+    def reset_parameters(self) -> None:
+        for part in self.children():
+            if isinstance(part, nn.Linear):
+                draw_linear(part)
+
     def project(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Readings of every node as receiver and as sender: twice :math:`(*, N, D)`."""
+        """Projections of every node as receiver and as sender: twice :math:`(*, N, D)`."""
         raise NotImplementedError
 
     def logits(self, receiver: Tensor, sender: Tensor) -> Tensor:
-        """Readings of the edges' ends, :math:`(*, E, D)`, to logits :math:`(*, E, heads)`."""
+        """Projections of the edges' ends, :math:`(*, E, D)`, to logits :math:`(*, E, heads)`."""
         raise NotImplementedError
 
     def pair_logits(self, receiver: Tensor, sender: Tensor) -> Tensor:
@@ -26,9 +31,9 @@ class Attention(nn.Module):
         return self.logits(receiver[..., :, None, :], sender[..., None, :, :])
 
     def soft_logits(self, receiver: Tensor, sender: Tensor, adjacency: Tensor) -> Tensor:
-        """:meth:`logits` of edges that are there to a degree, :math:`(E, 1)` from 0 to 1, as in RSTG's released code.
+        """:meth:`logits` of edges with a strength, :math:`(E, 1)` from 0 to 1, as in RSTG's released code.
 
-        Where all edges are there, the softmax over these is that over the plain ones.
+        Where all strengths are 1, the softmax over these is that over the plain ones.
         """
         return adjacency * self.logits(receiver, sender)
 
@@ -48,6 +53,7 @@ class DotAttention(Attention):
         self.heads = heads
         self.query = nn.Linear(channels, channels)
         self.key = nn.Linear(channels, channels)
+        self.reset_parameters()
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return self.query(x), self.key(x)
@@ -73,6 +79,7 @@ class AdditiveAttention(Attention):
         self.heads = heads
         self.receiver = nn.Linear(channels, heads)
         self.sender = nn.Linear(channels, heads)
+        self.reset_parameters()
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return self.receiver(x), self.sender(x)
@@ -85,7 +92,7 @@ class AdditiveAttention(Attention):
 
 
 class MeanAttention(Attention):
-    """No attention: every neighbour weighs the same."""
+    """No attention: every neighbour has the same weight."""
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor]:
         zero = x.new_zeros(()).expand(*x.shape[:-1], 1)
@@ -105,3 +112,10 @@ def resolve_attention(name: str, channels: int, heads: int) -> Attention:
     }
     check_option("attention", name, tuple(known))
     return known[name]()
+
+
+def draw_linear(linear: nn.Linear) -> None:
+    """First values of the linear layers of a space stage: Glorot's, and biases of zero."""
+    nn.init.xavier_uniform_(linear.weight)
+    if linear.bias is not None:
+        nn.init.zeros_(linear.bias)

@@ -1,14 +1,24 @@
 """A graph as a residual block of any backbone."""
 
 from collections.abc import Sequence
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
 
 from .._checks import check_option
 from ..data import VideoGraph
+from .clip_info import accepted_info, taken_by
 from .readout import ToMap
 from .scan import scan, start
+
+Norm = TypeVar("Norm", bound=nn.GroupNorm | nn.BatchNorm3d)
+
+
+def scaled(norm: Norm, scale: float) -> Norm:
+    """A norm whose scale starts at ``scale`` for all channels; at 0, the branch that it ends adds nothing at first."""
+    nn.init.constant_(norm.weight, scale)
+    return norm
 
 
 class GraphBlock(nn.Module):
@@ -31,13 +41,14 @@ class GraphBlock(nn.Module):
             convolution leads back.
         combine: ``"residual"``, or ``"serial"`` to put the result in the place of the input.
         residual_scale: first value of the norm's scale; by default 0, or 1 for a serial block.
-        norm: another norm, of :math:`(B, C, T, H, W)` as torch has them: ``nn.GroupNorm(1, channels)`` looks at whole
-            clips (RSTG's released code), ``nn.BatchNorm3d(channels)`` at the batch. Padded frames count in both.
+        norm: another norm, with first values of its own (see :func:`scaled`) and no ``residual_scale``, of
+            :math:`(B, C, T, H, W)` as torch has them: ``nn.GroupNorm(1, channels)`` has its statistics over whole clips
+            (RSTG's released code), ``nn.BatchNorm3d(channels)`` over the batch. Padded frames count in both.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
         - **lengths:** frames of every clip that count, :math:`(B)`
-        - **given:** what else the builder takes, such as ``box`` :math:`(B, T, N, 4)`
+        - **info:** what else the builder takes, such as ``box`` :math:`(B, T, N, 4)`
         - **output:** :math:`(B, T, C, H, W)`
 
     Example:
@@ -51,7 +62,6 @@ class GraphBlock(nn.Module):
         True
     """
 
-    takes_lengths = True
     takes_clips = True  # where a backbone's parts see folded frames otherwise
 
     def __init__(
@@ -67,6 +77,11 @@ class GraphBlock(nn.Module):
     ) -> None:
         super().__init__()
         check_option("combine", combine, ("residual", "serial"))
+        if norm is not None and residual_scale is not None:
+            raise ValueError(
+                f"Expected 'residual_scale' for the norm that the block makes itself (got {residual_scale} and a "
+                "'norm'); give the norm its scale with scaled(norm, scale)"
+            )
         width = node_channels or channels
         expected = getattr(builder, "channels", width)
         if expected != width:
@@ -80,43 +95,45 @@ class GraphBlock(nn.Module):
         self.builder = builder
         self.processor = processor
         self.lift = ToMap()
-        self.norm = norm or nn.GroupNorm(1, channels)  # one group: statistics over (C, H, W)
-        self.norm_of_frames = norm is None
         self.serial = combine == "serial"
         self.residual_scale = float(self.serial) if residual_scale is None else residual_scale
-        nn.init.constant_(self.norm.weight, self.residual_scale)
+        self.norm_of_frames = norm is None
+        # One group: statistics over (C, H, W).
+        self.norm = scaled(nn.GroupNorm(1, channels), self.residual_scale) if norm is None else norm
 
     def reset_parameters(self) -> None:
         for part in self.children():
             reset(part)
-        nn.init.constant_(self.norm.weight, self.residual_scale)
+        if self.norm_of_frames:
+            scaled(self.norm, self.residual_scale)
 
     @property
-    def takes_boxes(self) -> bool:
-        """Whether the builder wants ``box``."""
-        return bool(getattr(self.builder, "takes_boxes", False))
+    def accepts(self) -> frozenset[str]:
+        """The names of what the builder wants to know about the clips."""
+        return accepted_info(self.builder)
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None, **given: Tensor) -> Tensor:
-        if lengths is not None:
-            if not self.norm_of_frames and not isinstance(self.norm, nn.BatchNorm3d):
-                raise ValueError(
-                    f"Expected clips without padding, since {self.norm} would count it (got 'lengths'); leave 'norm' "
-                    "at its default, which looks at one frame at a time"
-                )
-            given["lengths"] = lengths
-        return self._add(x, self.processor(self.builder(self._project(x), **given)))
+    def forward(self, x: Tensor, lengths: Tensor | None = None, **info: Any) -> Tensor:
+        self._check_clips(None, lengths)
+        info["lengths"] = lengths
+        graph = self.builder(self._project(x), **taken_by(self.builder, info))
+        return self._add(x, self.processor(graph))
 
-    def scan(self, x: Tensor, state: Sequence[object] | None = None, **given: Tensor) -> tuple[Tensor, list[object]]:
+    def scan(self, x: Tensor, state: Sequence[object] | None = None, **info: Any) -> tuple[Tensor, list[object]]:
         """Go on from the state that an earlier call gave; gives the state after the last frame as well."""
-        if state is not None and not self.norm_of_frames and not isinstance(self.norm, nn.BatchNorm3d):
-            raise ValueError(
-                f"Expected a whole clip, since {self.norm} looks at all frames (got a 'state' to go on from); "
-                "leave 'norm' at its default to run on a stream"
-            )
+        self._check_clips(state, info.get("lengths"))
         states = start(state, 2)
-        graph, states[0] = scan(self.builder, self._project(x), states[0], **given)
+        graph, states[0] = scan(self.builder, self._project(x), states[0], **info)
         graph, states[1] = scan(self.processor, graph, states[1])
         return self._add(x, graph), states
+
+    def _check_clips(self, state: object, lengths: Tensor | None) -> None:
+        if self.norm_of_frames or isinstance(self.norm, nn.BatchNorm3d) or (state is None and lengths is None):
+            return
+        raise ValueError(
+            f"Expected whole clips without padding, since {self.norm} looks at all frames (got "
+            f"{'a state to go on from' if lengths is None else 'lengths'}); leave 'norm' at its default, which looks "
+            "at one frame at a time"
+        )
 
     def _project(self, x: Tensor) -> Tensor:
         if x.dim() != 5 or x.size(2) != self.channels:

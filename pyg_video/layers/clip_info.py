@@ -62,8 +62,8 @@ def _look_at(part: nn.Module) -> _Accepted:
         return _Accepted(accepts, False)
     kind = type(part)
     if kind not in _accepted:
-        parameters = inspect.signature(kind.forward).parameters.values()
-        names = frozenset(parameter.name for parameter in parameters)
+        parameters = list(inspect.signature(kind.forward).parameters.values())[1:]  # without self
+        names = frozenset(parameter.name for parameter in parameters[1:])  # nor the input
         _accepted[kind] = _Accepted(names, any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters))
     return _accepted[kind]
 

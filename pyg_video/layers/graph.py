@@ -1,23 +1,26 @@
-"""Small graph -> graph pieces: any module on the nodes, and edges that are there to a degree."""
+"""Small graph -> graph pieces: any module on the nodes, and edges with a strength."""
 
-import torch
 from torch import Tensor, nn
 
 from ..data import VideoGraph
 from ..functional import complete_edges, repeat_edges
+from .clip_info import taken_by
 
 
 class ApplyToNodes(nn.Module):
-    """Any module on the node features, as a piece of a processor.
+    """Apply any module to the node features, as a piece of a processor.
 
     Args:
-        module: nodes :math:`(B, T, N, C)` to nodes, such as a linear layer or a :class:`FrameNorm`.
+        module: nodes :math:`(B, T, N, C)` to nodes, such as a linear layer or a :class:`FrameNorm`. The graph's
+            ``frames`` (:class:`~pyg_video.data.Frames`) and ``mask`` of the nodes that count are passed on if its
+            ``forward`` names them.
 
     Shapes:
         - **graph:** node features :math:`(V, C)`
         - **output:** the same graph with node features :math:`(V, C')`
 
     Example:
+        >>> import torch
         >>> from pyg_video.graph_builders import GridGraph
         >>> graph = GridGraph(24)(torch.randn(1, 2, 24, 7, 7))
         >>> ApplyToNodes(nn.Linear(24, 16))(graph).frames.shape
@@ -29,15 +32,16 @@ class ApplyToNodes(nn.Module):
         self.module = module
 
     def forward(self, graph: VideoGraph) -> VideoGraph:
-        return graph.with_x(self.module(graph.frames).flatten(0, 2))
+        info = {"frames": graph.node_frames, "mask": graph.present}
+        return graph.with_x(self.module(graph.frames, **taken_by(self.module, info)).flatten(0, 2))
 
 
 class ConnectAllPairs(nn.Module):
     r"""Connect every pair of nodes of a frame, and note which pairs were neighbours, as in RSTG's released code.
 
     The paper's attention is a softmax over the neighbours of a node. The released code multiplies the logits of all
-    pairs with the adjacency :math:`a_{ji} \in \{0, 1\}` instead, so that strangers, and the node itself, take part
-    with logit 0:
+    pairs with the adjacency :math:`a_{ji} \in \{0, 1\}` instead, so that nodes that are no neighbours, and the node
+    itself, take part with logit 0:
 
     .. math:: \alpha_{ji} = \mathrm{softmax}_j(a_{ji} \, z_{ji})
 
@@ -52,6 +56,7 @@ class ConnectAllPairs(nn.Module):
         - **output:** :math:`B T N^2` edges and ``adjacency`` :math:`(B T N^2)`
 
     Example:
+        >>> import torch
         >>> from pyg_video.graph_builders import GridGraph
         >>> graph = ConnectAllPairs()(GridGraph(8)(torch.randn(1, 2, 8, 7, 7)))
         >>> graph.num_edges, int(graph.adjacency.sum())  # 2 frames, 14 nodes, 90 pairs of neighbours
@@ -65,13 +70,9 @@ class ConnectAllPairs(nn.Module):
                 f"Expected edges without attributes, since other pairs have none (got {', '.join(attributes)}); "
                 "leave ConnectAllPairs out, or delete them"
             )
-        _, N = graph.frame_layout
-        F = graph.num_frames
-        sender, receiver = graph.edge_index
-        place = receiver * N + sender % N  # of a pair among all those sorted by receiver
-        adjacency = torch.zeros(F * N * N, dtype=graph.x.dtype, device=place.device)
-        adjacency = adjacency.index_fill(0, place, 1.0)
-        edges: Tensor = repeat_edges(complete_edges(N, device=place.device), N, F)
+        adjacency = graph.dense_edges().flatten().to(graph.x.dtype)
+        N = graph.frame_layout[1]
+        edges: Tensor = repeat_edges(complete_edges(N, device=adjacency.device), N, graph.node_frames.total)
         if "mask" in graph:
             kept = graph.need("mask")[edges].all(dim=0)
             edges, adjacency = edges[:, kept], adjacency[kept]

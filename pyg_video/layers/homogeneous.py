@@ -1,15 +1,14 @@
 """Space and time in one graph: RSTG's homogeneous ablation."""
 
-from collections.abc import Mapping
 from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
 
-from .._checks import check_lengths
-from ..data import VideoGraph
-from .rstg import _context
+from ..data import Frames, VideoGraph
+from .clip_info import taken_by
+from .rstg import space_frames, space_info
 
 
 class HomogeneousGraph(nn.Module):
@@ -28,8 +27,8 @@ class HomogeneousGraph(nn.Module):
 
     Args:
         space: message passing, ``(x, edge_index) -> x``: :class:`SpaceConv` or any PyG convolution that keeps the
-            channels. ``batch`` (the clip of every node, so that norms run over a clip), ``batch_size`` and the graph's
-            ``position`` are passed on if its ``forward`` names them.
+            channels. ``frames`` (clips in place of frames, so that norms run over a clip), ``batch`` (the clip of every
+            node), ``batch_size`` and the graph's ``position`` are passed on if its ``forward`` names them.
         num_iterations: number of rounds :math:`K`.
 
     Shapes:
@@ -57,21 +56,21 @@ class HomogeneousGraph(nn.Module):
     def forward(self, graph: VideoGraph) -> VideoGraph:
         if not isinstance(graph, VideoGraph):
             raise TypeError(f"Expected 'graph' to be a VideoGraph (got {type(graph).__name__}); put a builder before")
-        context = _context(self.space, graph)
-        _check_edges(context)
+        _check_edges(graph)
         B, T, N = graph.frames.shape[:3]
-        beyond = _beyond(graph)  # [V]
+        present = graph.present
+        beyond = graph.x.new_zeros(B * T * N, dtype=torch.bool) if present is None else ~present.flatten()
         sender, receiver = torch.cat([graph.edge_index, _time_edges(B, T, N, graph.x.device)], dim=1)
         # What padding has to say goes back to itself: so the number of edges does not depend on the lengths.
         edge_index = torch.stack([sender, torch.where(beyond[sender], sender, receiver)])
         clip = torch.arange(B, device=beyond.device).repeat_interleave(T * N)
-        # One graph a clip, as if it were one frame; a clip's padding is a group of its own.
-        joint: dict[str, Tensor | int] = {"batch": 2 * clip + beyond, "batch_size": 2 * B, "num_steps": 1}
-        context |= {name: value for name, value in joint.items() if name in context}
+        # One graph per clip, as if it were one frame; a clip's padding is a group of its own.
+        info = space_info(graph) | space_frames(Frames(2 * B, 1, 2 * clip + beyond), graph.x)
+        taken = taken_by(self.space, info)
 
         x = graph.x
         for _ in range(self.num_iterations):
-            x = self.space(x, edge_index, **context)
+            x = self.space(x, edge_index, **taken)
         return graph.with_x(x.masked_fill(beyond[:, None], 0.0))
 
     def scan(self, graph: VideoGraph, state: object = None) -> NoReturn:  # noqa: ARG002
@@ -85,25 +84,13 @@ class HomogeneousGraph(nn.Module):
         return f"num_iterations={self.num_iterations}"
 
 
-def _check_edges(context: Mapping[str, object]) -> None:
-    attributes = sorted(context.keys() & {"adjacency", "edge_attr", "edge_weight"})
+def _check_edges(graph: VideoGraph) -> None:
+    attributes = sorted({"adjacency", "edge_attr", "edge_weight"} & set(graph.keys()))
     if attributes:
         raise ValueError(
             f"Expected edges without attributes, since those over time have none (got {', '.join(attributes)}); "
             "leave ConnectAllPairs out, or delete them"
         )
-
-
-def _beyond(graph: VideoGraph) -> Tensor:
-    """Which nodes are in padded frames, or not there, :math:`(V)`."""
-    B, T, N = graph.frames.shape[:3]
-    lengths, mask = graph._store.get("lengths"), graph._store.get("mask")
-    missing = torch.zeros(B * T * N, dtype=torch.bool, device=graph.x.device) if mask is None else ~mask
-    if lengths is None:
-        return missing
-    check_lengths(lengths, B, T)
-    frames = torch.arange(T, device=graph.x.device) >= lengths.to(graph.x.device)[:, None]  # [B, T]
-    return missing | frames.flatten().repeat_interleave(N)
 
 
 def _time_edges(num_clips: int, num_frames: int, num_nodes: int, device: torch.device) -> Tensor:

@@ -1,31 +1,32 @@
-"""Normalisation of the nodes and messages of graphs."""
-
-from typing import TypeAlias
+"""Normalization of the nodes and messages of graphs, by frame, by clip, or over the batch."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch_geometric.nn import LayerNorm
 from torch_geometric.utils import scatter
 
-from .._checks import looks_free
+from ..data import Frames
+from .clip_info import accepted_info, taken_by
 
 
-class FrameNorm(nn.Module):
-    r"""Layer normalisation over all rows and channels of one frame's graph, affine per channel.
+class FrameNorm(LayerNorm):
+    r"""Layer normalization over all rows and channels of one frame's graph, affine per channel.
 
     .. math::
         y_{nc} = \gamma_c \frac{x_{nc} - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta_c
 
     with :math:`\mu, \sigma^2` over the nodes (or edges) and channels of the frame together, as in the released code
-    of RSTG and DyReg-GNN. The number of rows may differ from frame to frame.
+    of RSTG and DyReg-GNN. It is PyG's ``LayerNorm(mode="graph")`` with frames as graphs, and has the same parameters.
 
     Args:
         channels: size of the last dimension.
         eps: added to the variance.
 
     Shapes:
-        - **x:** :math:`(*, N, C)`, one frame per leading index, or flat :math:`(V, C)` with ``index``
-        - **index:** frame of every row, :math:`(V)`
+        - **x:** :math:`(*, N, C)`, one frame per leading index, or flat :math:`(R, C)` with ``frames``
+        - **frames:** the frame of every row, which may differ in their number of rows
+        - **mask:** rows that count, :math:`(*, N)` or :math:`(R)`, bool; the others change nothing and become zeros
         - **output:** like ``x``
 
     Example:
@@ -34,108 +35,76 @@ class FrameNorm(nn.Module):
     """
 
     def __init__(self, channels: int, *, eps: float = 1e-5) -> None:
-        super().__init__()
-        self.channels = channels
-        self.eps = eps
-        self.weight = nn.Parameter(torch.empty(channels))
-        self.bias = nn.Parameter(torch.empty(channels))
-        self.reset_parameters()
+        super().__init__(channels, eps=eps, mode="graph")
 
-    def reset_parameters(self) -> None:
-        nn.init.ones_(self.weight)
-        nn.init.zeros_(self.bias)
-
-    def forward(self, x: Tensor, index: Tensor | None = None, num_frames: int | None = None) -> Tensor:
-        if index is None:
-            y = F.layer_norm(x, x.shape[-2:], eps=self.eps)
-        elif num_frames is not None and _equal_frames(index, num_frames):
-            y = x.unflatten(0, (num_frames, -1))
-            y = F.layer_norm(y, y.shape[-2:], eps=self.eps).flatten(0, 1)
-        else:
-            x = x.to(torch.promote_types(x.dtype, torch.float32))
-            # Rows of one frame have equally many channels: the frame's mean is the mean of its rows' means.
-            mean = scatter(x.mean(-1), index, dim_size=num_frames, reduce="mean")
-            y = x - mean[index, None]
-            var = scatter(y.square().mean(-1), index, dim_size=num_frames, reduce="mean")
-            y = (y * (var + self.eps).rsqrt()[index, None]).to(self.weight.dtype)
-        return y * self.weight + self.bias
+    def forward(self, x: Tensor, frames: Frames | None = None, mask: Tensor | None = None) -> Tensor:
+        if mask is not None:
+            return _of_present_rows(self, x, frames, mask)
+        if frames is None or frames.frame is None:
+            y = x if frames is None or x.dim() > 2 else x.unflatten(0, (frames.total, -1))
+            y = F.layer_norm(y, y.shape[-2:], eps=self.eps) * self.weight + self.bias
+            return y.view(x.shape)
+        x = x.to(torch.promote_types(x.dtype, torch.float32))
+        return super().forward(x, frames.frame, frames.total).to(self.weight.dtype)
 
     def extra_repr(self) -> str:
-        return f"{self.channels}, eps={self.eps}"
+        return f"{self.in_channels}, eps={self.eps}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.extra_repr()})"
 
 
-class ClipNorm(nn.Module):
-    r"""Layer normalisation over all frames, nodes and channels of a clip, affine per channel.
+class ClipNorm(FrameNorm):
+    r"""Layer normalization over all frames, nodes and channels of a clip, affine per channel.
 
-    RSTG's released code normalises the nodes before the graph so. It looks at frames to come: such a model cannot run
-    on a stream. :class:`FrameNorm` can.
+    The norm of the nodes before the graph in RSTG's released code. It depends on later frames: such a model cannot run
+    on a stream, where :class:`FrameNorm` can.
 
     Args:
         channels: size of the last dimension.
         eps: added to the variance.
 
     Shapes:
-        - **x:** :math:`(B, T, N, C)`
-        - **lengths:** frames of every clip that count, :math:`(B)`
-        - **mask:** nodes that count, :math:`(B, T, N)`, bool
+        - **x:** :math:`(B, T, N, C)`, or flat :math:`(R, C)` with ``frames``
+        - **frames:** the frame of every row
+        - **mask:** rows that count, :math:`(B, T, N)` or :math:`(R)`, bool; the others change nothing and become zeros
         - **output:** like ``x``
     """
 
-    def __init__(self, channels: int, *, eps: float = 1e-5) -> None:
-        super().__init__()
-        self.channels = channels
-        self.eps = eps
-        self.weight = nn.Parameter(torch.empty(channels))
-        self.bias = nn.Parameter(torch.empty(channels))
-        self.reset_parameters()
+    causal = False
 
-    def reset_parameters(self) -> None:
-        nn.init.ones_(self.weight)
-        nn.init.zeros_(self.bias)
-
-    def forward(self, x: Tensor, lengths: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
-        if lengths is None and mask is None:
-            return F.layer_norm(x, x.shape[1:], eps=self.eps) * self.weight + self.bias
-        B, T, N, C = x.shape
-        inside = x.new_ones(B, T, N, 1) if mask is None else mask[..., None].to(x.dtype)
-        if lengths is not None:
-            counts = torch.arange(T, device=x.device) < lengths.to(x.device)[:, None]
-            inside = inside * counts[:, :, None, None].to(x.dtype)
-        count = inside.sum(dim=(1, 2, 3), keepdim=True).clamp(min=1) * C
-        y = x - (x * inside).sum(dim=(1, 2, 3), keepdim=True) / count
-        var = (y.square() * inside).sum(dim=(1, 2, 3), keepdim=True) / count
-        return y * (var + self.eps).rsqrt() * self.weight + self.bias
-
-    def extra_repr(self) -> str:
-        return f"{self.channels}, eps={self.eps}"
+    def forward(self, x: Tensor, frames: Frames | None = None, mask: Tensor | None = None) -> Tensor:
+        clips = (Frames.of_grid(x) if frames is None else frames).per_clip()
+        return super().forward(x.flatten(0, -2), clips, None if mask is None else mask.flatten()).view(x.shape)
 
 
 class BatchNorm(nn.Module):
-    r"""Batch normalisation of nodes or messages, each place in the clip by itself.
-
-    In training, the statistics run over all rows of the batch, or over those of the same frame number where the frames'
-    numbers are given, as in RSTG's released code, which calls its norms once a frame; the running ones take the frames
-    in turn. Frames beyond a clip's ``lengths`` count, too.
+    r"""Batch normalization of nodes or messages.
 
     Args:
         channels: size of the last dimension.
         eps: added to the variance.
         momentum: weight of the newest statistics in the running ones.
+        by_frame: take the statistics of training over the rows of the same frame number, one frame number after the
+            other, as RSTG's released code does, which calls the norms of its stages once per frame; by default over all
+            rows of the batch.
 
     Shapes:
-        - **x:** :math:`(*, C)`
-        - **index:** number within its clip of the frame of every row, with ``x`` :math:`(R, C)`: :math:`(R)`
+        - **x:** :math:`(*, C)`, with ``by_frame`` :math:`(B, T, N, C)` or flat :math:`(R, C)` with ``frames``
+        - **frames:** the frame of every row; only ``by_frame`` needs it
+        - **mask:** rows that count, :math:`(*)`, bool; the others change nothing and become zeros
         - **output:** like ``x``
     """
 
     running_mean: Tensor
     running_var: Tensor
 
-    def __init__(self, channels: int, *, eps: float = 1e-3, momentum: float = 0.01) -> None:
+    def __init__(self, channels: int, *, eps: float = 1e-3, momentum: float = 0.01, by_frame: bool = False) -> None:
         super().__init__()
         self.channels = channels
         self.eps = eps
         self.momentum = momentum
+        self.by_frame = by_frame
         self.weight = nn.Parameter(torch.empty(channels))
         self.bias = nn.Parameter(torch.empty(channels))
         self.register_buffer("running_mean", torch.empty(channels))
@@ -148,71 +117,66 @@ class BatchNorm(nn.Module):
         nn.init.zeros_(self.running_mean)
         nn.init.ones_(self.running_var)
 
-    def forward(self, x: Tensor, index: Tensor | None = None, num_steps: int | None = None) -> Tensor:
-        if not self.training or index is None or num_steps is None:
-            running = (self.running_mean, self.running_var)
-            y = F.batch_norm(x.flatten(0, -2), *running, self.weight, self.bias, self.training, self.momentum, self.eps)
-            return y.view_as(x)
+    def forward(self, x: Tensor, frames: Frames | None = None, mask: Tensor | None = None) -> Tensor:
+        if mask is not None:
+            return _of_present_rows(self, x, frames, mask)
+        if self.training and self.by_frame:
+            return self._by_frame(x.flatten(0, -2), Frames.of_grid(x) if frames is None else frames).view(x.shape)
+        running = (self.running_mean, self.running_var)
+        y = F.batch_norm(x.flatten(0, -2), *running, self.weight, self.bias, self.training, self.momentum, self.eps)
+        return y.view_as(x)
+
+    def _by_frame(self, x: Tensor, frames: Frames) -> Tensor:
+        T = frames.num_frames
+        number = frames.index_of(x.size(0), x.device) % T  # frames are numbered clip by clip
         x = x.to(torch.promote_types(x.dtype, torch.float32))
-        mean = scatter(x, index, dim_size=num_steps, reduce="mean")
-        y = x - mean[index]
-        var = scatter(y.square(), index, dim_size=num_steps, reduce="mean")
-        count = scatter(x.new_ones(x.size(0)), index, dim_size=num_steps, reduce="sum")
+        mean = scatter(x, number, dim_size=T, reduce="mean")
+        y = x - mean[number]
+        var = scatter(y.square(), number, dim_size=T, reduce="mean")
+        count = scatter(x.new_ones(x.size(0)), number, dim_size=T, reduce="sum")
         self._keep(mean.detach(), var.detach(), count)
-        return y * (var + self.eps).rsqrt()[index] * self.weight + self.bias
+        return y * (var + self.eps).rsqrt()[number] * self.weight + self.bias
 
     @torch.no_grad()
     def _keep(self, mean: Tensor, var: Tensor, count: Tensor) -> None:
-        """Take the steps' statistics into the running ones, one after the other; steps without rows have none."""
+        """Take the frame numbers' statistics into the running ones, one after the other, without those of no rows."""
         momentum = self.momentum * (count > 0).to(mean.dtype)
-        later = (1 - momentum).flip(0).cumprod(0).flip(0)  # what the steps from here on leave of those before
+        later = (1 - momentum).flip(0).cumprod(0).flip(0)  # what the numbers from here on leave of those before
         weight = momentum * torch.cat([later[1:], later.new_ones(1)])
         unbiased = var * (count / (count - 1).clamp(min=1))[:, None]
         self.running_mean.mul_(later[0]).add_(weight @ mean)
         self.running_var.mul_(later[0]).add_(weight @ unbiased)
 
     def extra_repr(self) -> str:
-        return f"{self.channels}, eps={self.eps}, momentum={self.momentum}"
+        by_frame = ", by_frame=True" if self.by_frame else ""
+        return f"{self.channels}, eps={self.eps}, momentum={self.momentum}{by_frame}"
 
 
-GraphNorm: TypeAlias = FrameNorm | BatchNorm
-"""Norms that a space stage takes."""
-
-
-def norm_rows(
-    norm: GraphNorm | None,
-    x: Tensor,
-    frame: Tensor | None,
-    num_frames: int | None,
-    num_steps: int | None = None,
-    mask: Tensor | None = None,
-) -> Tensor:
-    """Nodes or messages through a norm; rows out of ``mask`` come out as zeros and change nothing for the others.
+def normalize(norm: nn.Module, x: Tensor, frames: Frames | None = None, mask: Tensor | None = None) -> Tensor:
+    """Nodes or messages through any norm: one of ours, one of PyG's with frames as its graphs, or ``nn.Identity()``.
 
     Args:
-        norm: ``None`` for none.
-        x: the rows.
-        frame: frame of every row, counted over all clips.
-        num_frames: frames of all clips together.
-        num_steps: frames a clip.
-        mask: rows that are there; by default all.
+        norm: takes ``frames`` and ``mask`` as ours do, or ``batch`` and ``batch_size`` as PyG's, or rows alone.
+        x: the rows, :math:`(*, N, C)` or flat :math:`(R, C)` with ``frames``.
+        frames: the frame of every row.
+        mask: rows that count.
     """
-    if norm is None:
+    if isinstance(norm, nn.Identity):
         return x
+    if "frames" in accepted_info(norm):
+        return norm(x, frames, mask)
     if mask is not None:
-        y = norm_rows(norm, x[mask], None if frame is None else frame[mask], num_frames, num_steps)
-        return y.new_zeros(x.shape).index_put((mask,), y)
-    if isinstance(norm, FrameNorm):
-        return norm(x, frame, num_frames)
-    # Frames are numbered clip by clip, so the place of a frame in its clip is the remainder.
-    return norm(x, None if frame is None or num_steps is None else frame % num_steps, num_steps)
+        return _of_present_rows(norm, x, frames, mask)
+    if "batch" not in accepted_info(norm):
+        return norm(x)
+    rows, frames = x.flatten(0, -2), Frames.of_grid(x) if frames is None else frames
+    graphs = {"batch": frames.index_of(rows.size(0), x.device), "batch_size": frames.total}
+    return norm(rows, **taken_by(norm, graphs)).view(x.shape)
 
 
-def _equal_frames(index: Tensor, num_frames: int) -> bool:
-    """Whether the rows lie frame by frame, equally many each, so that a view replaces the scatter.
-
-    The general way gives the same numbers, so the values are read only where that costs nothing.
-    """
-    if not looks_free(index) or index.numel() % num_frames != 0:
-        return False
-    return bool((index.view(num_frames, -1) == torch.arange(num_frames)[:, None]).all())
+def _of_present_rows(norm: nn.Module, x: Tensor, frames: Frames | None, mask: Tensor) -> Tensor:
+    """The rows in the mask as if there were no others, which become zeros."""
+    rows, mask = x.flatten(0, -2), mask.flatten()
+    frames = (Frames.of_grid(x) if frames is None else frames).at(mask, rows.size(0))
+    y = normalize(norm, rows[mask], frames)
+    return y.new_zeros(rows.shape).index_put((mask,), y).view(x.shape)

@@ -105,7 +105,7 @@ class TablePosition(nn.Module):
         N = graph.frame_layout[1]
         if self.table.size(0) != N:
             raise ValueError(f"Expected frames of {self.table.size(0)} nodes, as the table has (got {N})")
-        return graph.with_attr(position=self.table.repeat(graph.num_frames, 1))
+        return graph.with_attr(position=self.table.repeat(graph.node_frames.total, 1))
 
     def extra_repr(self) -> str:
         return f"{self.table.size(0)}, {self.table.size(1)}"

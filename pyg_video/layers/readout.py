@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from .._checks import check_lengths, check_option
 from ..data import VideoGraph
-from ..functional import remap
+from ..functional import frame_mask, remap
 
 READOUTS = ("last", "mean")
 
@@ -27,7 +27,7 @@ class ToMap(nn.Module):
 
 
 class ToVector(nn.Module):
-    r"""One vector a clip: the sum over nodes, of the last frame (RSTG, the paper) or of the mean over frames [code].
+    r"""One vector per clip: the sum over nodes, of the last frame (RSTG, the paper) or of the mean over frames [code].
 
     Frames beyond a clip's ``lengths`` and nodes out of the graph's ``mask``, where it has them, do not count.
 
@@ -56,8 +56,8 @@ class ToVector(nn.Module):
 
 
 def _sum_of_nodes(graph: VideoGraph) -> Tensor:
-    mask = graph._store.get("mask")
-    nodes = graph.frames if mask is None else graph.frames.masked_fill(~graph.grid(mask)[..., None], 0.0)
+    present = graph.present
+    nodes = graph.frames if present is None else graph.frames.masked_fill(~present[..., None], 0.0)
     return nodes.sum(dim=2)  # [B, T, C]
 
 
@@ -82,8 +82,7 @@ def running_vector(
     if time == "last":
         return (x[:, -1] if lengths is None else x[torch.arange(B, device=x.device), lengths.to(x.device) - 1]), None
     if lengths is not None:
-        beyond = torch.arange(T, device=x.device) >= lengths.to(x.device)[:, None]
-        x = x.masked_fill(beyond[..., None], 0.0)
+        x = x.masked_fill(~frame_mask(lengths, T, device=x.device)[..., None], 0.0)
     total = x.sum(dim=1, dtype=torch.promote_types(x.dtype, torch.float32))  # bfloat16 counts to 256 only
     count = total.new_full((B, 1), T) if lengths is None else lengths.to(total)[:, None]
     if state is not None:

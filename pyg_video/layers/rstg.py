@@ -1,20 +1,22 @@
 """The recurrent space-time graph."""
 
-import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
 
 from .._checks import looks_free
-from ..data import VideoGraph
-from .norm import BatchNorm, ClipNorm, FrameNorm, norm_rows
+from ..data import Frames, VideoGraph
+from .clip_info import accepted_info, taken_by
+from .dense_space import DenseSpaceConv
+from .norm import normalize
 from .scan import scan, start
 from .time import State
 
-_CONTEXT = ("batch", "batch_size", "num_steps", "position", "adjacency", "edge_attr", "edge_weight", "mask")
-_NOT_TO_IGNORE = {"position": "GaussianPosition", "adjacency": "ConnectAllPairs", "edge_weight": "AttentionEdges"}
+_NOT_TO_IGNORE = ("position", "adjacency", "edge_weight")
+"""What a graph has only if its messages are meant to depend on it."""
 
 
 class RSTG(nn.Module):
@@ -31,15 +33,16 @@ class RSTG(nn.Module):
     ``num_iterations=0``; one time stage is ``time=nn.Identity()``.
 
     Args:
-        space: message passing within frames, ``(x, edge_index) -> x``: :class:`SpaceConv` or any PyG convolution that
-            keeps the channels. ``batch`` (the frame of every node), ``batch_size``, ``num_steps`` (frames a clip) and
-            the graph's ``position``, ``adjacency``, ``edge_attr``, ``edge_weight`` and ``mask`` are passed on if its
-            ``forward`` names them. A :class:`~torch.nn.ModuleList` gives each iteration its own.
+        space: message passing within frames: :class:`SpaceConv`, :class:`DenseSpaceConv`, any PyG convolution
+            ``(x, edge_index) -> x`` that keeps the channels, or one of PyG's dense ones, ``(x, adj) -> x``. What its
+            ``forward`` names of the following is passed on: ``frames`` (:class:`~pyg_video.data.Frames`), ``batch`` and
+            ``batch_size`` (PyG's words, with frames as graphs), and the graph's ``position``, ``adjacency``,
+            ``edge_attr``, ``edge_weight`` and ``mask``. A :class:`~torch.nn.ModuleList` gives each iteration its own.
         time: nodes over time, :class:`TemporalRNN` or ``nn.Identity()``; a list as above.
         final_time: the last time stage.
         num_iterations: number of iterations :math:`K`.
-        norm: applied to the nodes :math:`(B, T, N, C)` before the graph: :class:`FrameNorm`, :class:`ClipNorm`,
-            :class:`BatchNorm` or another module.
+        norm: applied to the nodes before the graph: :class:`FrameNorm`, :class:`ClipNorm`, :class:`BatchNorm`, one of
+            PyG's norms, with frames as its graphs, or another module.
 
     Shapes:
         - **graph:** a :class:`~pyg_video.data.VideoGraph` with node features :math:`(V, C)`
@@ -86,36 +89,26 @@ class RSTG(nn.Module):
 
     def scan(self, graph: VideoGraph, state: Sequence[State] | None = None) -> tuple[VideoGraph, list[State]]:
         """Go on from the state that an earlier call gave; gives the state after the last frame as well."""
-        self._check(graph)
+        self._check(graph, state)
         states = start(state, self.num_iterations + 1)
-        over_time = {}
-        if "lengths" in graph._store:
-            over_time["lengths"] = graph.need("lengths")
-        if "mask" in graph._store:
-            over_time["mask"] = graph.grid(graph.need("mask"))
-        x = self._normed(graph, state, over_time)  # [B, T, N, C]
-        for k in range(self.num_iterations):
+        mask, present = graph._store.get("mask"), graph.present
+        over_time = {"lengths": graph._store.get("lengths"), "mask": None if mask is None else graph.grid(mask)}
+        stages = [_stage(self.space, k) for k in range(self.num_iterations)]
+        inputs = {space: _space_inputs(space, graph) for space in stages}
+        x = normalize(self.norm, graph.frames, graph.node_frames, present)  # [B, T, N, C]
+        for k, space in enumerate(stages):
             x, states[k] = scan(_stage(self.time, k), x, states[k], **over_time)
-            space = _stage(self.space, k)
-            nodes = space(x.flatten(0, 2), graph.edge_index, **_context(space, graph))
-            x = nodes.unflatten(0, x.shape[:3])
+            edges, taken = inputs[space]
+            x = space(x.flatten(0, 1 if _is_dense(space) else 2), edges, **taken).view(x.shape)
         x, states[-1] = scan(self.final_time, x, states[-1], **over_time)
         return graph.with_x(x.flatten(0, 2)), states
 
-    def _normed(self, graph: VideoGraph, state: Sequence[State] | None, present: Mapping[str, Tensor]) -> Tensor:
-        if isinstance(self.norm, ClipNorm):
-            if state is not None:
-                raise ValueError(
-                    "Expected a whole clip, since ClipNorm looks at all frames (got a 'state' to go on from); "
-                    "use FrameNorm"
-                )
-            return self.norm(graph.frames, **present)
-        if "mask" in present and isinstance(self.norm, (FrameNorm, BatchNorm)):
-            mask = present["mask"].flatten()
-            return graph.grid(norm_rows(self.norm, graph.x, graph.frame_index, graph.num_frames, mask=mask))
-        return self.norm(graph.frames)
-
-    def _check(self, graph: VideoGraph) -> None:
+    def _check(self, graph: VideoGraph, state: Sequence[State] | None) -> None:
+        if state is not None and not getattr(self.norm, "causal", True):
+            raise ValueError(
+                f"Expected a whole clip, since {type(self.norm).__name__} looks at all frames (got a 'state' to go on "
+                "from); use FrameNorm"
+            )
         if not isinstance(graph, VideoGraph):
             raise TypeError(f"Expected 'graph' to be a VideoGraph (got {type(graph).__name__}); put a builder before")
         edge_index, N = graph.edge_index, graph.frame_layout[1]
@@ -134,24 +127,40 @@ def _stage(part: nn.Module, k: int) -> nn.Module:
     return part[k] if isinstance(part, nn.ModuleList) else part
 
 
-def _context(space: nn.Module, graph: VideoGraph) -> dict[str, Tensor | int]:
-    """What the graph knows and the space stage's ``forward`` asks for."""
-    space = getattr(space, "_orig_mod", space)  # compiled
-    parameters = inspect.signature(space.forward).parameters
-    wanted = [name for name in _CONTEXT if name in parameters]
-    if not wanted and any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        wanted = list(_CONTEXT)  # a wrapper that hands everything on
-    context: dict[str, Tensor | int] = {name: graph._store[name] for name in wanted if name in graph._store}
-    if "batch" in wanted:
-        context["batch"] = graph.frame_index  # a frame is a graph of its own, not a clip
-    if "batch_size" in wanted:
-        context["batch_size"] = graph.num_frames
-    if "num_steps" in wanted:
-        context["num_steps"] = graph.frame_layout[0]
-    for name, giver in _NOT_TO_IGNORE.items():
-        if name in graph._store and name not in wanted:
+def _is_dense(space: nn.Module) -> bool:
+    """Whether a space stage works on matrices of pairs: PyG calls them ``adj``."""
+    return "adj" in accepted_info(space)
+
+
+def space_info(graph: VideoGraph) -> dict[str, Any]:
+    """What the graph knows for a space stage on edges, apart from the frames."""
+    names = ("position", "adjacency", "edge_attr", "edge_weight", "mask")
+    return {name: graph._store[name] for name in names if name in graph._store}
+
+
+def space_frames(frames: Frames, x: Tensor) -> dict[str, Any]:
+    """The frames of flat nodes, in our words and in PyG's: a frame is a graph of its own."""
+    return {"frames": frames, "batch": frames.index_of(x.size(0), x.device), "batch_size": frames.total}
+
+
+def _space_inputs(space: nn.Module, graph: VideoGraph) -> tuple[Tensor | None, dict[str, Any]]:
+    """Edges as a space stage wants them, and what else it takes of what the graph knows."""
+    info = space_info(graph)
+    for name in _NOT_TO_IGNORE:
+        if name in info and not taken_by(space, {name: info[name]}):
             raise ValueError(
                 f"Expected a space stage that takes '{name}', since the graph has one (got {type(space).__name__}); "
-                f"use SpaceConv, or leave {giver} out"
+                f"use SpaceConv, or a graph without '{name}'"
             )
-    return context
+    if not _is_dense(space):
+        return graph.edge_index, taken_by(space, info | space_frames(graph.node_frames, graph.x))
+    for name in ("adjacency", "edge_weight"):
+        if name in info:
+            info[name] = graph.dense_edges(info[name]).flatten(0, 1)
+    for name in ("position", "mask"):
+        if name in info:
+            info[name] = graph.grid(info[name]).flatten(0, 1)
+    # As many edges as pairs are all pairs, whatever their values: PyG's dense layers want a matrix all the same.
+    all_pairs = graph.num_edges == graph.node_frames.total * graph.frame_layout[1] ** 2
+    adj = None if all_pairs and isinstance(space, DenseSpaceConv) else graph.dense_edges().flatten(0, 1)
+    return adj, taken_by(space, info | {"frames": graph.node_frames})

@@ -4,8 +4,10 @@ from typing import Any
 
 from torch import nn
 
+from .clip_info import taken_by
 
-def scan(module: nn.Module, x: Any, state: Any = None, **kwargs: Any) -> tuple[Any, Any]:
+
+def scan(module: nn.Module, x: Any, state: Any = None, **info: Any) -> tuple[Any, Any]:
     """Run ``module`` on the next frames of a clip, with the recurrent state carried over.
 
     Parts with a ``scan`` method take and give their state; an :class:`~torch.nn.Sequential` is run part by part; a
@@ -15,7 +17,7 @@ def scan(module: nn.Module, x: Any, state: Any = None, **kwargs: Any) -> tuple[A
         module: a builder, processor, readout, block, whole model, or a sequence of them.
         x: the next frames, or their graph.
         state: what the call for the frames before gave; ``None`` at the start of a clip.
-        **kwargs: given to the ``scan`` methods.
+        **info: what is known about the clips, such as ``lengths``; each part is given what its ``forward`` takes.
 
     Returns:
         What ``module`` gives, and the state after these frames.
@@ -36,19 +38,19 @@ def scan(module: nn.Module, x: Any, state: Any = None, **kwargs: Any) -> tuple[A
     """
     run = getattr(module, "scan", None)
     if callable(run):
-        y, state = run(x, state, **kwargs)
+        y, state = run(x, state, **taken_by(module, info))
         return y, state
     if isinstance(module, nn.Sequential):
         states = start(state, len(module))
         for i, part in enumerate(module):
-            x, states[i] = scan(part, x, states[i], **kwargs)
+            x, states[i] = scan(part, x, states[i], **info)
         return x, states
     if any(hasattr(part, "scan") for part in module.modules()):
         raise TypeError(
             f"Expected a module with a scan method (got {type(module).__name__}, whose parts keep a state that would "
             "be lost); give it scan(x, state) -> (y, state), or use nn.Sequential"
         )
-    return module(x), None
+    return module(x, **taken_by(module, info)), None
 
 
 def start(state: Any, num_parts: int) -> list[Any]:

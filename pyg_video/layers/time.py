@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from .._checks import check_option
+from ..functional import frame_mask
 
 _GATES = {"gru": 3, "lstm": 4}
 
@@ -58,8 +59,8 @@ class TemporalRNN(nn.Module):
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -bound, bound)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.scan(x)[0]
+    def forward(self, x: Tensor, lengths: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        return self.scan(x, None, lengths, mask)[0]
 
     def scan(
         self, x: Tensor, state: State = None, lengths: Tensor | None = None, mask: Tensor | None = None
@@ -151,5 +152,5 @@ def _present(mask: Tensor, lengths: Tensor | None) -> Tensor:
     """Frames in which each of the :math:`B N` nodes is there, :math:`(T, B N)`."""
     T = mask.size(1)
     if lengths is not None:
-        mask = mask & (torch.arange(T, device=mask.device) < lengths.to(mask.device)[:, None])[..., None]
+        mask = mask & frame_mask(lengths, T, device=mask.device)[..., None]
     return mask.transpose(0, 1).flatten(1)

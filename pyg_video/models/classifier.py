@@ -6,8 +6,8 @@ from typing import Any, NamedTuple, TypeAlias
 from torch import Tensor, nn
 
 from .._checks import check_lengths
-from ..backbones import Stage, VideoBackbone, run_stage, scan_stage, taken_by
-from ..layers import scan
+from ..backbones import Stage, VideoBackbone, run_part, scan_part
+from ..layers import accepted_info, scan, taken_by
 
 Option: TypeAlias = "bool | int | float | str | tuple[Option, ...]"
 """What an option of a named model can be: JSON can hold it."""
@@ -30,7 +30,7 @@ class VideoClassifier(nn.Module):
         backbone: frames to feature maps, see :class:`~pyg_video.backbones.VideoBackbone`.
         head: feature map :math:`(B, T, C, H, W)` to scores, :class:`~pyg_video.models.PoolHead` or ``GraphHead``.
         blocks: modules on :math:`(B, T, C, H, W)`, such as a :class:`~pyg_video.layers.GraphBlock`, each under the
-            name of the stage that it follows. One with ``takes_lengths = True`` is given ``lengths`` as well.
+            name of the stage that it follows.
 
     Attributes:
         recipe: the named model this is; ``None`` for one put together by hand.
@@ -38,8 +38,9 @@ class VideoClassifier(nn.Module):
     Shapes:
         - **video:** :math:`(B, T, C, H, W)`
         - **lengths:** frames of every clip that count, :math:`(B)`
-        - **given:** for models with a :class:`~pyg_video.graph_builders.BoxGraph`, ``box`` :math:`(B, T, N, 4)` and, if
-          some are missing, ``mask`` :math:`(B, T, N)`
+        - **info:** what else the parts want to know, see :data:`~pyg_video.layers.ClipInfo`: for models with a
+          :class:`~pyg_video.graph_builders.BoxGraph`, ``box`` :math:`(B, T, N, 4)` and, if some are missing, ``mask``
+          :math:`(B, T, N)`
         - **output:** :math:`(B, num\\_classes)`
     """
 
@@ -59,47 +60,44 @@ class VideoClassifier(nn.Module):
         self.head = head
 
     @property
-    def takes_boxes(self) -> bool:
-        """Whether a part of the model wants ``box``."""
+    def accepts(self) -> frozenset[str]:
+        """The names of what the parts of the model want to know about the clips."""
         parts = (*self.backbone.stages.values(), *self.blocks.values(), self.head)
-        return any(getattr(part, "takes_boxes", False) for part in parts)
+        return frozenset({"lengths"}).union(*map(accepted_info, parts))
 
-    def forward(self, video: Tensor, lengths: Tensor | None = None, **given: Tensor) -> Tensor:
-        self._check(video, lengths, given)
-        x = self.features(video, lengths, **given)
-        about = _about(self.backbone.info[-1], lengths, given)
-        lengths, wanted = about.pop("lengths"), taken_by(self.head, about)
-        return self.head(x, **wanted) if lengths is None else self.head(x, lengths, **wanted)
+    def forward(self, video: Tensor, lengths: Tensor | None = None, **info: Tensor) -> Tensor:
+        x = self.features(video, lengths, **info)
+        return self.head(x, **taken_by(self.head, _info_after(self.backbone.info[-1], lengths, info)))
 
-    def features(self, video: Tensor, lengths: Tensor | None = None, **given: Tensor) -> Tensor:
+    def features(self, video: Tensor, lengths: Tensor | None = None, **info: Tensor) -> Tensor:
         """The feature map that the head sees, :math:`(B, T', C, H, W)`."""
+        self._check(video, lengths, info)
         x = video
         for stage in self.backbone.info:
-            about = _about(stage, lengths, given)
-            x = run_stage(self.backbone.stages[stage.name], x, **about)
+            after = _info_after(stage, lengths, info)
+            x = run_part(self.backbone.stages[stage.name], x, after)
             if stage.name in self.blocks:
                 block = self.blocks[stage.name]
-                x = block(x, **taken_by(block, about))
+                x = block(x, **taken_by(block, after))
         return x
 
     def scan(
-        self, video: Tensor, state: Mapping[str, Any] | None = None, **given: Tensor
+        self, video: Tensor, state: Mapping[str, Any] | None = None, **info: Tensor
     ) -> tuple[Tensor, dict[str, Any]]:
         """Class scores as of the frames so far, given the state that the call for the frames before gave."""
-        self._check(video, None, given)
+        self._check(video, None, info)
         states = dict(state or {})
         x = video
         for stage in self.backbone.info:
-            name, key, about = stage.name, f"backbone.{stage.name}", _about(stage, None, given)
-            x, states[key] = scan_stage(self.backbone.stages[name], x, states.get(key), **about)
+            name, key, after = stage.name, f"backbone.{stage.name}", _info_after(stage, None, info)
+            x, states[key] = scan_part(self.backbone.stages[name], x, states.get(key), after)
             if name in self.blocks:
-                block = self.blocks[name]
-                x, states[name] = scan(block, x, states.get(name), **taken_by(block, about))
-        wanted = taken_by(self.head, _about(self.backbone.info[-1], None, given))
-        scores, states["head"] = scan(self.head, x, states.get("head"), **wanted)
+                x, states[name] = scan(self.blocks[name], x, states.get(name), **after)
+        after = _info_after(self.backbone.info[-1], None, info)
+        scores, states["head"] = scan(self.head, x, states.get("head"), **after)
         return scores, states
 
-    def _check(self, video: Tensor, lengths: Tensor | None, given: Mapping[str, Tensor]) -> None:
+    def _check(self, video: Tensor, lengths: Tensor | None, info: Mapping[str, Tensor]) -> None:
         C = self.backbone.in_channels
         if video.dim() != 5 or video.size(2) != C:
             raise ValueError(f"Expected 'video' of shape [B, T, {C}, H, W] (got {list(video.shape)})")
@@ -109,15 +107,18 @@ class VideoClassifier(nn.Module):
             raise TypeError(f"Expected 'video' of a floating type (got {video.dtype}); use video.float() / 255")
         if lengths is not None:
             check_lengths(lengths, video.size(0), video.size(1))
-        if given and not self.takes_boxes:
-            raise TypeError(f"Expected no {', '.join(map(repr, given))} for a model without BoxGraph; leave it out")
+        if unknown := info.keys() - self.accepts:
+            raise TypeError(
+                f"Expected what a part of the model takes beside the video, {', '.join(sorted(self.accepts))} "
+                f"(got {', '.join(sorted(unknown))}); boxes are for models with a BoxGraph"
+            )
 
 
-def _about(stage: Stage, lengths: Tensor | None, given: Mapping[str, Tensor]) -> dict[str, Tensor | None]:
-    """Lengths and boxes after a stage: of every second frame, where the stage or one before it has half of them.
+def _info_after(stage: Stage, lengths: Tensor | None, info: Mapping[str, Tensor]) -> dict[str, Tensor | None]:
+    """What is known after a stage: of every second frame, where the stage or one before it has half of them.
 
     A frame of the output counts if at least one of the frames of the video that it stands for does.
     """
     stride = stage.time_stride
     after = lengths if lengths is None else (lengths + stride - 1) // stride
-    return {name: value[:, ::stride] for name, value in given.items()} | {"lengths": after}
+    return {name: value[:, ::stride] for name, value in info.items()} | {"lengths": after}

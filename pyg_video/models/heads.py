@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from .._checks import check_option
-from ..layers import ToVector, scan
+from ..layers import ToVector, accepted_info, scan
 from ..layers.readout import READOUTS, clip_vector, running_vector
 from ..layers.scan import start
 
@@ -54,8 +54,7 @@ class PoolHead(nn.Module):
     def _classify(self, x: Tensor, state: Sequence[Any] | None, lengths: Tensor | None) -> tuple[Tensor, list[Any]]:
         states = start(state, 2)
         frames = x.mean(dim=(-2, -1))[:, :, None]  # [B, T, 1, C]
-        kwargs = {} if lengths is None else {"lengths": lengths}
-        frames, states[0] = scan(self.time, frames, states[0], **kwargs)
+        frames, states[0] = scan(self.time, frames, states[0], lengths=lengths)
         vector, states[1] = running_vector(frames[:, :, 0], self.readout, states[1], lengths)
         return self.linear(self.dropout(vector)), states
 
@@ -73,7 +72,7 @@ class GraphHead(nn.Module):
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
         - **lengths:** :math:`(B)`
-        - **given:** what else the builder takes, such as ``box`` :math:`(B, T, N, 4)`
+        - **info:** what else the builder takes, such as ``box`` :math:`(B, T, N, 4)`
         - **output:** :math:`(B, num\\_classes)`
     """
 
@@ -93,18 +92,18 @@ class GraphHead(nn.Module):
         self.linear = nn.Linear(channels, num_classes)
 
     @property
-    def takes_boxes(self) -> bool:
-        """Whether the builder wants ``box``."""
-        return bool(getattr(self.builder, "takes_boxes", False))
+    def accepts(self) -> frozenset[str]:
+        """The names of what the builder wants to know about the clips."""
+        return accepted_info(self.builder)
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None, **given: Tensor) -> Tensor:
-        graph = self.processor(self.builder(x, lengths, **given))
+    def forward(self, x: Tensor, lengths: Tensor | None = None, **info: Any) -> Tensor:
+        graph = self.processor(self.builder(x, lengths, **info))
         return self.linear(self.readout(graph))
 
-    def scan(self, x: Tensor, state: Sequence[Any] | None = None, **given: Tensor) -> tuple[Tensor, list[Any]]:
+    def scan(self, x: Tensor, state: Sequence[Any] | None = None, **info: Any) -> tuple[Tensor, list[Any]]:
         """Class scores as of the frames so far, given what the call for the frames before gave."""
         states = start(state, 3)
-        x, states[0] = scan(self.builder, x, states[0], **given)
+        x, states[0] = scan(self.builder, x, states[0], **info)
         for i, part in enumerate((self.processor, self.readout), start=1):
             x, states[i] = scan(part, x, states[i])
         return self.linear(x), states

@@ -5,7 +5,7 @@ from torch import nn
 from .._checks import check_option
 from ..backbones import StagedBackbone, c2d_resnet, i3d_resnet, insert_block
 from ..graph_builders import GridGraph
-from ..layers import RSTG, ApplyToNodes, ClipNorm, FrameNorm, GraphBlock, SpaceConv, TemporalRNN, ToVector
+from ..layers import RSTG, ApplyToNodes, ClipNorm, FrameNorm, GraphBlock, SpaceConv, TemporalRNN, ToVector, scaled
 from .classifier import VideoClassifier
 from .heads import GraphHead, PoolHead, SumHead
 from .registry import register_model
@@ -68,8 +68,8 @@ def rstg_resnet50(
 
     for stage in stages:
         C = 64 * 2**stage
-        norm = nn.GroupNorm(1, C)  # over whole clips [code]
-        block = GraphBlock(C, *graph(C), residual_scale=residual_scale, norm=norm)
+        norm = scaled(nn.GroupNorm(1, C), residual_scale)  # over whole clips [code]
+        block = GraphBlock(C, *graph(C), norm=norm)
         insert_block(net, RES_PLACES[stage], block)
     C = net.info[-1].channels
     head: nn.Module

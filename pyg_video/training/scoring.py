@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..datasets import SyncClip, VideoClip
+from ..layers import accepted_info
 
 Clips: TypeAlias = SyncClip | VideoClip
 """A batch of a data set: clips with their labels and boxes."""
@@ -25,7 +26,7 @@ def class_scores(model: nn.Module, batch: Clips) -> Tensor:
     """
     video, given = batch.video, {}
     views = video.shape[:2] if video.dim() == 6 else None
-    if getattr(model, "takes_boxes", False):
+    if "box" in accepted_info(model):
         if batch.box.size(-2) == 0:
             raise ValueError("Expected clips with boxes for a model on boxes (got none); give the data its annotations")
         given["box"] = batch.box.to(video.device) if views is None else batch.box.to(video.device).flatten(0, 1)

@@ -77,8 +77,8 @@ def plot_graph(
 def _check(graph: VideoGraph, image: Tensor, edge_weight: Tensor | None, node_size: Tensor | None) -> Tensor:
     if image.dim() != 3 or image.size(0) not in (1, 3):
         raise ValueError(f"Expected 'image' of shape [1, H, W] or [3, H, W] (got {list(image.shape)})")
-    if graph.num_frames != 1:
-        raise ValueError(f"Expected the graph of one frame (got {graph.num_frames}); use graph.frame(b, t)")
+    if graph.node_frames.total != 1:
+        raise ValueError(f"Expected the graph of one frame (got {graph.node_frames.total}); use graph.frame(b, t)")
     for name, value, count in (
         ("edge_weight", edge_weight, graph.num_edges),
         ("node_size", node_size, graph.num_nodes),

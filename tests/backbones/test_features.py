@@ -12,7 +12,7 @@ from pyg_video.backbones import (
     c2d_resnet,
     i3d_resnet,
     resnet,
-    run_stage,
+    run_part,
     tsm_resnet,
 )
 
@@ -36,7 +36,7 @@ FULL = {
 
 def features(net, clips):
     for stage in net.stages.values():
-        clips = run_stage(stage, clips)
+        clips = run_part(stage, clips, {})
     return clips
 
 
@@ -54,7 +54,7 @@ def test_stages_are_what_they_tell(build):
         net, x = build(), torch.empty(2, 8, 3, 64, 96)
     assert list(net.stages) == [stage.name for stage in net.info]
     for stage in net.info:
-        x = run_stage(net.stages[stage.name], x)
+        x = run_part(net.stages[stage.name], x, {})
         assert x.shape == (2, 8 // stage.time_stride, stage.channels, 64 // stage.stride, 96 // stage.stride)
 
 

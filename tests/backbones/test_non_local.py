@@ -112,7 +112,7 @@ def test_bfloat16_autocast_stays_close_to_float32():
 
 
 def test_a_stream_is_refused():
-    with pytest.raises(TypeError, match="looks at no frames to come .got NonLocal"):
+    with pytest.raises(TypeError, match="depends on no later frames .got NonLocal"):
         scan(NonLocal(C), torch.randn(1, 2, C, *SIZE))
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from pyg_video.backbones import ClipStage, Stage, StagedBackbone, VolumeStage, run_stage, scan_stage
+from pyg_video.backbones import ClipStage, Stage, StagedBackbone, VolumeStage, run_part, scan_part
 from pyg_video.layers import TemporalRNN
 
 
@@ -34,8 +34,8 @@ def x():
 def test_every_part_sees_the_layout_that_it_takes(x):
     want = (2 * x).cumsum(1) * 2
     assert torch.equal(ClipStage(Frames(), Clips(), Frames())(x), want)
-    assert torch.equal(run_stage(ClipStage(Frames(), Clips(), Frames()), x), want)
-    assert torch.equal(run_stage(Frames(), x), 2 * x)
+    assert torch.equal(run_part(ClipStage(Frames(), Clips(), Frames()), x, {}), want)
+    assert torch.equal(run_part(Frames(), x, {}), 2 * x)
 
 
 def test_a_volume_is_a_clip_with_channels_first(x):
@@ -46,14 +46,14 @@ def test_a_volume_is_a_clip_with_channels_first(x):
 
 def test_chunks_equal_the_clip_at_once(x):
     stage = ClipStage(Frames(), Clips(), Clips())
-    first, state = scan_stage(stage, x[:, :3])
-    second, _ = scan_stage(stage, x[:, 3:], state)
+    first, state = scan_part(stage, x[:, :3], None, {})
+    second, _ = scan_part(stage, x[:, 3:], state, {})
     torch.testing.assert_close(torch.cat([first, second], 1), stage(x))
 
 
 def test_volumes_cannot_come_in_chunks(x):
-    with pytest.raises(TypeError, match="looks at no frames to come .got VolumeStage"):
-        scan_stage(VolumeStage(nn.ReLU()), x)
+    with pytest.raises(TypeError, match="depends on no later frames .got VolumeStage"):
+        scan_part(VolumeStage(nn.ReLU()), x, None, {})
 
 
 def test_a_state_inside_a_stage_of_frames_does_not_get_lost(x):
@@ -63,7 +63,7 @@ def test_a_state_inside_a_stage_of_frames_does_not_get_lost(x):
             self.rnn = TemporalRNN(3)
 
     with pytest.raises(TypeError, match="a module with a scan method"):
-        scan_stage(nn.Sequential(Frames(), Hidden()), x)
+        scan_part(nn.Sequential(Frames(), Hidden()), x, None, {})
 
 
 def test_a_backbone_of_frames_takes_frames_too(x):

@@ -99,7 +99,7 @@ def test_a_stream_equals_the_clip_at_once(depth, chunks):
 
 def test_the_net_that_looks_ahead_refuses_a_stream():
     stage = tsm_resnet(18, num_stages=1).stages["layer1"]
-    with pytest.raises(TypeError, match="looks at no frames to come .got TemporalShift"):
+    with pytest.raises(TypeError, match="depends on no later frames .got TemporalShift"):
         scan(stage, torch.randn(1, 2, 64, 4, 4))
 
 

@@ -94,7 +94,7 @@ def test_frames_is_a_view_in_the_order_clip_frame_node():
     graph = VideoGraph(x, repeat_edges(complete_edges(4), 4, 6), layout=(3, 4))
     assert graph.frames[1, 2, 3, 0] == 23
     assert graph.frames.data_ptr() == x.data_ptr()
-    assert graph.num_frames == 6
+    assert (graph.num_clips, graph.num_frames, graph.node_frames.total) == (2, 3, 6)
     assert torch.equal(graph.frame_index, torch.arange(6).repeat_interleave(4))
 
 

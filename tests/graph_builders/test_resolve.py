@@ -9,7 +9,7 @@ NUM_NODES = {"grid": 14}  # three scales, whatever the arrangement
 @pytest.mark.parametrize("name", list_builders())
 def test_every_name_gives_a_builder_of_the_arrangements_nodes(name):
     builder = resolve_builder(name, 4, size=(6, 8), arrangement=(2, 3))
-    given = {"box": torch.rand(1, 2, 6, 4) / 2 + 0.2} if builder.takes_boxes else {}
+    given = {"box": torch.rand(1, 2, 6, 4) / 2 + 0.2} if "box" in builder.accepts else {}
     graph = builder(torch.randn(1, 2, 4, 6, 8), **given)
     assert graph.frame_layout == (2, NUM_NODES.get(name, 6))
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from pyg_video.graph_builders import GridGraph, RegionGraph
-from pyg_video.layers import RSTG, GraphBlock, SpaceConv, TemporalRNN
+from pyg_video.layers import RSTG, GraphBlock, SpaceConv, TemporalRNN, scaled
 
 
 def block(channels=6, node_channels=None, builder=GridGraph, **options):
@@ -63,7 +63,7 @@ NORMS = [(torch.nn.GroupNorm(1, 6, eps=1e-12), (1, 2, 3, 4)), (torch.nn.BatchNor
 
 @pytest.mark.parametrize(("norm", "over"), NORMS)
 def test_another_norm_looks_at_the_clip_or_the_batch(norm, over):
-    layer, x = block(residual_scale=1.0, norm=norm), torch.randn(2, 3, 6, 5, 5)
+    layer, x = block(norm=norm), torch.randn(2, 3, 6, 5, 5)
     residual = layer(x) - x
     mean, std = residual.mean(over), residual.std(over, correction=0)
     torch.testing.assert_close(mean, torch.zeros_like(mean), atol=1e-5, rtol=0)
@@ -73,7 +73,7 @@ def test_another_norm_looks_at_the_clip_or_the_batch(norm, over):
 def test_a_norm_over_the_clip_cannot_run_on_a_stream():
     layer, x = block(norm=torch.nn.GroupNorm(1, 6)), torch.randn(1, 2, 6, 5, 5)
     _, state = layer.scan(x)
-    with pytest.raises(ValueError, match="Expected a whole clip, since GroupNorm"):
+    with pytest.raises(ValueError, match="Expected whole clips without padding, since GroupNorm.*got a state"):
         layer.scan(x, state)
 
 
@@ -92,5 +92,12 @@ def test_an_unknown_combination_is_answered_with_the_known_ones():
 
 def test_a_norm_over_the_clip_refuses_padding():
     layer = block(norm=torch.nn.GroupNorm(1, 6))
-    with pytest.raises(ValueError, match="Expected clips without padding, since GroupNorm"):
+    with pytest.raises(ValueError, match="Expected whole clips without padding, since GroupNorm.*got lengths"):
         layer(torch.randn(2, 3, 6, 5, 5), torch.tensor([3, 2]))
+
+
+def test_a_given_norm_keeps_its_values_and_takes_no_scale_of_the_block():
+    norm = scaled(torch.nn.GroupNorm(1, 6), 0.25)
+    assert torch.equal(block(norm=norm).norm.weight, torch.full((6,), 0.25))
+    with pytest.raises(ValueError, match="'residual_scale' for the norm that the block makes itself"):
+        block(norm=norm, residual_scale=1.0)

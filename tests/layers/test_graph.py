@@ -51,7 +51,7 @@ def test_a_space_stage_that_would_ignore_the_adjacency_is_refused(graph):
     from torch_geometric.nn import SAGEConv
 
     rstg = RSTG(SAGEConv(C, C), nn.Identity(), nn.Identity()).double()
-    with pytest.raises(ValueError, match="takes 'adjacency'.*leave ConnectAllPairs out"):
+    with pytest.raises(ValueError, match="takes 'adjacency'.*use SpaceConv, or a graph without 'adjacency'"):
         rstg(ConnectAllPairs()(graph))
 
 

@@ -1,7 +1,8 @@
 import torch
 
+from pyg_video.data import Frames
+from pyg_video.functional import frame_mask
 from pyg_video.layers import BatchNorm, ClipNorm, FrameNorm
-from pyg_video.layers.norm import norm_rows
 
 
 def norm():
@@ -21,26 +22,26 @@ def test_statistics_run_over_rows_and_channels_of_one_frame():
 def test_flat_equals_one_frame_at_a_time():
     layer, x = norm(), torch.randn(3, 5, 6)
     index = torch.arange(3).repeat_interleave(5)
-    torch.testing.assert_close(layer(x.flatten(0, 1), index, 3), layer(x).flatten(0, 1))
+    torch.testing.assert_close(layer(x.flatten(0, 1), Frames(3, 1, index)), layer(x).flatten(0, 1))
 
 
 def test_frames_may_have_different_numbers_of_rows():
     layer, sizes = norm(), (2, 5, 1)
     frames = [torch.randn(n, 6) for n in sizes]
     index = torch.repeat_interleave(torch.arange(3), torch.tensor(sizes))
-    torch.testing.assert_close(layer(torch.cat(frames), index, 3), torch.cat([layer(f) for f in frames]))
+    torch.testing.assert_close(layer(torch.cat(frames), Frames(3, 1, index)), torch.cat([layer(f) for f in frames]))
 
 
 def test_rows_may_come_in_any_order():
     layer, x = norm(), torch.randn(15, 6)
     index, order = torch.arange(3).repeat_interleave(5), torch.randperm(15)
-    torch.testing.assert_close(layer(x[order], index[order], 3), layer(x, index, 3)[order])
+    torch.testing.assert_close(layer(x[order], Frames(3, 1, index[order])), layer(x, Frames(3, 1, index))[order])
 
 
 def test_the_output_has_the_type_of_the_parameters():
     x, index = torch.randn(6, 6).bfloat16(), torch.tensor([0, 1, 1, 2, 2, 2])
-    assert FrameNorm(6).bfloat16()(x, index, 3).dtype == torch.bfloat16
-    assert FrameNorm(6)(x, index, 3).dtype == torch.float32
+    assert FrameNorm(6).bfloat16()(x, Frames(1, 3, index)).dtype == torch.bfloat16
+    assert FrameNorm(6)(x, Frames(1, 3, index)).dtype == torch.float32
 
 
 MASK = torch.tensor([1, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1], dtype=torch.bool)  # nobody in the third frame
@@ -49,16 +50,22 @@ MASK = torch.tensor([1, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1], dtype=torch.bool)  # n
 def test_masked_rows_change_nothing_in_their_frame():
     layer, x, index = norm(), torch.randn(12, 6), torch.arange(4).repeat_interleave(3)
     x[~MASK] *= 100
-    y = norm_rows(layer, x, index, 4, mask=MASK)
-    torch.testing.assert_close(y[MASK], layer(x[MASK], index[MASK], 4))
+    frames = Frames(2, 2, index)
+    y = layer(x, frames, MASK)
+    torch.testing.assert_close(y[MASK], layer(x[MASK], Frames(2, 2, index[MASK])))
     assert y[~MASK].abs().max() == 0
-    torch.testing.assert_close(norm_rows(layer, x, index, 4, mask=torch.ones_like(MASK)), layer(x, index, 4))
+    torch.testing.assert_close(layer(x, frames, torch.ones_like(MASK)), layer(x, frames))
 
 
 def test_masked_rows_do_not_count_in_a_batch_norm():
-    layer, other, x, index = BatchNorm(6), BatchNorm(6), torch.randn(12, 6), torch.arange(4).repeat_interleave(3)
-    y = norm_rows(layer, x, index, 4, 2, MASK)
-    torch.testing.assert_close(y[MASK], other(x[MASK], index[MASK] % 2, 2))
+    layer, other, x, index = (
+        BatchNorm(6, by_frame=True),
+        BatchNorm(6, by_frame=True),
+        torch.randn(12, 6),
+        torch.arange(4).repeat_interleave(3),
+    )
+    y = layer(x, Frames(2, 2, index), MASK)
+    torch.testing.assert_close(y[MASK], other(x[MASK], Frames(1, 2, index[MASK] % 2)))
     torch.testing.assert_close(layer.running_mean, other.running_mean)
 
 
@@ -67,8 +74,6 @@ def test_masked_nodes_do_not_count_in_a_clip_norm():
     mask = MASK.view(1, 4, 3)
     y = layer(x, mask=mask)
     torch.testing.assert_close(y[mask][None, None], layer(x[mask][None, None]))
-    both = layer(x, torch.tensor([2]), mask)
-    torch.testing.assert_close(both[:, :2], layer(x[:, :2], mask=mask[:, :2]))
 
 
 def clip_norm():
@@ -87,7 +92,7 @@ def test_a_clip_norm_looks_at_all_frames_of_the_clip():
 
 def test_padded_frames_do_not_count_in_a_clip_norm():
     layer, x = clip_norm().double(), torch.randn(2, 4, 5, 6, dtype=torch.float64)
-    padded = layer(x, torch.tensor([2, 4]))
+    padded = layer(x, mask=frame_mask(torch.tensor([2, 4]), 4)[..., None].expand(2, 4, 5))
     torch.testing.assert_close(padded[:1, :2], layer(x[:1, :2]))
     torch.testing.assert_close(padded[1:], layer(x[1:]))
 
@@ -103,20 +108,19 @@ def test_batch_norm_of_all_rows_is_torchs():
 
 
 def test_batch_norm_of_steps_is_torchs_called_once_a_step():
-    ours, torchs = BatchNorm(6).double(), torch.nn.BatchNorm1d(6, eps=1e-3, momentum=0.01).double()
+    ours, torchs = BatchNorm(6, by_frame=True).double(), torch.nn.BatchNorm1d(6, eps=1e-3, momentum=0.01).double()
     x = torch.randn(2, 4, 5, 6, dtype=torch.float64)  # [B, T, N, C]
-    step = torch.arange(4).repeat_interleave(5).repeat(2)
     want = torch.stack([torchs(x[:, t].flatten(0, 1)).view(2, 5, 6) for t in range(4)], dim=1)
-    torch.testing.assert_close(ours(x.flatten(0, 2), step, 4).view_as(x), want)
+    torch.testing.assert_close(ours(x), want)
     torch.testing.assert_close(ours.running_mean, torchs.running_mean)
     torch.testing.assert_close(ours.running_var, torchs.running_var)
 
 
 def test_frame_numbers_without_nodes_leave_the_running_statistics_alone():
-    ours, torchs = BatchNorm(6).double(), torch.nn.BatchNorm1d(6, eps=1e-3, momentum=0.01).double()
+    ours, torchs = BatchNorm(6, by_frame=True).double(), torch.nn.BatchNorm1d(6, eps=1e-3, momentum=0.01).double()
     x = torch.randn(9, 6, dtype=torch.float64)
     step = torch.tensor([0] * 4 + [2] * 5)  # none in 1 and 3
     want = torch.cat([torchs(x[:4]), torchs(x[4:])])
-    torch.testing.assert_close(ours(x, step, 4), want)
+    torch.testing.assert_close(ours(x, Frames(1, 4, step)), want)
     torch.testing.assert_close(ours.running_mean, torchs.running_mean)
     torch.testing.assert_close(ours.running_var, torchs.running_var)

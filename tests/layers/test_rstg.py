@@ -213,5 +213,5 @@ def test_masked_nodes_leave_algorithm_1_to_those_that_are_there(cell):
 
 def test_a_space_stage_that_would_ignore_the_weights_of_edges_is_refused():
     graph = GridGraph(C, connect="attention")(torch.randn(1, 2, C, 6, 6))
-    with pytest.raises(ValueError, match="takes 'edge_weight'.*got GATv2Conv.; use SpaceConv, or leave AttentionEdges"):
+    with pytest.raises(ValueError, match="takes 'edge_weight'.*got GATv2Conv.; use SpaceConv"):
         RSTG(pyg.GATv2Conv(C, C), nn.Identity(), nn.Identity())(graph)

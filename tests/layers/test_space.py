@@ -2,10 +2,12 @@ import itertools
 
 import pytest
 import torch
+from torch_geometric.nn import LayerNorm
 from torch_geometric.utils import to_dense_adj
 
+from pyg_video.data import Frames
 from pyg_video.functional import complete_edges, grid_boxes, overlap_edges, repeat_edges
-from pyg_video.layers import BatchNorm, FrameNorm, SpaceConv
+from pyg_video.layers import BatchNorm, DotAttention, FrameNorm, SpaceConv
 
 C, N, F = 8, 13, 3
 EDGES = overlap_edges(torch.cat([grid_boxes(s, s) for s in (3, 2)]))
@@ -26,7 +28,7 @@ def conv(combine="concat", send_layers=2, attention="dot", update_layers=2, norm
 
 def run(layer, x, edge_index, **options):
     """The layer on one frame."""
-    return layer(x, edge_index, batch=torch.zeros(x.size(0), dtype=torch.long), batch_size=1, **options)
+    return layer(x, edge_index, frames=Frames(1, 1), **options)
 
 
 def reference(layer, x, edge_index, position=None):
@@ -40,7 +42,7 @@ def reference(layer, x, edge_index, position=None):
         m = torch.cat([sender, receiver], dim=-1) @ torch.cat([W, layer.receive.weight], dim=1).T + b
     m = layer.send_mlp(m)
     adj = to_dense_adj(edge_index, max_num_nodes=N)[0].T.bool()  # [receiver, sender]
-    if layer.message_norm is not None:
+    if not isinstance(layer.message_norm, torch.nn.Identity):
         normed = torch.zeros_like(m)
         normed[adj] = layer.message_norm(m[adj])
         m = normed
@@ -51,7 +53,7 @@ def reference(layer, x, edge_index, position=None):
     gathered = (gathered.flatten(1) + layer.bias).relu()
     by_sum = layer.combine == "sum" or len(layer.update_mlp) == 0
     y = layer.update_mlp(x + gathered if by_sum else torch.cat([x, gathered], dim=-1))
-    return y if layer.update_norm is None else layer.update_norm(y), alpha
+    return layer.update_norm(y), alpha
 
 
 @pytest.mark.parametrize(("combine", "send_layers", "attention", "update_layers"), VARIANTS)
@@ -73,8 +75,7 @@ def test_messages_see_positions(combine):
 def test_a_flat_batch_equals_the_frames_alone(attention):
     layer = conv(attention=attention)
     x = torch.randn(F, N, C, dtype=torch.float64)
-    batch = torch.arange(F).repeat_interleave(N)
-    flat = layer(x.flatten(0, 1), repeat_edges(EDGES, N, F), batch=batch, batch_size=F)
+    flat = layer(x.flatten(0, 1), repeat_edges(EDGES, N, F), frames=Frames(F, 1))
     torch.testing.assert_close(flat.view(F, N, C), layer(x, EDGES))  # shared edges
     torch.testing.assert_close(flat.view(F, N, C), torch.stack([run(layer, frame, EDGES) for frame in x]))
 
@@ -82,8 +83,7 @@ def test_a_flat_batch_equals_the_frames_alone(attention):
 def test_frames_may_have_different_edges():
     layer = conv()
     x = torch.randn(2 * N, C, dtype=torch.float64)
-    batch = torch.arange(2).repeat_interleave(N)
-    flat = layer(x, torch.cat([EDGES, complete_edges(N) + N], dim=1), batch=batch, batch_size=2)
+    flat = layer(x, torch.cat([EDGES, complete_edges(N) + N], dim=1), frames=Frames(2, 1))
     torch.testing.assert_close(flat, torch.cat([run(layer, x[:N], EDGES), run(layer, x[N:], complete_edges(N))]))
 
 
@@ -138,7 +138,7 @@ def test_wrong_input_is_a_clear_error():
         layer(torch.randn(N, C), EDGES, position=torch.randn(N, 3))
     with pytest.raises((IndexError, ValueError), match="edge_index"):
         layer(torch.randn(N, C), EDGES + 1)
-    with pytest.raises(ValueError, match="Expected 'batch', the frame of every node, since the norms work"):
+    with pytest.raises(ValueError, match="Expected 'frames', the frame of every node, since the norms work"):
         SpaceConv(C, message_norm=FrameNorm(C))(torch.randn(N, C), EDGES)
 
 
@@ -198,57 +198,43 @@ def test_what_is_gathered_is_normalised_before_the_relu():
 
 
 def test_batch_norms_see_one_frame_number_at_a_time():
-    layer = conv(norm=False, message_norm=BatchNorm(C), update_norm=BatchNorm(C))
+    layer = conv(norm=False, message_norm=BatchNorm(C, by_frame=True), update_norm=BatchNorm(C, by_frame=True))
     B, T = 2, 3
-    x, frame = torch.randn(B, T, N, C, dtype=torch.float64), torch.arange(B * T).repeat_interleave(N)
+    x = torch.randn(B, T, N, C, dtype=torch.float64)
     edges = repeat_edges(EDGES, N, B * T)
-    got = layer(x.flatten(0, 2), edges, batch=frame, batch_size=B * T, num_steps=T).view_as(x)
-    layer_alone = conv(norm=False, message_norm=BatchNorm(C), update_norm=BatchNorm(C))
+    got = layer(x.flatten(0, 2), edges, frames=Frames(B, T)).view_as(x)
+    layer_alone = conv(norm=False, message_norm=BatchNorm(C, by_frame=True), update_norm=BatchNorm(C, by_frame=True))
     layer_alone.load_state_dict(layer.state_dict())
     for t in range(T):
-        alone = layer_alone(x[:, t].flatten(0, 1), repeat_edges(EDGES, N, B))
+        alone = layer_alone(x[:, t].flatten(0, 1), repeat_edges(EDGES, N, B), frames=Frames(B, 1))
         torch.testing.assert_close(got[:, t], alone.view(B, N, C))
 
 
-COMPLETE = repeat_edges(complete_edges(4), num_nodes=4, num_graphs=F)
+def test_a_batch_of_clips_where_frames_are_meant_is_refused():
+    batch = torch.zeros(N, dtype=torch.long)
+    with pytest.raises(TypeError, match="got 'batch'.; PyG's 'batch' is the clip of every node"):
+        SpaceConv(C)(torch.randn(N, C), EDGES, batch=batch)
 
 
-@pytest.mark.parametrize("norm", [FrameNorm, BatchNorm])
-@pytest.mark.parametrize("adjacent", [False, True])
-@pytest.mark.parametrize(("combine", "attention"), list(itertools.product(["concat", "sum"], ATTENTIONS)))
-def test_arrays_of_all_pairs_equal_messages_along_the_edges(combine, attention, adjacent, norm):
-    layer = conv(combine, attention=attention, norm=False)
-    layer.message_norm, layer.gather_norm, layer.update_norm = (norm(C).double() for _ in range(3))
-    x = torch.randn(F * 4, C, dtype=torch.float64, requires_grad=True)
-    frame = torch.arange(F).repeat_interleave(4)
-    options = {"batch": frame, "batch_size": F, "num_steps": F, "return_attention_weights": True}
-    if adjacent:
-        options["adjacency"] = torch.rand(COMPLETE.size(1), dtype=torch.float64)
-
-    def everything():
-        y, (_, alpha) = layer(x, COMPLETE, **options)
-        return y, alpha, *torch.autograd.grad(y.square().sum(), [x, *layer.send.parameters()])
-
-    pairs = everything()
-    seen = []
-    layer.register_message_forward_hook(lambda *args: seen.append(args))  # who watches sees messages along edges
-    edges = everything()
-    assert len(seen) == 1
-    torch.testing.assert_close(pairs, edges, atol=1e-10, rtol=1e-10)
+def test_a_constructor_leaves_given_parts_alone_and_a_reset_does_not():
+    parts = {"attention": DotAttention(C), "message_norm": FrameNorm(C), "update_norm": BatchNorm(C)}
+    for part in parts.values():
+        for parameter in part.parameters():
+            torch.nn.init.normal_(parameter)
+    before = {
+        f"{name}.{key}": value.clone() for name, part in parts.items() for key, value in part.state_dict().items()
+    }
+    layer = SpaceConv(C, **parts)
+    assert all(torch.equal(layer.state_dict()[name], value) for name, value in before.items())
+    layer.reset_parameters()
+    assert layer.message_norm.weight.eq(1).all()
+    assert not torch.equal(layer.attention.query.weight, before["attention.query.weight"])
 
 
-def test_an_overridden_message_is_used_on_complete_graphs():
-    class Silent(SpaceConv):
-        def message(self, sent_j, received_i, alpha, frames):
-            return super().message(sent_j, received_i, alpha, frames) * 0
-
-    layer = Silent(C, update_layers=0)
-    x = torch.randn(4, C)
-    torch.testing.assert_close(layer(x, complete_edges(4)), x)
-
-
-def test_frames_that_share_complete_edges_need_no_flat_batch():
-    layer = conv()
-    x = torch.randn(F, 4, C, dtype=torch.float64)
-    flat = layer(x.flatten(0, 1), COMPLETE, batch=torch.arange(F).repeat_interleave(4), batch_size=F)
-    torch.testing.assert_close(layer(x, complete_edges(4)), flat.view_as(x))
+def test_a_norm_of_pyg_works_frame_by_frame():
+    layer = conv(norm=False, message_norm=LayerNorm(C), update_norm=LayerNorm(C))
+    ours = conv(norm=True)
+    ours.load_state_dict(layer.state_dict())
+    x = torch.randn(F * N, C, dtype=torch.float64)
+    edges, frames = repeat_edges(EDGES, N, F), Frames(F, 1)
+    torch.testing.assert_close(layer(x, edges, frames=frames), ours(x, edges, frames=frames))

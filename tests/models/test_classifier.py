@@ -76,7 +76,7 @@ def test_boxes_reach_the_parts_that_take_them():
     box = torch.rand(2, 3, 2, 4) / 2 + 0.2
     graph = find_graphs(model, video, box=box)["head.builder"]
     torch.testing.assert_close(graph.grid(graph.box), box)
-    assert model.takes_boxes
+    assert "box" in model.accepts
     first, state = model.scan(video[:, :1], box=box[:, :1])
     assert first.shape == (2, 3)
     torch.testing.assert_close(model.scan(video[:, 1:], state, box=box[:, 1:])[0], model(video, box=box))
@@ -86,7 +86,7 @@ def test_boxes_reach_the_parts_that_take_them():
 
 def test_boxes_for_a_model_that_takes_none_are_refused_and_missing_ones_asked_for():
     video = torch.rand(1, 3, 1, 8, 8)
-    with pytest.raises(TypeError, match="Expected no 'box' for a model without BoxGraph"):
+    with pytest.raises(TypeError, match="beside the video, lengths .got box.; boxes are for models with a"):
         classifier()(video, box=torch.rand(1, 3, 2, 4))
     with pytest.raises(ValueError, match="Expected 'box', a box for every node"):
         on_boxes()(video)

@@ -15,6 +15,7 @@ from pyg_video.checkpoints import load_published_rstg
 from pyg_video.functional import box_edges, box_kernel, grid_boxes
 from pyg_video.graph_builders import GridGraph
 from pyg_video.layers import ApplyToNodes, ConnectAllPairs, GaussianPosition, ToMap, ToVector
+from pyg_video.layers.norm import normalize
 
 GOLDEN = Path(__file__).parent / "golden"
 FORWARD, GRADIENT = 5e-5, 2e-4
@@ -86,9 +87,9 @@ def test_every_stage_is_the_authors(recording):
     def by_time(x):
         return x.view(B, T, *x.shape[1:]).transpose(0, 1)
 
-    context = {"batch": graph.frame_index, "batch_size": B * T, "num_steps": T, "return_attention_weights": True}
+    context = {"frames": graph.node_frames, "return_attention_weights": True}
     context |= {"position": graph._store.get("position"), "adjacency": graph.adjacency}
-    x = rstg._normed(graph, None, {})
+    x = normalize(rstg.norm, graph.frames, graph.node_frames)
     for k in range(3):
         x = rstg.time(x)
         recording.check(x.transpose(0, 1), f"iter{k}_time_out")

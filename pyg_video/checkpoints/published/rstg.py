@@ -41,11 +41,7 @@ class PublishedRSTG(NamedTuple):
             raise ValueError(f"Expected 'place' to be one of {', '.join(self.norms) or 'none'} (got '{place}')")
         norm = self.norms[place]
         assert isinstance(norm, (nn.GroupNorm, nn.BatchNorm3d))
-        scale = norm.weight.detach().clone()
-        block = GraphBlock(self.builder.channels, self.builder, self.processor, norm=norm)
-        with torch.no_grad():
-            norm.weight.copy_(scale)
-        return block
+        return GraphBlock(self.builder.channels, self.builder, self.processor, norm=norm)
 
 
 def load_published_rstg(

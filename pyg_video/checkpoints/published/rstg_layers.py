@@ -36,11 +36,10 @@ def space_of(variables: Variables, width: int, nodes_per_scale: Sequence[int], p
         update_layers=sum(bool(re.fullmatch(rf"{scope}/update_conv\d+(_type1)?/kernel", n)) for n in variables.names()),
         update_groups=nodes_per_scale if scalewise else None,
         position_channels=position_channels,
+        message_norm=_norm(variables, "send_messages_mlp/message", width),
+        gather_norm=_norm(variables, "my_attn/att", width),
+        update_norm=_norm(variables, f"{scope}/update", width),
     )
-    # Set afterwards: the constructor would reset their weights.
-    space.message_norm = _norm(variables, "send_messages_mlp/message", width)
-    space.gather_norm = _norm(variables, "my_attn/att", width)
-    space.update_norm = _norm(variables, f"{scope}/update", width)
     _fill_send(variables, space)
     _fill_attention(variables, space, heads)
     kinds = space.update_mlp.kinds if scalewise else [space.update_mlp]
@@ -121,7 +120,7 @@ def _norm(variables: Variables, prefix: str, width: int) -> FrameNorm | BatchNor
         norm = FrameNorm(width, eps=EPS)
         _fill_norm(variables, f"{prefix}_ln", norm)
         return norm
-    return _batch_norm(variables, f"{prefix}_bn", width)
+    return _batch_norm(variables, f"{prefix}_bn", width, by_frame=True)
 
 
 def norm_before_graph_of(variables: Variables, width: int) -> nn.Module:
@@ -138,10 +137,10 @@ def norm_before_graph_of(variables: Variables, width: int) -> nn.Module:
     return norms[0] if len(norms) == 1 else nn.Sequential(*norms)
 
 
-def _batch_norm(variables: Variables, scope: str, width: int) -> BatchNorm | None:
+def _batch_norm(variables: Variables, scope: str, width: int, *, by_frame: bool = False) -> BatchNorm | None:
     if f"{scope}/gamma" not in variables:
         return None
-    norm = BatchNorm(width)
+    norm = BatchNorm(width, by_frame=by_frame)
     _fill_norm(variables, scope, norm)
     set_value(norm.running_mean, variables.take(f"{scope}/moving_mean", (width,)))
     set_value(norm.running_var, variables.take(f"{scope}/moving_variance", (width,)))

@@ -1,0 +1,76 @@
+"""The space stage on frames that are matrices of pairs."""
+
+import torch
+from torch import Tensor
+
+from ..data import Frames
+from .norm import normalize
+from .space_parts import SpaceParts
+
+
+class DenseSpaceConv(SpaceParts):
+    """:class:`SpaceConv` on frames of one size, whose messages lie in arrays of all pairs of nodes.
+
+    Parameters and numbers are those of :class:`SpaceConv`, which is the definition; nothing is collected along edges
+    here. It is the faster one where most pairs of a frame are connected, as in DyReg-GNN, on every device and under
+    ``torch.compile``. After the dense layers of :mod:`torch_geometric.nn.dense`. In :class:`RSTG` it takes the place of
+    :class:`SpaceConv` as it is.
+
+    Args:
+        channels: node channels.
+        **options: those of :class:`SpaceConv`.
+
+    Shapes:
+        - **x:** :math:`(*, N, C)`
+        - **adj:** whether node :math:`i` (first) hears node :math:`j` (second), :math:`(*, N, N)`, bool; by default all
+          pairs, each node with itself included
+        - **position:** :math:`(*, N, D)` with ``position_channels`` :math:`= D`
+        - **adjacency:** how much of an edge is there, :math:`(*, N, N)` in [0, 1]; multiplies the logits, see
+          :class:`ConnectAllPairs`
+        - **edge_weight:** factor of every pair's :math:`\\alpha`, :math:`(*, N, N)`
+        - **frames:** number of clips and of frames per clip; by default one frame per leading index
+        - **mask:** nodes that count, :math:`(*, N)`, bool; the norms leave the others out
+        - **output:** like ``x``; with ``return_attention_weights=True`` also ``alpha`` :math:`(*, N, N, heads)`
+
+    Example:
+        >>> conv = DenseSpaceConv(16, attention="multi_head")
+        >>> conv(torch.randn(2, 9, 16)).shape
+        torch.Size([2, 9, 16])
+    """
+
+    def forward(
+        self,
+        x: Tensor,
+        adj: Tensor | None = None,
+        *,
+        position: Tensor | None = None,
+        adjacency: Tensor | None = None,
+        edge_weight: Tensor | None = None,
+        frames: Frames | None = None,
+        mask: Tensor | None = None,
+        return_attention_weights: bool | None = None,
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        sent, received = self._ends(x, position)
+        alpha = self._alpha(x, adj, adjacency)
+        if edge_weight is not None:
+            alpha = alpha * edge_weight.to(alpha.dtype)[..., None]
+        m = self.send_mlp(sent[..., None, :, :] + received[..., :, None, :])  # [*, N, N, C], receiver first
+        pairs = m.flatten(-3, -2)
+        pairs = normalize(self.message_norm, pairs, frames, None if adj is None else adj.flatten(-2))
+        m = self.value(pairs.view_as(m)).unflatten(-1, (self.attention.heads, -1))
+        gathered = torch.einsum("...ijh,...ijhc->...ihc", alpha, m).flatten(-2)
+        y = self._update(x, gathered, frames, mask)
+        return (y, alpha) if return_attention_weights else y
+
+    def _alpha(self, x: Tensor, adj: Tensor | None, adjacency: Tensor | None) -> Tensor:
+        query, key = self.attention.project(x)
+        if adjacency is None:
+            logits = self.attention.pair_logits(query, key)
+        else:
+            soft = adjacency.to(query.dtype)[..., None]
+            logits = self.attention.soft_logits(query[..., :, None, :], key[..., None, :, :], soft)
+        if adj is None:
+            return logits.softmax(dim=-2)
+        # A node that hears nobody has a row of zeros.
+        logits = logits.masked_fill(~adj[..., None], torch.finfo(logits.dtype).min)
+        return logits.softmax(dim=-2).masked_fill(~adj[..., None], 0.0)
