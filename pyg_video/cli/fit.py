@@ -94,10 +94,8 @@ def run(arguments: Sequence[str]) -> int:
     _hush()
     try:
         _run(list(arguments))
-    except ArgumentError as error:
+    except (ArgumentError, MisconfigurationException, ValueError) as error:
         raise ValueError(_readable(error)) from error
-    except MisconfigurationException as error:
-        raise ValueError(str(error)) from error
     return 0
 
 
@@ -155,13 +153,15 @@ def _name_the_class(model: Namespace) -> None:
     model.model = name
 
 
-def _readable(error: ArgumentError) -> str:
-    """The message of jsonargparse, without what it says about types, and what to do."""
+def _readable(error: Exception) -> str:
+    """The message of an error without what jsonargparse says about types; for wrong options, with what to do."""
     message = " ".join(str(error).split())
     # jsonargparse tries an option as an object and as None, and tells why both failed.
     message = re.sub(
         r"Does not validate against any.*? Errors: - (.*?) - Expected a <class 'NoneType'>.*", r"\1", message
     )
+    if not isinstance(error, ArgumentError):
+        return message
     wrong_class = re.match(r'Parser key "data": - Expected a path but (\S+) either', message)
     if wrong_class:
         return f"Expected 'data' to be one of {', '.join(_DATA)} (got '{wrong_class[1]}')"
@@ -193,7 +193,9 @@ def _check_fits(path: str, task: VideoClassification) -> None:
         theirs = task_of(checkpoint).net.recipe
     except TypeError as error:
         saved = ", ".join(checkpoint["hyper_parameters"])
-        raise ValueError(f"Expected 'ckpt_path' to be a checkpoint of VideoClassification (got {saved})") from error
+        raise ValueError(
+            f"Expected 'ckpt_path' to be a checkpoint of VideoClassification (got one with {saved})"
+        ) from error
     mine = task.net.recipe
     assert theirs is not None  # both are named models
     assert mine is not None

@@ -156,7 +156,7 @@ def foreign(tmp_path, monkeypatch):
     importlib.import_module("foreign_nets")
     path = save_model(create_model("a_foreign_net"), tmp_path / "foreign.safetensors")
     monkeypatch.setattr(registry, "_ENTRIES", {k: v for k, v in registry._ENTRIES.items() if k != "a_foreign_net"})
-    monkeypatch.delitem(sys.modules, "foreign_nets")
+    del sys.modules["foreign_nets"]
     (tmp_path / "imported").unlink()
     yield path
     sys.modules.pop("foreign_nets", None)

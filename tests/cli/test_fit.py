@@ -27,7 +27,7 @@ def command(monkeypatch, tmp_path, capsys):
     """Runs ``pyg-video`` in a folder of its own; gives the exit code and what it printed to stderr."""
 
     def run(*arguments):
-            monkeypatch.chdir(tmp_path)
+        monkeypatch.chdir(tmp_path)
         code = main(list(map(str, arguments)))
         return code, capsys.readouterr().err
 
@@ -250,7 +250,17 @@ def test_own_classes_by_class_path(command, own, tmp_path):
     model = load_model(best)
     assert model.recipe.options["num_classes"] == 6  # of the data
     assert isinstance(model.act, torch.nn.ReLU)
-    assert command("fit", "--config=run.yaml", *QUIET, "--trainer.max_epochs=2", f"--ckpt_path={last}")[0] == 0
+    assert (
+        command(
+            "fit",
+            "--config=run.yaml",
+            *QUIET,
+            "--trainer.max_epochs=2",
+            "--trainer.default_root_dir=run2",
+            f"--ckpt_path={last}",
+        )[0]
+        == 0
+    )
     code, error = command("test", "--config=run.yaml", *QUIET, "--model.model.init_args.width=8", f"--ckpt_path={last}")
     assert (code, error.count("\n")) == (2, 1), error
     assert "a checkpoint of a model with width = 8 (got one with 6)" in error

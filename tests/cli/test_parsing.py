@@ -4,17 +4,18 @@ import pytest
 
 from pyg_video.cli.main import main
 from pyg_video.cli.parsing import in_one_line, make_parser, run_command
+from pyg_video.models import registry
 
 
 @pytest.fixture
 def module(tmp_path, monkeypatch):
     """Writes a module into the working directory."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path != str(tmp_path)])
 
     def write(name, text):
         (tmp_path / f"{name}.py").write_text(text)
-        monkeypatch.delitem(sys.modules, name, raising=False)
         return name
 
     yield write

@@ -54,7 +54,7 @@ def test_nothing_is_imported():
         ("os.system", {"command": "echo"}, "'os.system' to be a subclass of torch.nn.Module"),
         ("imported_nets.not_a_class", {}, "to be a subclass of torch.nn.Module .got 3"),
         ("imported_nets.Missing", {}, "to be a subclass of torch.nn.Module .got None"),
-        ("imported_nets.MyNet", {}, "Expected options of imported_nets.MyNet .got none: .*num_classes"),
+        ("imported_nets.MyNet", {}, "Expected options of imported_nets.MyNet .got width: .*num_classes"),
         ("imported_nets.MyNet", {"num_classes": 3, "depth": 1}, "Expected options of imported_nets.MyNet .*depth"),
         ("imported_nets.MyNet", {"num_classes": 3, "act": nn.ReLU()}, "that JSON can hold"),
         ("imported_nets.MyNet", {"num_classes": 3, "act": {"class_path": "os.system"}}, "'os.system' to be a subclass"),
