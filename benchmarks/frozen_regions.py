@@ -19,7 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pyg_video._files import write_whole
+from pyg_video._files import whole_file
 from pyg_video.cli.demo import TASK
 from pyg_video.datasets import SyncMNIST
 from pyg_video.inspection import find_graphs
@@ -133,7 +133,9 @@ def draw(runs: dict[tuple[str, str], Run], path: Path) -> Path:
     panels[0].set_ylabel("movement of region centres\n(fraction of the frame)")
     panels[-1].legend(fontsize="small")
     kind = path.suffix.removeprefix(".")
-    return write_whole(path, lambda file: figure.savefig(file, format=kind, dpi=130))
+    with whole_file(path) as draft:
+        figure.savefig(draft, format=kind, dpi=130)
+    return path
 
 
 if __name__ == "__main__":

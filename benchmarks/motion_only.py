@@ -35,7 +35,7 @@ class MotionNet(nn.Module):
     def __init__(self, nodes: str, output: str, readout: str, residual_scale: float) -> None:
         super().__init__()
         self.features = nn.Sequential(nn.Conv2d(3, C, 1), nn.BatchNorm2d(C), nn.ReLU())
-        builder: GraphBuilder = GridGraph(C, (3,))
+        builder: GraphBuilder = GridGraph(C, 9)
         if nodes == "regions":
             builder = RegionGraph(C, size=SIZE, anchors="grid", gain=0.3, region_channels=32)
         processor = nn.Sequential(KernelEmbedding(C, SIZE), dyreg_processor(C))

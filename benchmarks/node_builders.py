@@ -8,8 +8,6 @@ none twice, and are scored on others. One run with one seed each: an example, no
 """
 
 import argparse
-import csv
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 import pyg_video
+from pyg_video._files import write_table
 from pyg_video.cli.demo import TASK
 from pyg_video.datasets import SyncClip, SyncMNIST
 from pyg_video.graph_builders import REGION_BUILDERS, list_builders, resolve_builder
@@ -37,8 +36,7 @@ class Net(nn.Module):
         super().__init__()
         self.features = nn.Sequential(nn.Conv2d(3, C, 1), nn.BatchNorm2d(C), nn.ReLU())
         options = {"region_channels": 32, "anchors": "grid", "gain": 0.3} if name in REGION_BUILDERS else {}
-        arrangement = (1, 3) if name == "box" else (3, 3)
-        builder = resolve_builder(name, C, size=SIZE, arrangement=arrangement, **options)
+        builder = resolve_builder(name, C, 3 if name == "box" else None, size=SIZE, **options)
         processor = nn.Sequential(KernelEmbedding(C, SIZE), dyreg_processor(C))
         self.head = GraphHead(C, 3, builder, processor, readout=ToVector("last"))
 
@@ -74,15 +72,6 @@ def test(nets: dict[str, Net], clips: SyncMNIST) -> dict[str, float]:
     return {name: count / len(clips) for name, count in right.items()}
 
 
-def write(rows: list[dict[str, object]], path: Path) -> None:
-    whole = path.with_suffix(".part")
-    with whole.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(whole, path)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--builders", nargs="+", default=list_builders(), choices=list_builders(), metavar="NAME")
@@ -99,7 +88,10 @@ def main() -> None:
     accuracy = test(nets, SyncMNIST(split="test", num_clips=args.clips, **task))
     about = {"videos": args.videos, "test_clips": args.clips, "seed": 0, "date": f"{datetime.now(UTC):%Y-%m-%d}"}
     about |= {"pyg_video": pyg_video.__version__, "torch": torch.__version__}
-    write([{"builder": name, "accuracy": accuracy[name]} | about for name in nets], args.output)
+    write_table(
+        args.output,
+        [("builder", "accuracy", *about), *((name, accuracy[name], *about.values()) for name in nets)],
+    )
     for name in nets:
         print(f"{name:15s} {accuracy[name]:6.1%}")
 

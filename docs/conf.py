@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pyg_video
-from pyg_video import training
+from pyg_video import metrics, training
 
 _HERE = Path(__file__).parent
 
@@ -14,7 +14,8 @@ for _notebook in sorted((_HERE.parent / "examples").glob("*.ipynb")):
     (_notebooks / _notebook.name).write_text(_notebook.read_text().replace("](../docs/", "](../"))
 
 # Names that load when they are first used: autodoc looks at what is there.
-vars(training).update({_name: getattr(training, _name) for _name in training.__all__})
+for _room in (metrics, training):
+    vars(_room).update({_name: getattr(_room, _name) for _name in _room.__all__})
 
 project = "pyg_video"
 release = pyg_video.__version__

@@ -1,9 +1,13 @@
 """Errors that many public doors share."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
+
+Part = TypeVar("Part")
 
 
 def check_option(name: str, value: str | int, known: Sequence[str | int]) -> None:
@@ -12,11 +16,49 @@ def check_option(name: str, value: str | int, known: Sequence[str | int]) -> Non
         raise ValueError(f"Expected '{name}' to be one of {', '.join(map(repr, known))} (got {value!r})")
 
 
-def check_arrangement(arrangement: Sequence[int]) -> tuple[int, int]:
-    """Rows and columns of regions, or a :exc:`ValueError`."""
-    if len(arrangement) != 2 or min(arrangement) < 1:
-        raise ValueError(f"Expected 'arrangement' to be rows and columns, at least 1 each (got {tuple(arrangement)})")
-    return arrangement[0], arrangement[1]
+def resolve(option: str, given: str | Part, known: Mapping[str, Callable[[], Part]]) -> Part:
+    """The part that an option names, or the part that was given instead of a name.
+
+    Args:
+        option: the option, for the error.
+        given: a name, or the part itself.
+        known: what makes the part of each name.
+
+    Raises:
+        ValueError: the name is unknown; lists the known ones.
+
+    Example:
+        >>> resolve("kind", "list", {"list": list, "set": set}), resolve("kind", {3}, {"list": list})
+        ([], {3})
+    """
+    if not isinstance(given, str):
+        return given
+    check_option(option, given, tuple(known))
+    return known[given]()
+
+
+def rows_and_columns(num_nodes: int | Sequence[int], name: str = "num_nodes") -> tuple[int, int]:
+    """Rows and columns of an arrangement of nodes.
+
+    A number of nodes is factorised as squarely as possible, with no more rows than columns.
+
+    Raises:
+        ValueError: ``num_nodes`` is neither a number nor two numbers of at least 1.
+
+    Example:
+        >>> rows_and_columns(9), rows_and_columns(6), rows_and_columns(7), rows_and_columns((4, 2))
+        ((3, 3), (2, 3), (1, 7), (4, 2))
+    """
+    given = tuple(num_nodes) if isinstance(num_nodes, Sequence) else (1, num_nodes)
+    if len(given) != 2 or not all(isinstance(n, int) and n >= 1 for n in given):
+        raise ValueError(
+            f"Expected '{name}' to be a number of nodes or (rows, columns), each an integer of at least 1 "
+            f"(got {num_nodes!r})"
+        )
+    if isinstance(num_nodes, Sequence):
+        return given[0], given[1]
+    rows = max(n for n in range(1, math.isqrt(num_nodes) + 1) if num_nodes % n == 0)
+    return rows, num_nodes // rows
 
 
 def check_lengths(lengths: Tensor, num_clips: int, num_frames: int) -> None:

@@ -1,27 +1,52 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all: the one way in which this package writes."""
 
-from __future__ import annotations
-
+import csv
+import io
 import os
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 
-def write_whole(path: str | os.PathLike[str], write: Callable[[BinaryIO], None]) -> Path:
-    """Let ``write`` fill a file beside ``path``, then move it there; what was there stays if ``write`` fails.
+@contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """The path of a draft beside ``path``, which takes its place when the block ends without an error.
+
+    Until then, and after an error, the earlier file stays as it was, and readers never see a part of the new one.
+    Missing folders are made. The draft carries the number of the process, so that two processes that write the same
+    file do not disturb each other: the last one wins.
 
     Args:
-        path: The file; missing folders are made.
-        write: Receives the open binary file.
+        path: the file.
+
+    Example:
+        >>> path = getfixture("tmp_path") / "runs" / "note.txt"
+        >>> with whole_file(path) as draft:
+        ...     written = draft.write_text("done")
+        >>> path.read_text(), [file.name for file in path.parent.iterdir()]
+        ('done', ['note.txt'])
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with draft.open("wb") as file:
-            write(file)
+        yield draft
+        with draft.open("r+b") as file:
+            os.fsync(file.fileno())  # on the disk before it has the name, in case the machine stops
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
-    return path
+
+
+def write_whole(path: str | os.PathLike[str], content: bytes | str) -> Path:
+    """Write a file as :func:`whole_file` does; text in UTF-8, line ends as they are. Returns the path."""
+    with whole_file(path) as draft:
+        draft.write_bytes(content.encode() if isinstance(content, str) else content)
+    return Path(path)
+
+
+def write_table(path: str | os.PathLike[str], rows: Iterable[Iterable[object]]) -> Path:
+    """Write rows as CSV as :func:`whole_file` does; returns the path."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return write_whole(path, text.getvalue())

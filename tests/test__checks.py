@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pyg_video._checks import check_arrangement, check_lengths, check_option, looks_free
+from pyg_video._checks import check_lengths, check_option, looks_free, rows_and_columns
 
 
 def test_a_known_option_passes_and_an_unknown_one_lists_the_known():
@@ -10,11 +10,17 @@ def test_a_known_option_passes_and_an_unknown_one_lists_the_known():
         check_option("mode", "c", ("a", "b"))
 
 
-@pytest.mark.parametrize("arrangement", [(3,), (0, 3), (2, -1)])
-def test_rows_and_columns_are_two_numbers(arrangement):
-    assert check_arrangement([2, 5]) == (2, 5)
-    with pytest.raises(ValueError, match="Expected 'arrangement' to be rows and columns, at least 1 each"):
-        check_arrangement(arrangement)
+@pytest.mark.parametrize(
+    ("num_nodes", "want"), [(1, (1, 1)), (6, (2, 3)), (7, (1, 7)), (9, (3, 3)), (12, (3, 4)), ([5, 2], (5, 2))]
+)
+def test_a_number_of_nodes_is_arranged_as_squarely_as_possible(num_nodes, want):
+    assert rows_and_columns(num_nodes) == want
+
+
+@pytest.mark.parametrize("num_nodes", [0, -4, 2.0, None, (3,), (0, 3), (2, -1), (1, 2, 3), (1.5, 2), "9"])
+def test_impossible_numbers_of_nodes_are_an_error(num_nodes):
+    with pytest.raises(ValueError, match=r"Expected 'nodes' to be a number of nodes or \(rows, columns\)"):
+        rows_and_columns(num_nodes, "nodes")
 
 
 @pytest.mark.parametrize("lengths", [[1], [1.0, 2.0], [0, 1], [1, 4]])

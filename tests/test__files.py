@@ -1,21 +1,79 @@
+import os
+import re
+from pathlib import Path
+
 import pytest
 
-from pyg_video._files import write_whole
+import pyg_video
+from pyg_video._files import whole_file, write_table, write_whole
 
 
-def test_folders_are_made(tmp_path):
-    path = write_whole(tmp_path / "a" / "b" / "note", lambda file: file.write(b"hello") and None)
+def test_folders_are_made_and_no_draft_is_left(tmp_path):
+    path = write_whole(tmp_path / "a" / "b" / "note", b"hello")
     assert path.read_bytes() == b"hello"
+    assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_failure_leaves_the_previous_file_and_no_draft(tmp_path):
-    (tmp_path / "note").write_bytes(b"before")
+def test_a_failure_leaves_the_earlier_file_and_no_draft(tmp_path):
+    path = write_whole(tmp_path / "note", "before")
 
-    def fail(file):
-        file.write(b"half")
-        raise OSError("disk full")
+    def half():
+        with whole_file(path) as draft:
+            draft.write_text("half")
+            raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        write_whole(tmp_path / "note", fail)
-    assert (tmp_path / "note").read_bytes() == b"before"
-    assert [path.name for path in tmp_path.iterdir()] == ["note"]
+        half()
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_readers_see_the_earlier_file_until_the_end(tmp_path):
+    path = write_whole(tmp_path / "note", "before")
+    with whole_file(path) as draft:
+        draft.write_text("after")
+        assert path.read_text() == "before"
+    assert path.read_text() == "after"
+
+
+def test_a_full_disk_leaves_the_earlier_file(tmp_path, monkeypatch):
+    path = write_whole(tmp_path / "note", "before")
+
+    def full_disk(descriptor):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("os.fsync", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(path, "after")
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_processes_have_drafts_of_their_own(tmp_path, monkeypatch):
+    other_pid = os.getpid() + 1
+    with whole_file(tmp_path / "note") as mine:
+        mine.write_text("mine")
+        monkeypatch.setattr("os.getpid", lambda: other_pid)
+        with whole_file(tmp_path / "note") as other:
+            assert other != mine
+            other.write_text("other")
+        assert (tmp_path / "note").read_text() == "other"
+    assert (tmp_path / "note").read_text() == "mine"
+
+
+def test_text_is_written_as_it_is(tmp_path):
+    assert write_whole(tmp_path / "note", "é\n").read_bytes() == "é\n".encode()
+    assert write_table(tmp_path / "table", [("a", "b"), (1, "x, y")]).read_bytes() == b'a,b\n1,"x, y"\n'
+
+
+def test_nothing_in_the_package_writes_in_another_way():
+    """Files are opened for writing in ``_files.py`` alone, or as a draft of ``whole_file``."""
+    other = re.compile(r"""os\.replace|\.rename\(|\bopen\(.*["'][wax]b?\+?["']|\.write_(text|bytes)\(""")
+    found = [
+        f"{path.name}: {line.strip()}"
+        for path in Path(pyg_video.__file__).parent.rglob("*.py")
+        if path.name != "_files.py"
+        for line in path.read_text().splitlines()
+        if other.search(line) and "draft" not in line and ">>>" not in line
+    ]
+    assert found == []

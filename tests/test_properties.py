@@ -46,7 +46,8 @@ def build(name):
     options = {"region_channels": 8, "gain": 1.0} if name in REGION_BUILDERS else {}
     if connect:
         options["connect"] = connect
-    return resolve_builder(name, C, size=SIZE, arrangement=(2, 2) if name != "dyreg" else (3, 3), **options)
+    num_nodes = None if name in {"grid", "dyreg"} else 4
+    return resolve_builder(name, C, num_nodes, size=SIZE, **options)
 
 
 def process():

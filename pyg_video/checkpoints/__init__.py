@@ -9,7 +9,6 @@ from .published import (
     load_published_rstg,
     load_published_rstg_network,
     load_published_tsm,
-    published_tsm_name,
 )
 from .shipped import shipped_checkpoint
 
@@ -24,7 +23,6 @@ __all__ = [
     "load_published_rstg",
     "load_published_rstg_network",
     "load_published_tsm",
-    "published_tsm_name",
     "push_to_hub",
     "save_model",
     "save_pretrained",

@@ -11,9 +11,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from .._files import write_whole
 from .._version import __version__
 from ..models import ModelRecipe, UnknownModelError, VideoClassifier, create_model
 from ..models.registry import check_known, model_module
+from .weights import check_weights
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | tuple[Json, ...] | dict[str, Json] | None"
 
@@ -74,10 +76,7 @@ def save_model(
     if module := model_module(recipe.name):
         record["module"] = module
     tensors = {name: tensor.contiguous() for name, tensor in _named_tensors(model).items()}
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, save(tensors, {"format": "pt", _KEY: json.dumps(record)}))
-    return path
+    return write_whole(path, save(tensors, {"format": "pt", _KEY: json.dumps(record)}))
 
 
 def load_file(path: str | os.PathLike[str], *, trust: bool = False) -> VideoClassifier:
@@ -104,18 +103,8 @@ def load_file(path: str | os.PathLike[str], *, trust: bool = False) -> VideoClas
     model = create_model(info.recipe.name, **(given | no_download))
     assert model.recipe is not None
     model.recipe = info.recipe._replace(options=model.recipe.options | given)
-    expected = _named_tensors(model)
-    for problem, names in (("without", expected.keys() - tensors.keys()), ("with", tensors.keys() - expected.keys())):
-        if names:
-            raise ValueError(
-                f"Expected exactly the weights of {info.recipe.name} in '{path}' (got them {problem} "
-                f"{', '.join(sorted(names))}); it was written by pyg_video {info.version}, this is {__version__}"
-            )
-    for name, tensor in tensors.items():
-        if tensor.shape != expected[name].shape:
-            raise ValueError(
-                f"Expected '{name}' of shape {list(expected[name].shape)} in '{path}' (got {list(tensor.shape)})"
-            )
+    versions = f"it was written by pyg_video {info.version}, this is {__version__}"
+    check_weights(tensors, _named_tensors(model), f"{info.recipe.name} in '{path}'", versions)
     model.load_state_dict(tensors, strict=False)  # the second names of tied weights are not in the file
     return model.eval()
 
@@ -175,16 +164,3 @@ def _parse(path: str | os.PathLike[str], text: str) -> CheckpointInfo:
 def _as_option(value: Json) -> Any:
     """A value as JSON gives it, with lists as the tuples they were."""
     return tuple(map(_as_option, value)) if isinstance(value, list) else value
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Put ``content`` into the file ``path`` in one step: readers see the file before or after, never a part."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

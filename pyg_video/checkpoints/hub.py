@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .._extras import need
+from .._files import write_whole
 from ..models import VideoClassifier
-from .files import Json, checkpoint_info, load_file, replace_file, save_model
+from .files import Json, checkpoint_info, load_file, save_model
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -29,10 +31,10 @@ tags:
 
 # {name}
 
-A video classifier of [pyg_video](https://pypi.org/project/pyg-video/).
+A video classifier of the Python package `pyg_video`.
 
 ```python
-from .. import load_model
+from pyg_video import load_model
 
 model = load_model("{place}")  # video [B, T, {channels}, H, W] -> class scores [B, {classes}]
 ```
@@ -75,7 +77,7 @@ def load_model(name: str | os.PathLike[str], *, revision: str | None = None, tru
 
     Args:
         name: a file that :func:`save_model` wrote, a folder of :func:`save_pretrained`, or the id of a repository on
-            the Hub, such as ``"someone/some-model"`` (``pip install "pyg-video[hub]"``).
+            the Hub, such as ``"someone/some-model"`` (``pip install ".[hub]"`` in a checkout).
         revision: branch, tag or commit of the repository.
         trust: import the module that the file names, for a model of another package.
 
@@ -147,7 +149,7 @@ def _write(model: VideoClassifier, folder: Path, metadata: Mapping[str, Json] | 
     path = save_model(model, folder / WEIGHTS, metadata)
     recipe, version, told, _ = checkpoint_info(path)
     config = {"model": recipe.name, "options": recipe.options, "pyg_video": version, "metadata": told}
-    replace_file(folder / "config.json", (json.dumps(config, indent=2) + "\n").encode())
+    write_whole(folder / "config.json", json.dumps(config, indent=2) + "\n")
     if not (folder / "README.md").exists():
         card = _CARD.format(
             name=recipe.name,
@@ -156,12 +158,12 @@ def _write(model: VideoClassifier, folder: Path, metadata: Mapping[str, Json] | 
             classes=recipe.options.get("num_classes", "K"),
             options=json.dumps(recipe.options, indent=2),
         )
-        replace_file(folder / "README.md", card.encode())
+        write_whole(folder / "README.md", card)
     return folder
 
 
 def _download(repo_id: str, revision: str | None) -> Path:
-    _need_hub()
+    need("huggingface_hub", "hub")
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, RepositoryNotFoundError
 
@@ -177,20 +179,10 @@ def _download(repo_id: str, revision: str | None) -> Path:
 
 
 def _api(token: str | None) -> HfApi:
-    _need_hub()
+    need("huggingface_hub", "hub")
     from huggingface_hub import HfApi
 
     return HfApi(token=token)
-
-
-def _need_hub() -> None:
-    try:
-        import huggingface_hub  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "Expected the package huggingface_hub for models on the Hugging Face Hub (got none); "
-            "pip install 'pyg-video[hub]'"
-        ) from error
 
 
 def _first_line(error: BaseException) -> str:

@@ -5,7 +5,6 @@ import sys
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
@@ -13,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from .._extras import need
+from .._files import write_whole
 from ..checkpoints import checkpoint_info, load_model, shipped_checkpoint
 from ..datasets import SyncMNIST
 from ..evaluation import DigitSource, Score, evaluate
@@ -100,7 +101,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(output: Path, *, videos: int, num_clips: int, seed: int) -> list[Result]:
     """Everything that ``make demo`` shows, as files in ``output`` and a table on standard output."""
-    check_matplotlib()
+    need("matplotlib", "plots")  # before the training, not after it
+    need("pytorch_lightning", "train")
     start = time.perf_counter()
     clips = SyncMNIST(split="test", num_clips=num_clips, seed=seed, **TASK)
     print("The task: three digits move about, two of them together. Which two? (10 answers)\n")
@@ -124,12 +126,6 @@ def result(name: str, net: VideoClassifier, videos: int, clips: SyncMNIST) -> Re
     """The row of a model that was trained on so many videos."""
     score = evaluate(net, DigitSource(clips, "generated", "bundled"), batch_size=250).top1
     return Result(name, sum(p.numel() for p in net.parameters()), videos, score)
-
-
-def check_matplotlib() -> None:
-    """Raise before the training, not after it, if the curves cannot be drawn."""
-    if find_spec("matplotlib") is None:
-        raise ModuleNotFoundError("Expected matplotlib, for the learning curves; install pyg-video[plots]")
 
 
 def train(model: str, *, videos: int, seed: int) -> tuple[VideoClassifier, tuple[list[float], list[float]]]:
@@ -209,7 +205,6 @@ def table(rows: Sequence[Result], num_clips: int) -> str:
 
 def write(output: Path, curves: Mapping[str, tuple[list[float], list[float]]], clips: SyncMNIST) -> list[Path]:
     """Pictures of the shipped model's regions, the learning curves, and a snippet that uses the model."""
-    output.mkdir(parents=True, exist_ok=True)
     lines = {"knows the digits, not the motion": KNOWS_DIGITS, "chance": 0.1}
     shipped = {f"{name}, shipped": curve(shipped_checkpoint(file)) for name, file in SHIPPED.items()}
     just_now = {f"{name}, just now": points for name, points in curves.items()}
@@ -226,9 +221,7 @@ def write(output: Path, curves: Mapping[str, tuple[list[float], list[float]]], c
     framed = [pad(frames, (3, 3, 3, 3), value=40) for frames in drawn]  # a grey border between clips
     together = torch.cat(framed, dim=-1)
     written.append(save_gif(output / "regions.gif", together, fps=4))
-    snippet = output / "use_model.py"
-    snippet.write_text(SNIPPET)
-    return [*written, snippet]
+    return [*written, write_whole(output / "use_model.py", SNIPPET)]
 
 
 def curve(checkpoint: Path) -> tuple[list[float], list[float]]:

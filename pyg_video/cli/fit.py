@@ -1,6 +1,5 @@
 """The commands ``pyg-video fit``, ``validate``, ``test`` and ``predict`` on data sets, by LightningCLI."""
 
-import csv
 import logging
 import re
 import warnings
@@ -16,6 +15,9 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
+from .._extras import need
+from .._files import write_table
+from ..checkpoints.weights import check_weights
 from ..models import model_options
 from ..training.callbacks import AtomicCheckpointIO, BestCheckpoint, ExportBest, last_checkpoint
 from ..training.data.base import VideoData
@@ -120,23 +122,20 @@ def _run(arguments: list[str]) -> VideoCLI:
 
 def run_loggers(folder: str) -> list[CSVLogger | TensorBoardLogger]:
     """CSV and TensorBoard logs in the next ``version_N`` of a folder; checkpoints go there as well."""
+    need("tensorboard", "train")
     table = CSVLogger(folder, name="")  # first: it warns where it finds files in its folder
     return [table, TensorBoardLogger(folder, name="", version=table.version)]
 
 
 def write_predictions(path: Path, predictions: Sequence[Prediction], *, first: int = 0, step: int = 1) -> None:
     """A table with one row per clip: its number, true and predicted class, the latter's probability and name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(("clip", "target", "label", "probability", "name"))
-        clip = first
-        for batch in predictions:
-            names = batch.name or [""] * len(batch.label)
-            confidence = batch.probability.amax(dim=-1)
-            for row in zip(batch.target.tolist(), batch.label.tolist(), confidence.tolist(), names, strict=True):
-                table.writerow((clip, *row))
-                clip += step
+    answers: list[tuple[object, ...]] = []
+    for batch in predictions:
+        names = batch.name or [""] * len(batch.label)
+        confidence = batch.probability.amax(dim=-1)
+        answers += zip(batch.target.tolist(), batch.label.tolist(), confidence.tolist(), names, strict=True)
+    rows = ((first + step * k, *answer) for k, answer in enumerate(answers))
+    write_table(path, [("clip", "target", "label", "probability", "name"), *rows])
 
 
 def _name_the_class(model: Namespace) -> None:
@@ -211,12 +210,8 @@ def _check_fits(path: str, task: VideoClassification) -> None:
             f"Expected 'ckpt_path' to be a checkpoint of a model with {name} = {mine.options[name]} "
             f"(got one with {theirs.options.get(name)}); use the config.yaml of its run, two folders above it"
         )
-    differing = sorted(task.state_dict().keys() ^ checkpoint["state_dict"].keys())
-    if differing:
-        raise ValueError(
-            f"Expected 'ckpt_path' with the weights of {mine.name} (got other names: {', '.join(differing[:3])}); "
-            "it may be of another version of pyg_video"
-        )
+    what = f"{mine.name} in 'ckpt_path'"
+    check_weights(checkpoint["state_dict"], task.state_dict(), what, "it may be of another version of pyg_video")
 
 
 def _hush() -> None:

@@ -4,8 +4,8 @@ import sys
 import warnings
 from collections.abc import Sequence
 from difflib import get_close_matches
-from importlib import import_module
 
+from .._extras import need
 from .._version import __version__
 from .parsing import import_modules, run_command, take_imports
 
@@ -78,7 +78,7 @@ def _run(modules: Sequence[str], arguments: Sequence[str]) -> int:
     warnings.filterwarnings("ignore", "`torch.jit.script", FutureWarning)
     import_modules(modules)
     on_files = command == "predict" and rest and not rest[0].startswith("-")
-    home = import_module("pyg_video.cli.predict" if on_files else _COMMANDS[command])
+    home = need("pyg_video.cli.predict" if on_files else _COMMANDS[command], "train")
     code: int = home.run(arguments)
     return code
 

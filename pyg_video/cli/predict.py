@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from .parsing import Parser, add_checkpoint, add_device, add_import, in_one_line, make_parser
 
@@ -30,7 +28,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command, the first of ``arguments``, and return the exit code."""
     options = _parser().parse_args(arguments[1:])
 
-    from .._files import write_whole
+    from .._files import write_table
     from ..datasets import VideoFileError
     from ..evaluation.prediction import predict_video
     from ..training.loading import load_trained
@@ -41,9 +39,7 @@ def run(arguments: Sequence[str]) -> int:
         raise ValueError(f"Expected '--top' of at least 1 (got {options.top})")
     trained = load_trained(options.checkpoint)
     folder = Path(options.output)
-    table = io.StringIO(newline="")
-    rows = csv.writer(table)
-    rows.writerow(("video", "rank", "name", "probability"))
+    rows: list[tuple[object, ...]] = [("video", "rank", "name", "probability")]
     skipped, taken = 0, set[str]()
     for path in map(Path, options.videos):
         try:
@@ -55,13 +51,10 @@ def run(arguments: Sequence[str]) -> int:
             skipped += 1
             continue
         _print(path, found, options.top)
-        rows.writerows((path, k, name, f"{p:.6f}") for k, (name, p) in enumerate(found.top(options.top), start=1))
+        rows.extend((path, k, name, f"{p:.6f}") for k, (name, p) in enumerate(found.top(options.top), start=1))
         print(f"  wrote {found.save(folder / _unused(path, taken))}")
 
-    def write(file: BinaryIO) -> None:
-        file.write(table.getvalue().encode())
-
-    print(f"wrote {write_whole(folder / 'predictions.csv', write)}")
+    print(f"wrote {write_table(folder / 'predictions.csv', rows)}")
     if skipped:
         print(f"{skipped} of {len(options.videos)} videos skipped", file=sys.stderr)
     return 2 if skipped else 0

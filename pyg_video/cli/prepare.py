@@ -3,8 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from tqdm import tqdm
-
+from .._extras import need
 from ..datasets import prepare
 from ..datasets.something.lists import SPLITS, VERSIONS
 from .parsing import Parser, make_parser
@@ -21,6 +20,7 @@ when it is started again. Exit code 0: all videos are whole; 2: some are not; 13
 def run(arguments: Sequence[str]) -> int:
     """Run the command, the first of ``arguments``, and return the exit code."""
     options = _parser().parse_args(arguments[1:])
+    tqdm = need("tqdm", "train").tqdm
     with tqdm(unit=" videos", disable=None, file=sys.stderr) as bar:
 
         def progress(done: int, total: int) -> None:

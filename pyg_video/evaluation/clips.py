@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from .._extras import need
 from ..datasets import SyncMNIST
 from ..datasets.digits.clips import DigitClips
 from ..training.loading import Trained
@@ -86,8 +87,7 @@ def configured_clips(
 
 
 def _data_module(name: str, config: str | os.PathLike[str], options: Mapping[str, Any]) -> Any:
-    from ..training import data
-
+    data = need("pyg_video.training.data", "train")
     try:
         return getattr(data, name)(**options)
     except TypeError as error:
@@ -96,8 +96,7 @@ def _data_module(name: str, config: str | os.PathLike[str], options: Mapping[str
 
 def configured_data(config: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
     """The name of the data module of a run's configuration, and its options."""
-    import yaml
-
+    yaml = need("yaml", "train")
     config = Path(config)
     if not config.is_file():
         raise FileNotFoundError(f"Expected 'config' to be a YAML file of pyg-video fit (got '{config}', no file)")

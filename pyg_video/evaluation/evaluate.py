@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import check_option
+from .._extras import need
 from .._version import __version__
 from ..training.scoring import Clips, choose_device, class_scores
 from .accuracy import Evaluation, judge
@@ -124,8 +125,7 @@ def _checked(found: Tensor, num_clips: int, num_classes: int) -> Tensor:
 def _with_bar(
     clips: ClipSource, numbers: Sequence[list[int]], num_clips: int, *, progress: bool
 ) -> Iterator[tuple[list[int], Clips]]:
-    from tqdm import tqdm
-
+    tqdm = need("tqdm", "train").tqdm
     done = num_clips - sum(map(len, numbers))
     hidden = None if progress else True  # None: unless standard error is a terminal
     with tqdm(initial=done, total=num_clips, unit=f" {clips.unit}", disable=hidden) as bar:

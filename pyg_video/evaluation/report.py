@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
-from .._files import write_whole
+from .._files import write_table, write_whole
 from ..visualization import draw_confusion, save_png
 from .accuracy import Evaluation, Score
 
@@ -60,11 +57,11 @@ def write_evaluation(evaluation: Evaluation, folder: str | os.PathLike[str]) -> 
     title = f"{evaluation.protocol['model']}: {evaluation.top1} of {evaluation.top1.clips:,} clips"
     rows = zip(ordered, confusion.tolist(), strict=True)
     return [
-        _write_text(folder / "scores.json", _json(evaluation)),
-        _write_table(folder / "per_class.csv", _class_rows(evaluation)),
-        _write_table(folder / "confusion.csv", [("truth", *ordered), *((name, *row) for name, row in rows)]),
+        write_whole(folder / "scores.json", _json(evaluation)),
+        write_table(folder / "per_class.csv", _class_rows(evaluation)),
+        write_table(folder / "confusion.csv", [("truth", *ordered), *((name, *row) for name, row in rows)]),
         save_png(folder / "confusion.png", draw_confusion(confusion, ordered, title=title)),
-        _write_table(folder / "predictions.csv", _clip_rows(evaluation)),
+        write_table(folder / "predictions.csv", _clip_rows(evaluation)),
     ]
 
 
@@ -109,16 +106,3 @@ def _clip_rows(evaluation: Evaluation) -> Iterable[Sequence[object]]:
     target, label, probability = (column.tolist() for column in evaluation.answers)
     for clip, true, said, share in zip(ids, target, label, probability, strict=True):
         yield clip, true, said, f"{share:.6f}", names[said]
-
-
-def _write_table(path: Path, rows: Iterable[Sequence[object]]) -> Path:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows(rows)
-    return _write_text(path, text.getvalue())
-
-
-def _write_text(path: Path, text: str) -> Path:
-    def write(file: BinaryIO) -> None:
-        file.write(text.encode())
-
-    return write_whole(path, write)

@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -76,12 +75,7 @@ class ClipScores:
         """Bring the file up to date."""
         if self.path is None:
             return
-        content = save({"scores": self.scores, "target": self.target}, {"about": json.dumps(self.about)})
-
-        def write(file: BinaryIO) -> None:
-            file.write(content)
-
-        write_whole(self.path, write)
+        write_whole(self.path, save({"scores": self.scores, "target": self.target}, {"about": json.dumps(self.about)}))
         self._written = time.monotonic()
 
     def __enter__(self) -> ClipScores:

@@ -1,6 +1,7 @@
-"""What every way to make nodes has in common: pool the regions, connect them, lay out the graph."""
+"""Base class of all graph builders."""
 
 import inspect
+import math
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
 
-from .._checks import check_lengths, looks_free
+from .._checks import check_lengths, looks_free, rows_and_columns
 from ..data import Regions, VideoGraph
 from ..functional import complete_edges, normalize_kernel, pool, repeat_edges
 from ..layers import State
@@ -19,16 +20,18 @@ class GraphBuilder(nn.Module):
     """Feature maps to a :class:`~pyg_video.data.VideoGraph`: select, reduce, connect.
 
     A new strategy is a subclass with one method, ``regions(x) -> Regions``, or :meth:`scan_regions` if it keeps a state
-    over time. Pixels are pooled with the regions' kernels, divided by their sum over the map; every frame gets the
-    same edges unless ``connect`` or a method :meth:`connect` says otherwise. Nodes out of the regions' ``mask`` are
-    empty and have no edges. What either method names besides ``x`` and ``state`` (boxes, say, or the clips'
-    ``lengths``) is passed on from the call of the builder, through whatever model it is in.
+    over time. Pixels are pooled with the regions' kernels, normalised over the map. Every frame gets the same edges,
+    unless ``connect`` or a method :meth:`connect` says otherwise. Nodes outside of the regions' ``mask`` are empty and
+    have no edges. Arguments of either method besides ``x`` and ``state``, such as boxes or the clips' ``lengths``, are
+    passed on from the call of the builder, through whatever model it is in. Every builder is constructed as
+    ``Builder(channels, num_nodes, **options)``.
 
     Args:
-        channels: channels of the feature map.
-        num_nodes: nodes a frame.
-        edge_index: edges of one frame; by default all pairs, each node with itself included.
-        connect: instead of ``edge_index``, a rule that looks at the regions and nodes of every frame:
+        channels: number of channels of the feature map.
+        num_nodes: number of nodes per frame, or (rows, columns). A builder that needs rows and columns factorises a
+            number as squarely as possible, with no more rows than columns: 9 is 3 x 3, 6 is 2 x 3, 7 is 1 x 7.
+        edge_index: edges within one frame, :math:`(2, E)`; by default all pairs, self-loops included.
+        connect: rule that computes the edges of every frame from its regions and nodes, instead of ``edge_index``:
             ``"complete"``, ``"overlap"``, ``"knn"``, ``"attention"``, or a module
             ``(regions, nodes) ->`` :class:`~pyg_video.graph_builders.Edges`, such as
             :class:`~pyg_video.graph_builders.NearestEdges`.
@@ -66,21 +69,21 @@ class GraphBuilder(nn.Module):
     def __init__(
         self,
         channels: int,
-        num_nodes: int,
+        num_nodes: int | tuple[int, int] = 9,
         *,
         edge_index: Tensor | None = None,
         connect: str | nn.Module | None = None,
     ) -> None:
         super().__init__()
-        if channels < 1 or num_nodes < 1:
-            raise ValueError(f"Expected at least one channel and one node (got {channels} and {num_nodes})")
+        if channels < 1:
+            raise ValueError(f"Expected 'channels' of at least 1 (got {channels})")
         if edge_index is not None and connect is not None:
             raise ValueError("Expected one of 'edge_index' and 'connect' (got both); leave one out")
         self.channels = channels
-        self.num_nodes = num_nodes
-        edges = complete_edges(num_nodes) if edge_index is None else edge_index
-        self.register_buffer("frame_edges", _checked_edges(edges, num_nodes), persistent=False)
-        self.rule = resolve_connect(connect, channels, num_nodes) if isinstance(connect, str) else connect
+        self.num_nodes = math.prod(rows_and_columns(num_nodes))
+        edges = complete_edges(self.num_nodes) if edge_index is None else edge_index
+        self.register_buffer("frame_edges", _checked_edges(edges, self.num_nodes), persistent=False)
+        self.rule = None if connect is None else resolve_connect(connect, channels, self.num_nodes)
 
     def reset_parameters(self) -> None:
         for part in self.children():

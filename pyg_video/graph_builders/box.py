@@ -1,4 +1,4 @@
-"""Nodes on boxes that come from outside."""
+"""Nodes on given boxes, such as those of a detector."""
 
 import torch
 from torch import Tensor, nn
@@ -13,25 +13,25 @@ from .base import GraphBuilder
 class BoxGraph(GraphBuilder):
     r"""One node per given box: the "Detector" nodes of DyReg-GNN's comparison (Duta et al., NeurIPS 2021).
 
-    A box is missing if its row has a NaN, if it has no area inside the frame, or where ``mask`` says so. Missing boxes
-    are out of the graph's ``mask``: a clip gives the numbers that it gives if they are never there. A recurrence over
-    time keeps the state of a node through the frames in which its box is missing; row :math:`n` of all frames is
-    therefore best the same object. Cannot be compiled into one graph: the number of edges depends on the boxes.
+    A box is missing if its row has a NaN, if it has no area inside the frame, or where ``mask`` is false. Missing boxes
+    are outside of the graph's ``mask`` and do not change the results of the others. A recurrence over time keeps the
+    state of a node through the frames in which its box is missing; row :math:`n` should therefore be the same object in
+    all frames. ``torch.compile`` breaks the graph here, since the number of edges depends on the boxes.
 
     Args:
-        channels: channels of the feature map.
-        num_nodes: most boxes a frame; with fewer, the rest is missing.
-        kernel: ``"area"``: the mean over the box's area, a pixel on a border counting by the fraction inside;
-            ``"tent"``: the triangular kernel of DyReg-GNN with the box, widened to two pixels if need be, as support.
-            Both have gradients in the box.
-        edge_index: edges of one frame; by default all pairs, each node with itself included.
-        connect: a rule instead of ``edge_index``, see :class:`GraphBuilder`.
+        channels: number of channels of the feature map.
+        num_nodes: maximal number of boxes per frame, or (rows, columns); where fewer are given, the others are missing.
+        kernel: ``"area"``: the mean over the box, where a pixel on a border counts by the fraction inside;
+            ``"tent"``: the triangular kernel of DyReg-GNN, whose support is the box, widened to two pixels if needed.
+            Both are differentiable in the box.
+        edge_index: edges within one frame; by default all pairs, self-loops included.
+        connect: rule that computes the edges of every frame, instead of ``edge_index``; see :class:`GraphBuilder`.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
         - **box:** :math:`(B, T, N', 4)` with :math:`N' \leq N`, ``cxcywh`` as fractions of the frame
-        - **mask:** boxes that are there, :math:`(B, T, N')`, bool; by default all
-        - **lengths:** frames of every clip that count, :math:`(B)`
+        - **mask:** which boxes exist, :math:`(B, T, N')`, bool; by default all
+        - **lengths:** number of valid frames of every clip, :math:`(B)`
 
     Example:
         >>> box = torch.tensor([[0.25, 0.5, 0.5, 1.0], [float("nan")] * 4]).expand(1, 3, 2, 4)
@@ -43,7 +43,7 @@ class BoxGraph(GraphBuilder):
     def __init__(
         self,
         channels: int,
-        num_nodes: int,
+        num_nodes: int | tuple[int, int] = 9,
         *,
         kernel: str = "area",
         edge_index: Tensor | None = None,

@@ -1,4 +1,4 @@
-"""Who talks to whom within a frame, decided from the regions and nodes of that frame."""
+"""Rules that compute the edges of every frame from its regions and nodes."""
 
 import math
 from collections.abc import Callable
@@ -7,18 +7,18 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .._checks import check_option
+from .._checks import resolve
 from ..data import Regions
 from ..functional import complete_edges, knn_edges, overlap_edges, repeat_edges
 
-_FAR = 1e3  # frames away: where a node that is not there is nobody's neighbour
+_FAR = 1e3  # in frames: the position of masked nodes, beyond all others
 
 
 class Edges(NamedTuple):
-    """The edges of all frames together, nodes numbered by clip, frame and place in the frame.
+    """The edges of all frames together, with nodes numbered by clip, frame and index in the frame.
 
     Shapes:
-        - **edge_index:** :math:`(2, E)`, row 0 sends, row 1 receives
+        - **edge_index:** :math:`(2, E)`, senders in row 0 and receivers in row 1
         - **edge_weight:** :math:`(E)`, or none
     """
 
@@ -26,7 +26,7 @@ class Edges(NamedTuple):
     edge_weight: Tensor | None = None
 
     def between(self, mask: Tensor) -> "Edges":
-        """The edges of which both ends are in ``mask``, :math:`(V)`."""
+        """The edges between nodes of ``mask``, :math:`(V)`."""
         sender, receiver = self.edge_index
         kept = mask[sender] & mask[receiver]
         weight = self.edge_weight
@@ -34,7 +34,7 @@ class Edges(NamedTuple):
 
 
 class CompleteEdges(nn.Module):
-    """All pairs of a frame, each node with itself included: DyReg-GNN's released code."""
+    """All pairs of nodes of a frame, self-loops included, as in DyReg-GNN's released code."""
 
     def forward(self, regions: Regions, nodes: Tensor) -> Edges:  # noqa: ARG002
         B, T, N, _ = nodes.shape
@@ -42,9 +42,9 @@ class CompleteEdges(nn.Module):
 
 
 class OverlapEdges(nn.Module):
-    """Regions whose boxes overlap or share a border, in every frame anew; no self loops.
+    """Pairs of regions of a frame whose boxes overlap or share a border, without self-loops.
 
-    Cannot be compiled into one graph: the number of edges depends on the boxes.
+    ``torch.compile`` breaks the graph here, since the number of edges depends on the boxes.
     """
 
     def forward(self, regions: Regions, nodes: Tensor) -> Edges:  # noqa: ARG002
@@ -52,12 +52,12 @@ class OverlapEdges(nn.Module):
 
 
 class NearestEdges(nn.Module):
-    """Each node receives from the ``k`` nodes of its frame whose regions' centres are nearest; no self loops.
+    """Edges to every node from the ``k`` nodes of its frame with the nearest centres, without self-loops.
 
-    Nodes that are not there are passed over; where fewer than ``k`` others are there, all of them send.
+    Masked nodes are skipped; where fewer than ``k`` others remain, all of them send.
 
     Args:
-        k: number of neighbours, below the number of nodes.
+        k: number of neighbours, less than the number of nodes.
     """
 
     def __init__(self, k: int) -> None:
@@ -77,19 +77,19 @@ class NearestEdges(nn.Module):
 
 
 class AttentionEdges(nn.Module):
-    r"""Pairs whose learned score passes a learned threshold.
+    r"""Pairs of nodes of a frame whose learned score exceeds a learned threshold.
 
     .. math:: s_{ji} = \frac{\langle W_q v_i, W_k v_j \rangle}{\sqrt{C}}, \qquad
         w_{ji} = \tanh(\mathrm{ReLU}(s_{ji} - \theta))
 
-    Edges of weight 0 are left out. The weight goes to the graph as ``edge_weight``, by which
-    :class:`~pyg_video.layers.SpaceConv` multiplies its attention: it is 0 at the threshold, so nothing jumps when an
-    edge comes or goes, and its gradient teaches the scores and the threshold. An edge that is left out teaches nothing
-    until the threshold or the nodes move. Cannot be compiled into one graph: the number of edges depends on the values.
+    Edges of weight 0 are removed. The weight is the graph's ``edge_weight``, by which
+    :class:`~pyg_video.layers.SpaceConv` multiplies its attention. It is 0 at the threshold, so that the output is
+    continuous when an edge appears or vanishes, and its gradient trains the scores and the threshold. A removed edge
+    gives no gradient. ``torch.compile`` breaks the graph here, since the number of edges depends on the values.
 
     Args:
-        channels: node channels.
-        threshold: first value of :math:`\theta`. Scores start around 0, so that at -1 most pairs are kept.
+        channels: number of channels of the nodes.
+        threshold: initial value of :math:`\theta`. Scores start around 0, so that -1 keeps most pairs.
     """
 
     def __init__(self, channels: int, threshold: float = -1.0) -> None:
@@ -115,20 +115,19 @@ class AttentionEdges(nn.Module):
 CONNECT = ("complete", "overlap", "knn", "attention")
 
 
-def resolve_connect(name: str, channels: int, num_nodes: int) -> nn.Module:
-    """The rule called ``name``; ``"knn"`` has four neighbours, or all where there are fewer.
+def resolve_connect(rule: str | nn.Module, channels: int, num_nodes: int) -> nn.Module:
+    """The rule of that name, or the one given; ``"knn"`` takes four neighbours, or all others if there are fewer.
 
     Example:
         >>> resolve_connect("knn", channels=8, num_nodes=9)
         NearestEdges(k=4)
     """
+    if rule == "knn" and num_nodes < 2:
+        raise ValueError("Expected at least two nodes with connect='knn' (got one)")
     known: dict[str, Callable[[], nn.Module]] = {
         "complete": CompleteEdges,
         "overlap": OverlapEdges,
         "knn": lambda: NearestEdges(min(4, num_nodes - 1)),
         "attention": lambda: AttentionEdges(channels),
     }
-    check_option("connect", name, CONNECT)
-    if name == "knn" and num_nodes < 2:
-        raise ValueError("Expected at least two nodes with connect='knn' (got one, which has no neighbours)")
-    return known[name]()
+    return resolve("connect", rule, known)

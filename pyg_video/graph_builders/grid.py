@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from .._checks import rows_and_columns
 from ..data import Regions
 from ..functional import box_kernel, grid_boxes, overlap_edges
 from .base import GraphBuilder
@@ -13,39 +14,43 @@ from .base import GraphBuilder
 class GridGraph(GraphBuilder):
     r"""Regions on regular grids of several scales: the nodes of RSTG (Nicolicioiu et al., NeurIPS 2019, section 3.1).
 
-    Every cell averages its part of the map, a pixel on a border counting by the fraction inside; going back, every
-    pixel gets the mean of the cells it lies in, by area, summed over scales. One scale gives DyReg-GNN's "Fixed" nodes.
+    A node is the mean of its cell, where a pixel on a border counts by the fraction inside. Lifted back, a pixel gets
+    the mean of the cells that it lies in, weighted by area and summed over scales. One grid with all pairs connected
+    gives DyReg-GNN's "Fixed" nodes.
 
     Args:
-        channels: channels of the feature map.
-        scales: rows and columns of each grid; an int for a square one.
-        edge_index: edges of one frame; by default regions that overlap or share a border.
-        connect: a rule instead of ``edge_index``, see :class:`GraphBuilder`.
+        channels: number of channels of the feature map.
+        num_nodes: one grid in place of ``scales``: its number of cells, factorised as squarely as possible, or
+            (rows, columns).
+        scales: (rows, columns) of every grid, or its side; by default 3 x 3, 2 x 2 and the frame, 14 nodes.
+        edge_index: edges within one frame; by default cells that overlap or share a border.
+        connect: rule that computes the edges of every frame, instead of ``edge_index``; see :class:`GraphBuilder`.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
-        - **output:** :math:`N = 14` nodes a frame for the default scales: 3 x 3, then 2 x 2, then the frame
+        - **output:** node features :math:`(B T N, C)`
 
     Example:
         >>> graph = GridGraph(8)(torch.randn(1, 2, 8, 7, 7))
         >>> graph.frame(0, 0).x.shape, graph.frame(0, 0).edge_index.shape
         (torch.Size([14, 8]), torch.Size([2, 90]))
+        >>> GridGraph(8, 6)
+        GridGraph(8, scales=[(2, 3)])
     """
 
     def __init__(
         self,
         channels: int,
-        scales: Sequence[int | tuple[int, int]] = (3, 2, 1),
+        num_nodes: int | tuple[int, int] | None = None,
         *,
+        scales: Sequence[int | tuple[int, int]] | None = None,
         edge_index: Tensor | None = None,
         connect: str | nn.Module | None = None,
     ) -> None:
-        grids = [(scale, scale) if isinstance(scale, int) else scale for scale in scales]
-        if not grids or any(rows < 1 or cols < 1 for rows, cols in grids):
-            raise ValueError(f"Expected 'scales' with grids of at least 1 x 1 (got {list(scales)})")
+        grids = _grids(num_nodes, scales)
         boxes = torch.cat([grid_boxes(rows, cols, dtype=torch.float64) for rows, cols in grids])
         edges = overlap_edges(boxes) if edge_index is None and connect is None else edge_index
-        super().__init__(channels, boxes.size(0), edge_index=edges, connect=connect)
+        super().__init__(channels, len(boxes), edge_index=edges, connect=connect)
         self.grids = grids
 
     @property
@@ -68,3 +73,18 @@ class GridGraph(GraphBuilder):
 
     def extra_repr(self) -> str:
         return f"{self.channels}, scales={self.grids}"
+
+
+def _grids(
+    num_nodes: int | tuple[int, int] | None, scales: Sequence[int | tuple[int, int]] | None
+) -> list[tuple[int, int]]:
+    """Rows and columns of every grid."""
+    if num_nodes is not None:
+        if scales is not None:
+            raise ValueError(f"Expected one of 'num_nodes' and 'scales' (got {num_nodes} and {scales}); leave one out")
+        return [rows_and_columns(num_nodes)]
+    scales = (3, 2, 1) if scales is None else scales
+    grids = [(scale, scale) if isinstance(scale, int) else scale for scale in scales]
+    if not grids or any(rows < 1 or cols < 1 for rows, cols in grids):
+        raise ValueError(f"Expected 'scales' with grids of at least 1 x 1 (got {list(scales)})")
+    return grids

@@ -1,11 +1,11 @@
-"""Nodes on regions that the input decides."""
+"""Nodes on regions that are predicted from the input."""
 
 import math
 
 import torch
 from torch import Tensor, nn
 
-from .._checks import check_arrangement, check_option
+from .._checks import check_option, rows_and_columns
 from ..data import Regions
 from ..functional import grid_boxes, normalize_kernel, tent_kernel
 from ..layers import FrameNorm, TemporalRNN
@@ -33,30 +33,32 @@ class RegionGraph(GraphBuilder):
     0 every region starts on its anchor and the generator gets no gradient in the first step.
 
     Args:
-        channels: channels of the feature map.
-        size: height and width of the map trained on; other sizes are pooled to it for the generator.
-        arrangement: rows and columns of regions, which set their first size and the anchors of ``anchors="grid"``; or
-            any number of them, as large at first as those of a square arrangement of that number.
+        channels: number of channels of the feature map.
+        num_nodes: number of nodes per frame, or (rows, columns) :math:`h \times w`. A number :math:`N` has
+            :math:`h = w = \sqrt N`; with ``anchors="grid"`` it is factorised as squarely as possible, rows first.
+        size: height and width of the map, for ``generator="fc"`` and ``"pool"``, see
+            :class:`FullyConnectedGenerator` and :class:`PooledGenerator`; by default those of the first map for the
+            one, and those of each map for the other.
         adapt: what the regions adapt to: ``"frame"`` (DyReg-GNN), ``"clip"`` (the same in all frames: Constant-Time),
             ``"dataset"`` (learned, the same for all inputs: Static).
-        region_size: ``"learned"``, or ``"fixed"`` at the first size (Position-Only).
-        anchors: ``"center"`` of the frame, ``"grid"``, or points ``(x, y)`` of its own for every region, as fractions
-            of the frame. The released code's centre lies half the *height* from the left, at ``(H / (2 W), 0.5)``.
+        region_size: ``"learned"``, or ``"fixed"`` at the initial size (Position-Only).
+        anchors: ``"center"`` of the frame, ``"grid"``, or one point ``(x, y)`` per region, as fractions of the frame.
+            The released code's centre lies half the *height* from the left, at ``(H / (2 W), 0.5)``.
         generator: ``"fc"`` (:class:`FullyConnectedGenerator`), ``"pool"`` (:class:`PooledGenerator`, DyReg-GNN-Lite),
             or a module, feature maps :math:`(F, C, H, W)` to vectors :math:`(F, N, D)`, with ``out_channels``
             :math:`= D`; ``None`` for ``"fc"``.
         region_channels: size :math:`D` of the region vectors of a generator given by name.
         cell: recurrence over time, ``"gru"`` or ``"lstm"``.
-        gain: first value of :math:`\gamma`.
-        edge_index: edges of one frame; by default all pairs, each node with itself included.
-        connect: a rule instead of ``edge_index``, see :class:`GraphBuilder`.
+        gain: initial value of :math:`\gamma`.
+        edge_index: edges within one frame; by default all pairs, self-loops included.
+        connect: rule that computes the edges of every frame, instead of ``edge_index``; see :class:`GraphBuilder`.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
-        - **output:** :math:`N = h w` nodes a frame
+        - **output:** node features :math:`(B T N, C)`
 
     Example:
-        >>> graph = RegionGraph(8, size=(7, 7))(torch.randn(1, 2, 8, 7, 7))
+        >>> graph = RegionGraph(8)(torch.randn(1, 2, 8, 7, 7))
         >>> graph.box[0]  # on its anchor, the centre of the frame, at initialisation
         tensor([0.5714, 0.5714, 0.9048, 0.9048], grad_fn=<SelectBackward0>)
     """
@@ -66,9 +68,9 @@ class RegionGraph(GraphBuilder):
     def __init__(
         self,
         channels: int,
+        num_nodes: int | tuple[int, int] = 9,
         *,
-        size: tuple[int, int],
-        arrangement: tuple[int, int] | int = (3, 3),
+        size: tuple[int, int] | None = None,
         adapt: str = "frame",
         region_size: str = "learned",
         anchors: str | Tensor = "center",
@@ -84,18 +86,17 @@ class RegionGraph(GraphBuilder):
         _check_generator(generator, adapt)
         if region_channels < 1:
             raise ValueError(f"Expected 'region_channels' of at least 1 (got {region_channels})")
-        num_nodes, cells = _cells(arrangement, anchors)
         super().__init__(channels, num_nodes, edge_index=edge_index, connect=connect)
-        self.size = (size[0], size[1])
-        self.cells = cells
+        N = self.num_nodes
+        self.cells = _cells(num_nodes, anchors)
         self.adapt = adapt
         self.learn_size = region_size == "learned"
-        if adapt == "dataset":
-            generator = LearnedVectors(num_nodes, out_channels=region_channels)
-        elif not isinstance(generator, nn.Module):
-            generator = resolve_generator(generator, channels, num_nodes, size, out_channels=region_channels)
-        self.generator = generator
-        dim = int(getattr(generator, "out_channels"))  # noqa: B009
+        self.generator = (
+            LearnedVectors(N, out_channels=region_channels)
+            if adapt == "dataset"
+            else resolve_generator(generator, channels, N, size, out_channels=region_channels)
+        )
+        dim = int(getattr(self.generator, "out_channels"))  # noqa: B009
         learned = adapt == "dataset"
         self.input_norm = nn.Identity() if learned else FrameNorm(dim)
         self.time = nn.Identity() if learned else TemporalRNN(dim, cell=cell)
@@ -103,7 +104,12 @@ class RegionGraph(GraphBuilder):
         self.offset = nn.Linear(dim, 4)
         self.initial_gain = float(gain)
         self.gain = nn.Parameter(torch.full((4,), float(gain)))
-        self.register_buffer("anchor_logits", _anchor_logits(num_nodes, cells, anchors), persistent=False)
+        self.register_buffer("anchor_logits", _anchor_logits(N, self.cells, anchors), persistent=False)
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width of the map that the generator is for; ``None`` for any, or until the first map."""
+        return getattr(self.generator, "size", None)
 
     def reset_parameters(self) -> None:
         super().reset_parameters()
@@ -155,17 +161,11 @@ def _check_generator(generator: str | nn.Module | None, adapt: str) -> None:
         )
 
 
-def _cells(arrangement: tuple[int, int] | int, anchors: str | Tensor) -> tuple[int, tuple[float, float]]:
-    """Number of regions, and into how many cells each side is cut, which sets their first size."""
-    if isinstance(arrangement, int):
-        if arrangement < 1 or (isinstance(anchors, str) and anchors == "grid"):
-            raise ValueError(
-                "Expected 'arrangement' as rows and columns, or as a number of at least 1 with other anchors than "
-                f"'grid' (got {arrangement} and anchors={anchors!r})"
-            )
-        return arrangement, (math.sqrt(arrangement),) * 2
-    rows, cols = check_arrangement(arrangement)
-    return rows * cols, (float(rows), float(cols))
+def _cells(num_nodes: int | tuple[int, int], anchors: str | Tensor) -> tuple[float, float]:
+    """Into how many cells the regions divide each side, which sets their initial size."""
+    if isinstance(num_nodes, int) and not (isinstance(anchors, str) and anchors == "grid"):
+        return (math.sqrt(num_nodes),) * 2
+    return rows_and_columns(num_nodes)
 
 
 def _anchor_logits(num_nodes: int, cells: tuple[float, float], anchors: str | Tensor) -> Tensor:

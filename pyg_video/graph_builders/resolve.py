@@ -1,8 +1,7 @@
-"""Every strategy by name."""
+"""Builders by name."""
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any, NamedTuple
+from inspect import Parameter, signature
+from typing import Any
 
 from .._checks import check_option
 from .base import GraphBuilder
@@ -16,50 +15,24 @@ from .slots import SlotGraph
 from .superpixel import SuperpixelGraph
 from .token_learner import TokenLearnerGraph
 
-
-class _Frame(NamedTuple):
-    size: tuple[int, int]
-    arrangement: tuple[int, int]
-
-
-def _numbered(cls: Callable[..., GraphBuilder], channels: int, frame: _Frame, **options: Any) -> GraphBuilder:
-    return cls(channels, frame.arrangement[0] * frame.arrangement[1], **options)
-
-
-def _grid(channels: int, frame: _Frame, **options: Any) -> GraphBuilder:  # noqa: ARG001 # a pyramid of its own
-    return GridGraph(channels, **options)
-
-
-def _fixed(channels: int, frame: _Frame, **options: Any) -> GraphBuilder:
-    return GridGraph(channels, (frame.arrangement,), **{"connect": "complete", **options})
-
-
-def _region(channels: int, frame: _Frame, **options: Any) -> GraphBuilder:
-    return RegionGraph(channels, size=frame.size, arrangement=frame.arrangement, **options)
-
-
-def _cluster(channels: int, frame: _Frame, **options: Any) -> GraphBuilder:
-    return ClusterGraph(channels, frame.arrangement, **options)
-
-
-_BUILDERS: dict[str, Callable[..., GraphBuilder]] = {
-    "grid": _grid,
-    "fixed": _fixed,
-    "static": partial(_region, adapt="dataset"),
-    "constant_time": partial(_region, adapt="clip"),
-    "position_only": partial(_region, region_size="fixed"),
-    "dyreg_lite": partial(_region, generator="pool"),
-    "dyreg": _region,
-    "semantic": partial(_numbered, SemanticGraph),
-    "box": partial(_numbered, BoxGraph),
-    "slots": partial(_numbered, SlotGraph),
-    "token_learner": partial(_numbered, TokenLearnerGraph),
-    "superpixel": partial(_numbered, SuperpixelGraph),
-    "cluster": _cluster,
-    "saliency": partial(_numbered, SaliencyGraph),
+_BUILDERS: dict[str, tuple[type[GraphBuilder], dict[str, str | int]]] = {
+    "grid": (GridGraph, {}),
+    "fixed": (GridGraph, {"num_nodes": 9, "connect": "complete"}),
+    "static": (RegionGraph, {"adapt": "dataset"}),
+    "constant_time": (RegionGraph, {"adapt": "clip"}),
+    "position_only": (RegionGraph, {"region_size": "fixed"}),
+    "dyreg_lite": (RegionGraph, {"generator": "pool"}),
+    "dyreg": (RegionGraph, {}),
+    "semantic": (SemanticGraph, {}),
+    "box": (BoxGraph, {}),
+    "slots": (SlotGraph, {}),
+    "token_learner": (TokenLearnerGraph, {}),
+    "superpixel": (SuperpixelGraph, {}),
+    "cluster": (ClusterGraph, {}),
+    "saliency": (SaliencyGraph, {}),
 }
 
-REGION_BUILDERS = ("static", "constant_time", "position_only", "dyreg_lite", "dyreg")
+REGION_BUILDERS = tuple(name for name, (cls, _) in _BUILDERS.items() if cls is RegionGraph)
 """The names that stand for a :class:`RegionGraph`, and take its options."""
 
 
@@ -74,28 +47,49 @@ def list_builders() -> list[str]:
 
 
 def resolve_builder(
-    name: str, channels: int, *, size: tuple[int, int], arrangement: tuple[int, int] = (3, 3), **options: Any
+    name: str,
+    channels: int,
+    num_nodes: int | tuple[int, int] | None = None,
+    *,
+    size: tuple[int, int] | None = None,
+    **options: Any,
 ) -> GraphBuilder:
     """The builder called ``name``.
 
     Args:
-        name: ``"grid"`` (RSTG's three scales); DyReg-GNN's comparison: ``"fixed"``, ``"static"``, ``"constant_time"``,
-            ``"position_only"``, ``"dyreg_lite"``, ``"dyreg"``, ``"semantic"``, ``"box"`` (Detector); ``"slots"``,
-            ``"token_learner"``, ``"superpixel"``, ``"cluster"``, ``"saliency"``.
-        channels: channels of the feature map.
-        size: height and width of the map trained on.
-        arrangement: rows and columns of regions; their product is the number of nodes, except for ``"grid"``.
-        **options: further options of the builder's class, such as ``connect``.
+        name: ``"grid"`` (RSTG's pyramid of three grids); DyReg-GNN's comparison: ``"fixed"`` (one grid, all pairs
+            connected), ``"static"``, ``"constant_time"``, ``"position_only"``, ``"dyreg_lite"``, ``"dyreg"``,
+            ``"semantic"``, ``"box"`` (Detector); ``"slots"``, ``"token_learner"``, ``"superpixel"``, ``"cluster"``,
+            ``"saliency"``.
+        channels: number of channels of the feature map.
+        num_nodes: number of nodes per frame, or (rows, columns); by default 9, or 14 for ``"grid"``.
+        size: height and width of the map; only :class:`RegionGraph` uses it, and can do without.
+        **options: options of the builder's class, such as ``connect``.
 
     Raises:
-        ValueError: the name is none of these.
+        ValueError: the name is none of these, or the builder does not have an option.
 
     Example:
-        >>> resolve_builder("semantic", 8, size=(7, 7), arrangement=(2, 3))
+        >>> resolve_builder("semantic", 8, (2, 3))
         SemanticGraph(
           8, num_nodes=6
           (attention): Conv2d(8, 6, kernel_size=(1, 1), stride=(1, 1), bias=False)
         )
     """
     check_option("builder", name, tuple(_BUILDERS))
-    return _BUILDERS[name](channels, _Frame(size, arrangement), **options)
+    cls, preset = _BUILDERS[name]
+    known = [p.name for p in signature(cls).parameters.values() if p.kind is Parameter.KEYWORD_ONLY]
+    unknown = [option for option in options if option not in known]
+    if unknown:
+        raise ValueError(
+            f"Expected options of builder '{name}' to be among {', '.join(map(repr, known))} "
+            f"(got {', '.join(map(repr, unknown))})"
+        )
+    given: dict[str, Any] = {**preset, **options}
+    if num_nodes is not None:
+        given["num_nodes"] = num_nodes
+    if "size" in known:
+        given["size"] = size
+    if "edge_index" in options and "connect" not in options:
+        given.pop("connect", None)
+    return cls(channels, **given)

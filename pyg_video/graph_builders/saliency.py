@@ -1,12 +1,12 @@
-"""Nodes on the most salient points."""
+"""Nodes on the most salient points of a frame."""
 
-from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .._checks import check_option
+from .._checks import resolve
 from ..data import Regions
 from ..functional import tent_kernel
 from .base import GraphBuilder
@@ -15,25 +15,25 @@ from .base import GraphBuilder
 class SaliencyGraph(GraphBuilder):
     r"""A region around each of the most salient points of a frame.
 
-    The points are the largest local maxima of a saliency map :math:`S`, largest first: pixels that none within
-    ``radius`` exceeds. Where a map has fewer of them than nodes, the largest other pixels follow. Choosing has no
-    gradient, so every point then moves to the mean of its neighbourhood by saliency,
+    The points are the largest local maxima of a saliency map :math:`S` in descending order: pixels that no other within
+    ``radius`` exceeds. Where a map has fewer maxima than nodes, its largest other pixels follow. This choice has no
+    gradient, so every point is then moved to the mean of its neighbourhood, weighted by saliency,
 
     .. math:: c = \sum_{q \,:\, \lVert q - \hat q \rVert_\infty \leq r} \mathrm{softmax}_q (S_q) \, q
 
-    and a tent of a fixed size around it is the kernel (DyReg-GNN's, eq. 5 and 6): through the centre the gradient
-    reaches the saliency from the first step. Node :math:`n` is the :math:`n`-th largest maximum, whichever object that
-    is: over time, nodes change places when ranks do.
+    and a tent of a fixed size around it is the kernel (DyReg-GNN's, eq. 5 and 6): the gradient reaches the saliency
+    through the centre from the first step. Node :math:`n` is the :math:`n`-th largest maximum, not an object: over
+    time, nodes are permuted when ranks change.
 
     Args:
-        channels: channels of the feature map.
-        num_nodes: points a frame.
-        saliency: ``"conv"``: two learned convolutions; ``"norm"``: the length of a pixel's features, nothing to learn;
+        channels: number of channels of the feature map.
+        num_nodes: number of points per frame, or (rows, columns).
+        saliency: ``"conv"``: two learned convolutions; ``"norm"``: the norm of a pixel's features, without parameters;
             or a module :math:`(F, C, H, W)` to :math:`(F, 1, H, W)`.
-        radius: pixels around a point among which it is the largest.
-        extent: width and height of the regions, as fractions of the frame; two pixels at least.
-        edge_index: edges of one frame; by default all pairs, each node with itself included.
-        connect: a rule instead of ``edge_index``, see :class:`GraphBuilder`.
+        radius: radius in pixels of the neighbourhood in which a point is the largest.
+        extent: width and height of the regions, as fractions of the frame; at least two pixels.
+        edge_index: edges within one frame; by default all pairs, self-loops included.
+        connect: rule that computes the edges of every frame, instead of ``edge_index``; see :class:`GraphBuilder`.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
@@ -48,7 +48,7 @@ class SaliencyGraph(GraphBuilder):
     def __init__(
         self,
         channels: int,
-        num_nodes: int,
+        num_nodes: int | tuple[int, int] = 9,
         *,
         saliency: str | nn.Module = "conv",
         radius: int = 1,
@@ -59,7 +59,9 @@ class SaliencyGraph(GraphBuilder):
         super().__init__(channels, num_nodes, edge_index=edge_index, connect=connect)
         if radius < 1 or extent <= 0:
             raise ValueError(f"Expected 'radius' of at least 1 and 'extent' above 0 (got {radius} and {extent})")
-        self.saliency = _resolve_saliency(saliency, channels) if isinstance(saliency, str) else saliency
+        self.saliency = resolve(
+            "saliency", saliency, {"conv": partial(_two_convolutions, channels), "norm": _FeatureNorm}
+        )
         self.radius = radius
         self.extent = extent
 
@@ -83,7 +85,7 @@ class SaliencyGraph(GraphBuilder):
         values = saliency.flatten(1)
         below = values.amax(dim=1, keepdim=True) - values.amin(dim=1, keepdim=True) + 1
         order = torch.where((saliency == highest).flatten(1), values, values - below)
-        # Stable, unlike topk: among equals the first pixel wins, on every device.
+        # Stable, unlike topk: the first of equal pixels is chosen on every device.
         return order.sort(dim=1, descending=True, stable=True).indices[:, : self.num_nodes]
 
     def _refined(self, saliency: Tensor, peak: Tensor) -> Tensor:
@@ -108,14 +110,9 @@ class _FeatureNorm(nn.Module):
         return x.norm(dim=1, keepdim=True)
 
 
-def _resolve_saliency(name: str, channels: int) -> nn.Module:
-    known: dict[str, Callable[[], nn.Module]] = {
-        "conv": lambda: nn.Sequential(
-            nn.Conv2d(channels, 16, 3, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(16, 1, 1, bias=False),  # a bias would raise all pixels alike
-        ),
-        "norm": _FeatureNorm,
-    }
-    check_option("saliency", name, tuple(known))
-    return known[name]()
+def _two_convolutions(channels: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(channels, 16, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(16, 1, 1, bias=False),  # a bias would raise all pixels alike
+    )

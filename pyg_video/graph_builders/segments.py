@@ -1,8 +1,6 @@
-"""From a library's segmentation of every frame to regions; shared by superpixels and clusters."""
+"""Regions from the segmentation of every frame; shared by superpixels and clusters."""
 
 from collections.abc import Callable
-from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,26 +14,15 @@ if TYPE_CHECKING:
     from numpy import ndarray
 
 
-def optional(module: str, package: str) -> ModuleType:
-    """A module of an optional package, or an :exc:`ImportError` that says how to get it."""
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise ImportError(
-            f"Expected {package}, which finds the segments, to be installed (got none); "
-            'pip install "pyg_video[superpixels]"'
-        ) from error
-
-
 @torch.compiler.disable  # type: ignore[untyped-decorator]
 def segment_regions(x: Tensor, segment: Callable[["ndarray"], "ndarray"], num_nodes: int) -> Regions:
-    """The segments of every frame as regions, one frame after the other on the CPU.
+    """Segment every frame on the CPU and return the segments as regions.
 
     Args:
         x: feature maps.
-        segment: one frame as an array of float64 :math:`(H, W, C)` to segment numbers :math:`(H, W)`, from 0 to
+        segment: maps one frame, an array of float64 :math:`(H, W, C)`, to segment numbers :math:`(H, W)` from 0 to
             ``num_nodes - 1``.
-        num_nodes: number of segments at most; those that do not occur are out of the regions' mask.
+        num_nodes: maximal number of segments; those that do not occur are outside of the regions' mask.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`

@@ -1,4 +1,4 @@
-"""Nodes that attend to positions by what is there, not where."""
+"""Nodes by attention to the content of positions."""
 
 import torch
 from torch import Tensor, nn
@@ -13,14 +13,14 @@ class SemanticGraph(GraphBuilder):
 
     .. math:: A_{ip} = \mathrm{softmax}_p \langle w_i, X_p \rangle
 
-    Nothing binds a node to one place (Duta et al., NeurIPS 2021, section 4.1). The box has the attention's mean as its
-    centre and its spread as its size, see :func:`~pyg_video.functional.kernel_boxes`.
+    A node is not bound to one place (Duta et al., NeurIPS 2021, section 4.1). The box's centre is the mean of the
+    attention and its size the spread, see :func:`~pyg_video.functional.kernel_boxes`.
 
     Args:
-        channels: channels of the feature map.
-        num_nodes: nodes a frame.
-        edge_index: edges of one frame; by default all pairs, each node with itself included.
-        connect: a rule instead of ``edge_index``, see :class:`GraphBuilder`.
+        channels: number of channels of the feature map.
+        num_nodes: number of nodes per frame, or (rows, columns).
+        edge_index: edges within one frame; by default all pairs, self-loops included.
+        connect: rule that computes the edges of every frame, instead of ``edge_index``; see :class:`GraphBuilder`.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
@@ -34,14 +34,14 @@ class SemanticGraph(GraphBuilder):
     def __init__(
         self,
         channels: int,
-        num_nodes: int,
+        num_nodes: int | tuple[int, int] = 9,
         *,
         edge_index: Tensor | None = None,
         connect: str | nn.Module | None = None,
     ) -> None:
         super().__init__(channels, num_nodes, edge_index=edge_index, connect=connect)
-        # No bias: it would shift all positions alike, which a softmax does not see.
-        self.attention = nn.Conv2d(channels, num_nodes, 1, bias=False)
+        # No bias: it would shift all positions alike, and the softmax is invariant to that.
+        self.attention = nn.Conv2d(channels, self.num_nodes, 1, bias=False)
 
     def regions(self, x: Tensor) -> Regions:
         logits = self.attention(x.flatten(0, 1))  # [B*T, N, H, W]

@@ -1,4 +1,4 @@
-"""Nodes that compete for pixels."""
+"""Nodes by slot attention."""
 
 import math
 
@@ -13,7 +13,7 @@ from .base import GraphBuilder
 
 
 class SlotAttention(nn.Module):
-    r"""Slots that compete for inputs, some rounds of it (Locatello et al., NeurIPS 2020, algorithm 1).
+    r"""Iterative attention in which slots compete for inputs (Locatello et al., NeurIPS 2020, algorithm 1).
 
     .. math::
         A_{np} &= \mathrm{softmax}_n \frac{\langle W_q s_n, W_k x_p \rangle}{\sqrt{D}} \\
@@ -24,14 +24,14 @@ class SlotAttention(nn.Module):
 
     Args:
         channels: size :math:`D` of slots and inputs.
-        iterations: rounds.
+        iterations: number of iterations.
         hidden_channels: width of the MLP; twice ``channels`` by default.
 
     Shapes:
         - **slots:** :math:`(F, N, D)`
         - **x:** :math:`(F, P, D)`
-        - **output:** slots :math:`(F, N, D)` and the attention of the last round, :math:`(F, N, P)`, of which every
-          input's share sums to 1 over the slots
+        - **output:** slots :math:`(F, N, D)` and the attention of the last iteration, :math:`(F, N, P)`, which sums
+          to 1 over the slots for every input
     """
 
     def __init__(self, channels: int, iterations: int = 3, *, hidden_channels: int | None = None) -> None:
@@ -67,23 +67,23 @@ class SlotAttention(nn.Module):
 
 
 class SlotGraph(GraphBuilder):
-    r"""Regions by slot attention, carried over time: the nodes that Locatello et al. (NeurIPS 2020) call slots.
+    r"""Regions by slot attention, carried over time (Locatello et al., NeurIPS 2020).
 
-    The pixels, with where they are added, are shared out among the slots by :class:`SlotAttention`. The attention is
-    the node's kernel: nodes are weighted means of the feature map itself, and go back to the pixels that they took.
-    Every slot starts from a vector of its own, so that nothing is drawn at random. With ``carry``, the slots of a frame
-    start from those of the frame before, as in SAVi (Kipf et al., ICLR 2022; without its predictor, since the graph
-    follows): the frames run one after the other.
+    :class:`SlotAttention` distributes the pixels, with an encoding of their position added, among the slots. The
+    attention is the node's kernel: a node is a weighted mean of the feature map itself, and is lifted back to the same
+    pixels. Every slot starts from a learned vector instead of a random draw. With ``carry``, the slots of a frame start
+    from those of the previous frame, as in SAVi (Kipf et al., ICLR 2022; without its predictor, since the graph
+    follows), so that frames are processed sequentially.
 
     Args:
-        channels: channels of the feature map.
-        num_nodes: slots.
+        channels: number of channels of the feature map.
+        num_nodes: number of slots, or (rows, columns).
         slot_channels: size :math:`D` of a slot.
-        iterations: rounds in every frame.
-        carry: whether slots go on from the frame before; without, every frame starts anew and needs two rounds at
-            least, since the update of the last one has no use.
-        edge_index: edges of one frame; by default all pairs, each node with itself included.
-        connect: a rule instead of ``edge_index``, see :class:`GraphBuilder`.
+        iterations: number of iterations per frame.
+        carry: whether slots start from those of the previous frame. Otherwise every frame starts from the learned
+            vectors and needs at least two iterations, since the update of the last one is not used.
+        edge_index: edges within one frame; by default all pairs, self-loops included.
+        connect: rule that computes the edges of every frame, instead of ``edge_index``; see :class:`GraphBuilder`.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
@@ -98,7 +98,7 @@ class SlotGraph(GraphBuilder):
     def __init__(
         self,
         channels: int,
-        num_nodes: int,
+        num_nodes: int | tuple[int, int] = 9,
         *,
         slot_channels: int = 64,
         iterations: int = 3,
@@ -109,7 +109,7 @@ class SlotGraph(GraphBuilder):
         super().__init__(channels, num_nodes, edge_index=edge_index, connect=connect)
         if iterations < (1 if carry else 2):
             raise ValueError(
-                f"Expected 'iterations' of at least 1, or 2 with carry=False, where the last update has no use "
+                f"Expected 'iterations' of at least 1, or 2 with carry=False, where the last update is not used "
                 f"(got {iterations})"
             )
         self.carry = carry
@@ -121,7 +121,7 @@ class SlotGraph(GraphBuilder):
             nn.Linear(slot_channels, slot_channels),
         )
         self.attention = SlotAttention(slot_channels, iterations)
-        self.slots = nn.Parameter(torch.empty(num_nodes, slot_channels))
+        self.slots = nn.Parameter(torch.empty(self.num_nodes, slot_channels))
         nn.init.normal_(self.slots)
 
     def reset_parameters(self) -> None:
@@ -171,7 +171,7 @@ class SlotGraph(GraphBuilder):
 
 
 def _places(x: Tensor) -> Tensor:
-    """How far every pixel is from the four sides, as fractions of the frame: :math:`(H, W, 4)`."""
+    """Distance of every pixel from the four sides, as fractions of the frame: :math:`(H, W, 4)`."""
     H, W = x.shape[-2:]
     dtype = torch.promote_types(x.dtype, torch.float32)
     down = (torch.arange(H, dtype=dtype, device=x.device) + 0.5) / H

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
+from .._extras import need
 from ..data import Regions
 from .base import GraphBuilder
-from .segments import optional, segment_regions
+from .segments import segment_regions
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -17,24 +18,24 @@ if TYPE_CHECKING:
 class SuperpixelGraph(GraphBuilder):
     r"""Superpixels of the feature map by SLIC (Achanta et al., TPAMI 2012), of scikit-image.
 
-    Pixels gather around seeds on a regular grid by
+    Pixels are assigned to seeds on a regular grid by the distance
 
     .. math:: \frac{\lVert X_p - X_q \rVert^2}{C} + \Big(m \, \frac{\lVert p - q \rVert}{S}\Big)^2
 
     with features scaled to :math:`[0, 1]` within the frame, :math:`S` the distance of the seeds and :math:`m` the
     ``compactness``. Node :math:`n` is the superpixel of seed :math:`n` in every frame. Where a map has room for fewer
-    seeds than nodes, or a superpixel loses all of its pixels, nodes are out of the graph's ``mask``.
+    seeds than nodes, or a superpixel loses all of its pixels, nodes are outside of the graph's ``mask``.
 
-    Deterministic, nothing to learn, and no gradient through the assignment: only through the pixels' features. Frames
-    go to the CPU one by one. Needs ``pip install "pyg_video[superpixels]"``.
+    Deterministic and without parameters. The assignment has no gradient, only the pixels' features have. Frames are
+    segmented one by one on the CPU. Needs ``pip install ".[superpixels]"`` in a checkout.
 
     Args:
-        channels: channels of the feature map.
-        num_nodes: superpixels a frame, at most.
-        compactness: weight :math:`m` of distance against likeness.
-        iterations: of the assignment.
-        edge_index: edges of one frame; by default all pairs, each node with itself included.
-        connect: a rule instead of ``edge_index``, see :class:`GraphBuilder`.
+        channels: number of channels of the feature map.
+        num_nodes: maximal number of superpixels per frame, or (rows, columns).
+        compactness: weight :math:`m` of the distance in space against that in features.
+        iterations: number of iterations of the assignment.
+        edge_index: edges within one frame; by default all pairs, self-loops included.
+        connect: rule that computes the edges of every frame, instead of ``edge_index``; see :class:`GraphBuilder`.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
@@ -43,7 +44,7 @@ class SuperpixelGraph(GraphBuilder):
     def __init__(
         self,
         channels: int,
-        num_nodes: int,
+        num_nodes: int | tuple[int, int] = 9,
         *,
         compactness: float = 0.3,
         iterations: int = 10,
@@ -55,7 +56,7 @@ class SuperpixelGraph(GraphBuilder):
             raise ValueError(
                 f"Expected 'compactness' above 0 and 'iterations' of at least 1 (got {compactness} and {iterations})"
             )
-        optional("skimage", "scikit-image")
+        need("skimage", "superpixels")
         self.compactness = compactness
         self.iterations = iterations
 
@@ -64,14 +65,14 @@ class SuperpixelGraph(GraphBuilder):
         return segment_regions(x, partial(self._segment, num_seeds=num_seeds), self.num_nodes)
 
     def _segment(self, frame: "ndarray", num_seeds: int) -> "ndarray":
-        labels: ndarray = optional("skimage.segmentation", "scikit-image").slic(
+        labels: ndarray = need("skimage.segmentation", "superpixels").slic(
             frame,
             n_segments=num_seeds,
             compactness=self.compactness * math.sqrt(self.channels),
             max_num_iter=self.iterations,
             channel_axis=-1,
             convert2lab=False,
-            enforce_connectivity=False,  # it would number the superpixels anew in every frame
+            enforce_connectivity=False,  # it would renumber the superpixels in every frame
             start_label=0,
         )
         return labels
@@ -81,8 +82,8 @@ class SuperpixelGraph(GraphBuilder):
 
 
 def _num_seeds(num_nodes: int, size: tuple[int, int]) -> int:
-    """The largest number of seeds to ask for that gives ``num_nodes`` at most: SLIC rounds it to a grid."""
-    grid = optional("skimage.util", "scikit-image").regular_grid
+    """The largest number of seeds to request that gives at most ``num_nodes``, since SLIC rounds it to a grid."""
+    grid = need("skimage.util", "superpixels").regular_grid
 
     def seeds(asked: int) -> int:
         steps = grid((1, *size), asked)

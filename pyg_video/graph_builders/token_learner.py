@@ -1,4 +1,4 @@
-"""Nodes as tokens that learn where to look."""
+"""Nodes by learned spatial attention maps."""
 
 import torch
 from torch import Tensor, nn
@@ -9,21 +9,21 @@ from .base import GraphBuilder
 
 
 class TokenLearnerGraph(GraphBuilder):
-    r"""Spatial attention maps by a small convolutional net: TokenLearner (Ryoo et al., NeurIPS 2021).
+    r"""Spatial attention maps of a small convolutional network: TokenLearner (Ryoo et al., NeurIPS 2021).
 
     .. math::
         A_n = \sigma\big(\alpha_n(X)\big), \qquad v_n = \frac{1}{H W} \sum_p A_{np} X_p
 
     with :math:`\alpha` of four 3 x 3 convolutions of :math:`N` channels, GELUs between them, on features normalised
-    over their channels [code]. Tokens are means over the whole map, as in the paper (the released code sums by default,
-    which depends on the map's size), not over the weights: a token whose map is near zero is near zero. Nodes go back
-    by the same maps, where the paper's TokenFuser learns others.
+    over their channels [code]. Tokens are divided by the number of pixels, as in the paper (the released code sums by
+    default, which depends on the map's size), not by the sum of the weights: a token whose map is near zero is near
+    zero. Nodes are lifted back with the same maps, where the paper's TokenFuser learns others.
 
     Args:
-        channels: channels of the feature map.
-        num_nodes: tokens a frame.
-        edge_index: edges of one frame; by default all pairs, each node with itself included.
-        connect: a rule instead of ``edge_index``, see :class:`GraphBuilder`.
+        channels: number of channels of the feature map.
+        num_nodes: number of tokens per frame, or (rows, columns).
+        edge_index: edges within one frame; by default all pairs, self-loops included.
+        connect: rule that computes the edges of every frame, instead of ``edge_index``; see :class:`GraphBuilder`.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
@@ -37,15 +37,15 @@ class TokenLearnerGraph(GraphBuilder):
     def __init__(
         self,
         channels: int,
-        num_nodes: int,
+        num_nodes: int | tuple[int, int] = 9,
         *,
         edge_index: Tensor | None = None,
         connect: str | nn.Module | None = None,
     ) -> None:
         super().__init__(channels, num_nodes, edge_index=edge_index, connect=connect)
         self.norm = nn.LayerNorm(channels)
-        widths = (channels, num_nodes, num_nodes, num_nodes)
-        convs = [nn.Conv2d(width, num_nodes, 3, padding=1, bias=False) for width in widths]
+        N = self.num_nodes
+        convs = [nn.Conv2d(width, N, 3, padding=1, bias=False) for width in (channels, N, N, N)]
         gelu = nn.GELU(approximate="tanh")
         self.attention = nn.Sequential(convs[0], gelu, convs[1], gelu, convs[2], gelu, convs[3])
 

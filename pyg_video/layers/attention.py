@@ -1,11 +1,9 @@
 """Attention logits of every edge, which the space stage turns into weights."""
 
-from collections.abc import Callable
-
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .._checks import check_option
+from .._checks import resolve
 
 
 class Attention(nn.Module):
@@ -102,16 +100,18 @@ class MeanAttention(Attention):
         return receiver + sender
 
 
-def resolve_attention(name: str, channels: int, heads: int) -> Attention:
-    """The attention called ``name``: dot, multi_head, additive or mean."""
-    known: dict[str, Callable[[], Attention]] = {
-        "dot": lambda: DotAttention(channels),
-        "multi_head": lambda: DotAttention(channels, heads),
-        "additive": lambda: AdditiveAttention(channels),
-        "mean": MeanAttention,
-    }
-    check_option("attention", name, tuple(known))
-    return known[name]()
+def resolve_attention(attention: str | Attention, channels: int, heads: int) -> Attention:
+    """The attention called dot, multi_head, additive or mean, or the one given."""
+    return resolve(
+        "attention",
+        attention,
+        {
+            "dot": lambda: DotAttention(channels),
+            "multi_head": lambda: DotAttention(channels, heads),
+            "additive": lambda: AdditiveAttention(channels),
+            "mean": MeanAttention,
+        },
+    )
 
 
 def draw_linear(linear: nn.Linear) -> None:

@@ -1,10 +1,11 @@
 """The space stage on frames that are matrices of pairs."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..data import Frames
-from .norm import normalize
+from .norm import FrameNorm, normalize
+from .pair_messages import PairMessages, gather_pairs
 from .space_parts import SpaceParts
 
 
@@ -54,13 +55,30 @@ class DenseSpaceConv(SpaceParts):
         alpha = self._alpha(x, adj, adjacency)
         if edge_weight is not None:
             alpha = alpha * edge_weight.to(alpha.dtype)[..., None]
-        m = self.send_mlp(sent[..., None, :, :] + received[..., :, None, :])  # [*, N, N, C], receiver first
-        pairs = m.flatten(-3, -2)
-        pairs = normalize(self.message_norm, pairs, frames, None if adj is None else adj.flatten(-2))
-        m = self.value(pairs.view_as(m)).unflatten(-1, (self.attention.heads, -1))
-        gathered = torch.einsum("...ijh,...ijhc->...ihc", alpha, m).flatten(-2)
+        parameters = self._pair_messages()
+        if parameters is None:
+            m = self.send_mlp(sent[..., None, :, :] + received[..., :, None, :])  # [*, N, N, C], receiver first
+            pairs = m.flatten(-3, -2)
+            pairs = normalize(self.message_norm, pairs, frames, None if adj is None else adj.flatten(-2))
+            m = self.value(pairs.view_as(m)).unflatten(-1, (self.attention.heads, -1))
+            gathered = torch.einsum("...ijh,...ijhc->...ihc", alpha, m).flatten(-2)
+        else:
+            ends = (_flat(sent), _flat(received))
+            present = None if adj is None else _flat(adj)
+            gathered = gather_pairs(*ends, _flat(alpha[..., 0]), present, parameters).view_as(sent)
         y = self._update(x, gathered, frames, mask)
         return (y, alpha) if return_attention_weights else y
+
+    def _pair_messages(self) -> PairMessages | None:
+        """The parameters of the messages, if their norm is one that can be taken out of the sum over the neighbours."""
+        norm = self.message_norm
+        if self.attention.heads > 1 or type(norm) not in (FrameNorm, nn.Identity):
+            return None
+        linear = self.send_mlp[1] if len(self.send_mlp) > 1 else None
+        weight, bias = (linear.weight, linear.bias) if isinstance(linear, nn.Linear) else (None, None)
+        if isinstance(norm, FrameNorm):
+            return PairMessages(weight, bias, norm.weight, norm.bias, norm.eps)
+        return PairMessages(weight, bias)
 
     def _alpha(self, x: Tensor, adj: Tensor | None, adjacency: Tensor | None) -> Tensor:
         query, key = self.attention.project(x)
@@ -74,3 +92,8 @@ class DenseSpaceConv(SpaceParts):
         # A node that hears nobody has a row of zeros.
         logits = logits.masked_fill(~adj[..., None], torch.finfo(logits.dtype).min)
         return logits.softmax(dim=-2).masked_fill(~adj[..., None], 0.0)
+
+
+def _flat(x: Tensor) -> Tensor:
+    """One leading dimension, the frames."""
+    return x.reshape(-1, *x.shape[-2:])

@@ -1,46 +1,49 @@
-"""What a node knows about where it is."""
+"""Position encodings of nodes."""
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..data import VideoGraph
 from ..functional import box_edges
+from .map_size import MapSizeModule
 
 
-class KernelEmbedding(nn.Module):
+class KernelEmbedding(MapSizeModule):
     r"""Add a linear projection of every node's kernel to its features (DyReg-GNN, section 3.2).
 
     .. math:: v_i' = v_i + W \, \mathrm{vec}(A_i) + b
 
-    Maps of another size than ``size`` have their kernels average-pooled to it, as in the released code.
+    Kernels of another size are average-pooled to ``size``, as in the released code.
 
     Args:
-        channels: node channels.
-        size: height and width of the map trained on.
+        channels: number of channels of the nodes.
+        size: height and width of the map; by default those of the first graph's kernels.
 
     Shapes:
         - **graph:** node features :math:`(V, C)` and ``kernel`` :math:`(V, H, W)`
         - **output:** the same graph with other node features
+
+    Raises:
+        ValueError: without ``size``, the first graph's kernels do not fit weights that were loaded before.
     """
 
-    def __init__(self, channels: int, size: tuple[int, int]) -> None:
+    def __init__(self, channels: int, size: tuple[int, int] | None = None) -> None:
         super().__init__()
-        self.size = (size[0], size[1])
-        self.linear = nn.Linear(size[0] * size[1], channels)
+        self.add_linear(size, channels)
+
+    def num_inputs(self, size: tuple[int, int]) -> int:
+        return size[0] * size[1]
 
     def reset_parameters(self) -> None:
         self.linear.reset_parameters()
 
     def forward(self, graph: VideoGraph) -> VideoGraph:
-        kernel = graph.need("kernel")
-        if kernel.shape[-2:] != self.size:
-            kernel = F.adaptive_avg_pool2d(kernel, self.size)
-        return graph.with_x(graph.x + self.linear(kernel.flatten(1).to(self.linear.weight.dtype)))
+        kernel = self.at_size(graph.need("kernel")).flatten(1)
+        return graph.with_x(graph.x + self.linear(kernel.to(self.linear.weight.dtype)))
 
 
 class GaussianPosition(nn.Module):
-    r"""Give every node a Gaussian heat map centred on its region, for the messages to see (RSTG, section 3.2).
+    r"""Encode the position of every node as a Gaussian heat map centred on its region (RSTG, section 3.2).
 
     Inside the node's box, and zero outside [code]:
 
@@ -81,12 +84,12 @@ class GaussianPosition(nn.Module):
 
 
 class TablePosition(nn.Module):
-    """Give the nodes positions from a table, the same in all frames, for the messages to see.
+    """Position encodings from a fixed table, the same in all frames.
 
-    For positions that no formula of ours gives, such as those of a published checkpoint; not trained.
+    For encodings that no formula of this package computes, such as those of a published checkpoint. Not trained.
 
     Args:
-        table: position of every node of a frame, :math:`(N, D)`.
+        table: encoding of every node of a frame, :math:`(N, D)`.
 
     Shapes:
         - **graph:** frames of :math:`N` nodes

@@ -39,9 +39,7 @@ class SpaceParts(nn.Module):
         self.channels = channels
         self.combine = combine
         self.position_channels = position_channels
-        self.attention = (
-            attention if isinstance(attention, Attention) else resolve_attention(attention, channels, heads)
-        )
+        self.attention = resolve_attention(attention, channels, heads)
         self.send = nn.Linear(channels + position_channels, channels)
         # The receiver's half of the first layer; on a sum both ends share one half.
         self.receive = nn.Linear(channels + position_channels, channels, bias=False) if combine == "concat" else None

@@ -1,9 +1,24 @@
-"""How well regions agree with objects, as torchmetrics metrics."""
+"""How well regions agree with objects, as torchmetrics metrics; torchmetrics is imported when one is first used."""
 
-from .base import RegionMetric
-from .consistency import TemporalConsistency
-from .coverage import RegionCoverage
-from .distance import RegionObjectDistance
-from .overlap import BestBoxIoU
+from typing import TYPE_CHECKING
+
+from .._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .base import RegionMetric
+    from .consistency import TemporalConsistency
+    from .coverage import RegionCoverage
+    from .distance import RegionObjectDistance
+    from .overlap import BestBoxIoU
+
+_HOMES = {
+    "BestBoxIoU": "overlap",
+    "RegionCoverage": "coverage",
+    "RegionMetric": "base",
+    "RegionObjectDistance": "distance",
+    "TemporalConsistency": "consistency",
+}
 
 __all__ = ["BestBoxIoU", "RegionCoverage", "RegionMetric", "RegionObjectDistance", "TemporalConsistency"]
+
+__getattr__, __dir__ = lazy_names(__name__, _HOMES, "train")

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from .._checks import check_arrangement
+from .._checks import rows_and_columns
 from ..graph_builders import RegionGraph
 from ..layers import RSTG, FrameNorm, GraphBlock, KernelEmbedding, SpaceConv, TemporalRNN, ToVector
 from .classifier import VideoClassifier
@@ -61,8 +61,8 @@ def dyreg_gnn_sync_mnist(
         C, size = place.channels, (-(-frame_size // place.stride),) * 2
         builder = RegionGraph(
             C,
+            rows_and_columns(arrangement, "arrangement"),
             size=size,
-            arrangement=check_arrangement(arrangement),
             adapt=adapt,
             region_size=region_size,
             anchors=anchors,
@@ -99,7 +99,7 @@ def _check(num_iterations: int, arrangement: tuple[int, ...], output: str, stage
         raise ValueError(f"Expected 'stage' to be one of the backbone's {num_iterations}, from 0 (got {stage})")
     if output == "vector" and stage not in (-1, num_iterations - 1):
         raise ValueError(f"Expected 'stage' to be the last one, -1, with output='vector' (got {stage})")
-    check_arrangement(arrangement)
+    rows_and_columns(arrangement, "arrangement")
 
 
 def dyreg_processor(channels: int, num_iterations: int = 3) -> RSTG:

@@ -7,8 +7,6 @@ from ..graph_builders.resolve import REGION_BUILDERS
 from ..layers import GraphBlock, KernelEmbedding
 from .dyreg import dyreg_processor
 
-_ROWS = 3  # of nodes, and columns
-
 
 def dyreg_block(
     channels: int,
@@ -42,6 +40,6 @@ def dyreg_block(
     options = (
         {"region_channels": region_channels, "anchors": anchors, "gain": gain} if builder in REGION_BUILDERS else {}
     )
-    nodes = resolve_builder(builder, width, size=size, arrangement=(_ROWS, _ROWS), **options)
+    nodes = resolve_builder(builder, width, None, size=size, **options)
     processor = nn.Sequential(KernelEmbedding(width, size), dyreg_processor(width, num_iterations))
     return GraphBlock(channels, nodes, processor, node_channels=node_channels, residual_scale=residual_scale)

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from .._checks import check_arrangement, check_option
+from .._checks import check_option, rows_and_columns
 from ..graph_builders import CONNECT, REGION_BUILDERS, resolve_builder
 from ..layers import GraphBlock, KernelEmbedding, ToVector
 from .classifier import Option, VideoClassifier
@@ -42,7 +42,7 @@ def graph_sync_mnist(
         connect: ``"default"``, the builder's own edges, or ``"complete"``, ``"overlap"``, ``"knn"``, ``"attention"``.
         output: ``"vector"``: the nodes decide the class; ``"map"``: they go back onto the last feature map.
         num_iterations: iterations of time and space.
-        arrangement: rows and columns of regions, or their product nodes.
+        arrangement: rows and columns of regions, or their product nodes; ``"grid"`` keeps its pyramid of 14 nodes.
         region_channels: size of the vectors that decide the regions of DyReg-GNN.
         anchors: these start at the ``"center"`` or on a ``"grid"``.
         gain: first value of their gain, see :class:`~pyg_video.graph_builders.RegionGraph`.
@@ -51,14 +51,14 @@ def graph_sync_mnist(
     """
     check_option("output", output, ("vector", "map"))
     check_option("connect", connect, ("default", *CONNECT))
-    rows_and_columns = check_arrangement(arrangement)
+    num_nodes = rows_and_columns(arrangement, "arrangement")
     backbone = digit_backbone(frame_size, channels, strides)
     last = backbone.info[-1]
     C, size = last.channels, (-(-frame_size // last.stride),) * 2
     options: dict[str, Option] = {} if connect == "default" else {"connect": connect}
     if builder in REGION_BUILDERS:
         options |= {"region_channels": region_channels, "anchors": anchors, "gain": gain}
-    nodes = resolve_builder(builder, C, size=size, arrangement=rows_and_columns, **options)
+    nodes = resolve_builder(builder, C, None if builder == "grid" else num_nodes, size=size, **options)
     processor = nn.Sequential(KernelEmbedding(C, size), dyreg_processor(C, num_iterations))
     if output == "vector":
         head = GraphHead(C, num_classes, nodes, processor, readout=ToVector(readout))

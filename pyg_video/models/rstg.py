@@ -97,7 +97,7 @@ def rstg_sync_mnist(
     processor = nn.Sequential(*before, graph) if before else graph
     if readout == "auto":
         readout = "last" if variant in _SEES_THE_PAST else "mean"
-    head = GraphHead(C, num_classes, GridGraph(C, scales), processor, readout=ToVector(readout))
+    head = GraphHead(C, num_classes, GridGraph(C, scales=scales), processor, readout=ToVector(readout))
     return VideoClassifier(net, head)
 
 

@@ -62,7 +62,7 @@ def rstg_resnet50(
         _keep_size(net)
 
     def graph(channels: int) -> tuple[GridGraph, nn.Sequential]:
-        builder = GridGraph(channels, scales)
+        builder = GridGraph(channels, scales=scales)
         groups = builder.nodes_per_scale if scalewise else None
         return builder, _processor(channels, node_channels, num_iterations, attention, groups)
 

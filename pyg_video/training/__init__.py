@@ -81,4 +81,4 @@ __all__ = [
     "load_trained",
 ]
 
-__getattr__, __dir__ = lazy_names(__name__, _HOMES)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES, "train")

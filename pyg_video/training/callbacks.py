@@ -11,6 +11,7 @@ from pytorch_lightning.plugins import TorchCheckpointIO
 from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor
 
+from .._files import whole_file
 from ..checkpoints import save_model
 from ..checkpoints.files import Json
 from .data.base import VideoData
@@ -27,13 +28,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: object = None
     ) -> None:
-        path = Path(path)
-        part = path.with_name(f".{path.name}.part")
-        try:
-            super().save_checkpoint(checkpoint, part, storage_options)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        with whole_file(path) as draft:
+            super().save_checkpoint(checkpoint, draft, storage_options)
 
 
 class BestCheckpoint(ModelCheckpoint):

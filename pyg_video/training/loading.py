@@ -71,7 +71,7 @@ def task_of(saved: Mapping[str, Any]) -> VideoClassification:
         UnknownModelError: its model is not known here, or was not a named one.
         TypeError: the checkpoint is of another Lightning module.
     """
-    from .module import VideoClassification
+    from . import VideoClassification  # which says what to type where Lightning is missing
 
     options = {name: value for name, value in saved["hyper_parameters"].items() if name != "_instantiator"}
     name = options.get("model", "")

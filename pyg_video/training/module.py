@@ -16,6 +16,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from .._checks import check_option
 from ..checkpoints import load_model, shipped_checkpoint
+from ..checkpoints.weights import check_weights
 from ..models import ModelRecipe, Option, VideoClassifier, create_model, model_options
 from ..models.registry import model_module
 from .loading import MODULE
@@ -241,20 +242,11 @@ def _merged(model: str, num_classes: int, frame_size: int | None, options: Mappi
 def _start_from(net: VideoClassifier, source: str) -> None:
     """Give the model the backbone of another, of the same names and shapes."""
     path = Path(source) if Path(source).is_file() else shipped_checkpoint(source)
-    weights, own = _backbone_weights(load_model(path)), _backbone_weights(net)
-    differing = sorted(name for name in own.keys() | weights.keys() if _shape(own, name) != _shape(weights, name))
-    if differing:
-        name = differing[0]
-        raise ValueError(
-            f"Expected 'backbone_from' with a backbone like the model's (got '{source}', where '{name}' has the shape "
-            f"{_shape(weights, name)} instead of {_shape(own, name)}); choose the same channels and strides"
-        )
+    weights = _backbone_weights(load_model(path))
+    what = f"the model's backbone in 'backbone_from' '{source}'"
+    check_weights(weights, _backbone_weights(net), what, "choose the same channels and strides")
     net.load_state_dict(weights, strict=False)  # nothing but the backbone
 
 
 def _backbone_weights(net: VideoClassifier) -> dict[str, Tensor]:
     return {name: value for name, value in net.state_dict().items() if name.startswith("backbone.")}
-
-
-def _shape(weights: Mapping[str, Tensor], name: str) -> list[int] | None:
-    return list(weights[name].shape) if name in weights else None

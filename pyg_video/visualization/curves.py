@@ -7,7 +7,8 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from .._files import write_whole
+from .._extras import need
+from .._files import whole_file
 
 Curves = Mapping[str, tuple[Sequence[float], Sequence[float]]]
 _COLUMNS = ("model", "videos_seen", "accuracy")
@@ -34,12 +35,9 @@ def plot_curves(
         >>> plot_curves(two_points, Path(mkdtemp()) / "curves.png", lines={"chance": 0.1}).name
         'curves.png'
     """
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "Expected matplotlib, which draws the curves, to be installed (got none); pip install 'pyg-video[plots]'"
-        ) from error
+    need("matplotlib", "plots")
+    from matplotlib.figure import Figure
+
     curves = _checked(curves if isinstance(curves, Mapping) else _read(Path(curves)))
     figure = Figure(figsize=(6, 4), layout="constrained")  # no pyplot: nothing global, no window
     axes = figure.add_subplot()
@@ -53,7 +51,9 @@ def plot_curves(
     axes.grid(alpha=0.3)
     axes.legend()
     kind = Path(path).suffix.removeprefix(".") or "png"
-    return write_whole(path, lambda file: figure.savefig(file, format=kind, dpi=150))
+    with whole_file(path) as draft:
+        figure.savefig(draft, format=kind, dpi=150)
+    return Path(path)
 
 
 def _read(path: Path) -> dict[str, tuple[list[float], list[float]]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from .._extras import need
 from ..data import VideoGraph
 from .draw import PALETTE
 from .pictures import as_bytes
@@ -89,12 +90,9 @@ def _check(graph: VideoGraph, image: Tensor, edge_weight: Tensor | None, node_si
 
 
 def _new_axes() -> Axes:
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "Expected matplotlib, which draws the graph, to be installed (got none); pip install 'pyg-video[plots]'"
-        ) from error
+    need("matplotlib", "plots")
+    from matplotlib.figure import Figure
+
     return Figure(figsize=(5, 5), layout="constrained").add_subplot()
 
 

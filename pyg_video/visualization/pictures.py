@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from .._files import write_whole
+from .._files import whole_file
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -33,10 +33,9 @@ def save_gif(path: str | os.PathLike[str], frames: Tensor, fps: float = 5) -> Pa
         raise ValueError(f"Expected 'fps' to be above 0 frames per second (got {fps})")
     first, *rest = [to_image(frame) for frame in frames]
     delay = round(1000 / fps)
-    return write_whole(
-        path,
-        lambda file: first.save(file, format="GIF", save_all=True, append_images=rest, duration=delay, loop=0),
-    )
+    with whole_file(path) as draft:
+        first.save(draft, format="GIF", save_all=True, append_images=rest, duration=delay, loop=0)
+    return Path(path)
 
 
 def save_png(path: str | os.PathLike[str], picture: Tensor) -> Path:
@@ -49,7 +48,9 @@ def save_png(path: str | os.PathLike[str], picture: Tensor) -> Path:
         ValueError: The picture has another shape or type.
     """
     check_pixels("picture", picture, PICTURE)
-    return write_whole(path, lambda file: to_image(picture).save(file, format="PNG"))
+    with whole_file(path) as draft:
+        to_image(picture).save(draft, format="PNG")
+    return Path(path)
 
 
 def check_pixels(name: str, value: object, axes: Sequence[str]) -> None:

@@ -6,13 +6,13 @@ import os
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .._files import write_whole
+from .._extras import need
+from .._files import whole_file
 from .draw import write_line
 from .pictures import VIDEO, as_bytes, check_pixels
 
@@ -39,7 +39,9 @@ def save_mp4(path: str | os.PathLike[str], frames: Tensor, fps: float = 5) -> Pa
         raise ValueError(f"Expected 'fps' to be above 0 frames per second (got {fps})")
     pixels = as_bytes(frames).expand(-1, 3, -1, -1)
     pixels = F.pad(pixels, (0, pixels.shape[-1] % 2, 0, pixels.shape[-2] % 2)).permute(0, 2, 3, 1).contiguous()
-    return write_whole(path, lambda file: _encode(file, pixels, Fraction(fps).limit_denominator(1000)))
+    with whole_file(path) as draft:
+        _encode(draft, pixels, Fraction(fps).limit_denominator(1000))
+    return Path(path)
 
 
 def caption(frames: Tensor, lines: Sequence[str]) -> Tensor:
@@ -61,10 +63,9 @@ def caption(frames: Tensor, lines: Sequence[str]) -> Tensor:
     return torch.cat(parts, dim=-2)
 
 
-def _encode(file: BinaryIO, pixels: Tensor, rate: Fraction) -> None:
-    import av
-
-    with av.open(file, "w", format="mp4") as container:
+def _encode(draft: Path, pixels: Tensor, rate: Fraction) -> None:
+    av = need("av", "video")
+    with av.open(str(draft), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=rate)
         stream.height, stream.width, stream.pix_fmt = pixels.shape[1], pixels.shape[2], "yuv420p"
         stream.options = {"crf": "18"}

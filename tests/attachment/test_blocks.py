@@ -69,7 +69,7 @@ def family(name):
 
 def block(channels, size=None, residual_scale=0.0):
     rstg = RSTG(SpaceConv(8), TemporalRNN(8), TemporalRNN(8), num_iterations=1)
-    return GraphBlock(channels, GridGraph(8, (1,)), rstg, node_channels=8, residual_scale=residual_scale)
+    return GraphBlock(channels, GridGraph(8, 1), rstg, node_channels=8, residual_scale=residual_scale)
 
 
 def hooks(model):

@@ -11,7 +11,7 @@ from pyg_video.models import PoolHead, VideoClassifier
 
 def block(channels, residual_scale=1.0):
     rstg = RSTG(SpaceConv(channels), TemporalRNN(channels), TemporalRNN(channels), num_iterations=1)
-    return GraphBlock(channels, GridGraph(channels, (1,)), rstg, residual_scale=residual_scale)
+    return GraphBlock(channels, GridGraph(channels, 1), rstg, residual_scale=residual_scale)
 
 
 class Seen(nn.Module):

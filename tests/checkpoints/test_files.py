@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torchvision import models
 
 from pyg_video._version import __version__
-from pyg_video.checkpoints import checkpoint_info, files, load_model, save_model
+from pyg_video.checkpoints import checkpoint_info, load_model, save_model
 from pyg_video.models import PoolHead, UnknownModelError, VideoClassifier, create_model, registry
 from pyg_video.training import load_trained
 
@@ -61,7 +61,7 @@ def test_a_failed_save_leaves_the_earlier_file(tmp_path, model, monkeypatch):
     def full_disk(descriptor: int) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full_disk)
+    monkeypatch.setattr("os.fsync", full_disk)
     with pytest.raises(OSError, match="No space left"):
         save_model(create_model("cnn_sync_mnist", **TINY), path)
     assert path.read_bytes() == before

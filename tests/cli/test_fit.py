@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from pyg_video.checkpoints import checkpoint_info, load_model, save_model
+from pyg_video.cli.fit import write_predictions
 from pyg_video.cli.main import main
 from pyg_video.models import UnknownModelError, create_model, registry
-from pyg_video.training import load_trained
+from pyg_video.training import Prediction, load_trained
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CONFIGS = sorted(path for path in (EXAMPLES / "configs").rglob("*.yaml") if path.parent.name != "something_something")
@@ -173,7 +174,7 @@ def test_the_command_line_wins_over_the_checkpoint(command, tmp_path):
     torch.save({**saved, "state_dict": {"weight": torch.zeros(3)}}, tmp_path / "fewer.ckpt")
     code, error = command("test", *run, f"--ckpt_path={tmp_path / 'fewer.ckpt'}")
     assert code == 2
-    assert "Expected 'ckpt_path' with the weights of dyreg_gnn_sync_mnist" in error
+    assert "weights of dyreg_gnn_sync_mnist in 'ckpt_path' (got them without net.backbone" in error
     torch.save({**saved, "hyper_parameters": {"hidden": 3}}, tmp_path / "another.ckpt")
     code, error = command("test", *run, f"--ckpt_path={tmp_path / 'another.ckpt'}")
     assert code == 2
@@ -191,6 +192,18 @@ def test_a_misspelt_data_class_lists_those_that_exist(command):
         "Expected 'data' to be one of SyncMNISTData, MultiSyncMNISTData, SomethingSomethingData, CachedFeatures "
         "(got 'SyncMNSTData')" in error
     )
+
+
+def test_predictions_that_fail_leave_the_earlier_table(tmp_path):
+    path = tmp_path / "predictions.csv"
+    whole = Prediction(torch.tensor([[0.25, 0.75]]), torch.tensor([1]), torch.tensor([0]), ["waving"])
+    write_predictions(path, [whole, whole], first=1, step=2)
+    before = path.read_text()
+    assert before.splitlines() == ["clip,target,label,probability,name", "1,0,1,0.75,waving", "3,0,1,0.75,waving"]
+    with pytest.raises(ValueError, match="zip"):
+        write_predictions(path, [whole._replace(name=["one", "too many"])])
+    assert path.read_text() == before
+    assert list(tmp_path.iterdir()) == [path]
 
 
 OWN = """

@@ -30,7 +30,7 @@ def test_the_graph_is_valid(builder, x):
 
 @pytest.mark.parametrize("N", [1, 2, 9])
 def test_collated_clips_equal_the_batch_built_at_once(N):
-    builder = RegionGraph(4, size=(6, 6), arrangement=(1, N), region_channels=8)
+    builder = RegionGraph(4, N, size=(6, 6), region_channels=8)
     x = torch.randn(2, 2, 4, 6, 6)
     whole = builder(x)
     (batch,) = DataLoader([builder(clip[None]).detach() for clip in x], batch_size=2)

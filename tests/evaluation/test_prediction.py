@@ -24,7 +24,7 @@ SHIPPED = shipped_checkpoint("dyreg_gnn_small")
 @register_model
 def looking_rgb(num_classes: int = 4, *, frame_size: int = 28) -> VideoClassifier:
     rstg = RSTG(SpaceConv(4), TemporalRNN(4), TemporalRNN(4), num_iterations=1)
-    block = GraphBlock(4, GridGraph(4, (2,)), rstg, residual_scale=1.0)
+    block = GraphBlock(4, GridGraph(4, 4), rstg, residual_scale=1.0)
     backbone = SmallCNN(3, (4, 4), (2, 2))
     return VideoClassifier(backbone, PoolHead(4, num_classes), blocks={backbone.info[0].name: block})
 

@@ -1,9 +1,34 @@
+from inspect import Parameter, signature
+
 import pytest
 import torch
 
 from pyg_video.data import Regions
 from pyg_video.functional import box_kernel
-from pyg_video.graph_builders import GraphBuilder, GridGraph
+from pyg_video.graph_builders import (
+    BoxGraph,
+    ClusterGraph,
+    GraphBuilder,
+    GridGraph,
+    RegionGraph,
+    SaliencyGraph,
+    SemanticGraph,
+    SlotGraph,
+    SuperpixelGraph,
+    TokenLearnerGraph,
+)
+
+BUILDERS = [
+    BoxGraph,
+    ClusterGraph,
+    GridGraph,
+    RegionGraph,
+    SaliencyGraph,
+    SemanticGraph,
+    SlotGraph,
+    SuperpixelGraph,
+    TokenLearnerGraph,
+]
 
 
 class Halves(GraphBuilder):
@@ -86,5 +111,29 @@ def test_wrong_edges_are_a_clear_error(edge_index, message):
 
 
 def test_no_nodes_are_a_clear_error():
-    with pytest.raises(ValueError, match="at least one channel and one node"):
+    with pytest.raises(ValueError, match="Expected 'num_nodes' to be a number of nodes"):
         Halves(4, num_nodes=0)
+
+
+@pytest.mark.parametrize("cls", BUILDERS)
+@pytest.mark.parametrize("given", [(), (9,), ((3, 3),), (8,), ((2, 4),), (7,)])
+def test_every_builder_is_called_with_channels_and_nodes(cls, given):
+    N = {(): 14 if cls is GridGraph else 9, (9,): 9, ((3, 3),): 9, (7,): 7}.get(given, 8)
+    builder = cls(4, *given)
+    box = {"box": torch.rand(1, 2, N, 4) / 2 + 0.2} if cls is BoxGraph else {}
+    graph = builder(torch.randn(1, 2, 4, 8, 8), **box)
+    assert (builder.num_nodes, *graph.frames.shape) == (N, 1, 2, N, 4)
+
+
+@pytest.mark.parametrize("cls", [GraphBuilder, *BUILDERS])
+def test_all_other_options_are_keywords(cls):
+    channels, num_nodes, *options = signature(cls).parameters.values()
+    assert (channels.name, num_nodes.name) == ("channels", "num_nodes")
+    assert {option.kind for option in options} == {Parameter.KEYWORD_ONLY}
+    assert {"edge_index", "connect"} <= {option.name for option in options}
+
+
+@pytest.mark.parametrize("cls", BUILDERS)
+def test_impossible_numbers_of_nodes_are_an_error(cls):
+    with pytest.raises(ValueError, match=r"Expected 'num_nodes' to be a number of nodes or .* .got \(3, 0\)"):
+        cls(4, (3, 0))

@@ -62,12 +62,12 @@ def test_the_same_input_gives_the_same_clusters(x):
 
 def test_without_the_library_the_error_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
-    with pytest.raises(ImportError, match=r'Expected scikit-learn.*pip install "pyg_video\[superpixels\]"'):
+    with pytest.raises(ImportError, match=r'has \'sklearn\'.*pip install "\.\[superpixels\]"'):
         ClusterGraph(4)
 
 
 def test_wrong_input_is_a_clear_error():
     with pytest.raises(ValueError, match="Expected 'compactness' and 'iterations' of at least 0 and 1"):
         ClusterGraph(4, iterations=0)
-    with pytest.raises(ValueError, match="at least 9 pixels, one a cluster .got 2 x 4"):
+    with pytest.raises(ValueError, match="at least 9 pixels, one per cluster .got 2 x 4"):
         ClusterGraph(4)(torch.zeros(1, 1, 4, 2, 4))

@@ -131,7 +131,7 @@ def test_wrong_rules_are_a_clear_error():
     with pytest.raises(ValueError, match="Expected one of 'edge_index' and 'connect'"):
         Given(connect="knn", edge_index=complete_edges(5))
     with pytest.raises(ValueError, match="Expected at least two nodes with connect='knn'"):
-        GridGraph(4, (1,), connect="knn")
+        GridGraph(4, 1, connect="knn")
     with pytest.raises(ValueError, match="Expected 'k' of at least 1"):
         NearestEdges(0)
     with pytest.raises(ValueError, match="Expected 'k' between 1 and the number of nodes - 1 = 4"):

@@ -13,7 +13,7 @@ def test_nodes_are_the_means_of_their_cells():
 
 @pytest.mark.parametrize("size", [(14, 14), (7, 11)])
 def test_each_scale_covers_every_pixel_once_also_across_borders(size):
-    graph = GridGraph(4, (3, (2, 4)))(torch.randn(1, 1, 4, *size))
+    graph = GridGraph(4, scales=(3, (2, 4)))(torch.randn(1, 1, 4, *size))
     first, second = graph.kernel.split([9, 8])
     torch.testing.assert_close(first.sum(0), torch.ones(size))
     torch.testing.assert_close(second.sum(0), torch.ones(size))
@@ -34,7 +34,20 @@ def test_a_map_smaller_than_the_grid_is_a_clear_error():
         GridGraph(4)(torch.zeros(1, 1, 4, 2, 5))
 
 
+@pytest.mark.parametrize(("num_nodes", "grid"), [(9, (3, 3)), (6, (2, 3)), (7, (1, 7)), ((4, 2), (4, 2))])
+def test_a_number_of_nodes_gives_one_grid(num_nodes, grid):
+    x = torch.randn(1, 2, 4, 8, 8)
+    graph, want = GridGraph(4, num_nodes)(x), GridGraph(4, scales=[grid])(x)
+    assert torch.equal(graph.x, want.x)
+    assert torch.equal(graph.edge_index, want.edge_index)
+
+
+def test_one_grid_and_several_are_a_clear_error():
+    with pytest.raises(ValueError, match="Expected one of 'num_nodes' and 'scales' .got 9 and"):
+        GridGraph(4, 9, scales=(3, 2))
+
+
 @pytest.mark.parametrize("scales", [(), (0,), ((2, -1),)])
 def test_impossible_scales_are_a_clear_error(scales):
     with pytest.raises(ValueError, match="Expected 'scales' with grids of at least 1 x 1"):
-        GridGraph(4, scales)
+        GridGraph(4, scales=scales)

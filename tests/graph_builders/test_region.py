@@ -9,6 +9,15 @@ from pyg_video.graph_builders import FullyConnectedGenerator, PooledGenerator, R
 C = 4
 
 
+class Summary(torch.nn.Module):
+    """A generator of one's own: the mean of the map for every region."""
+
+    out_channels = C
+
+    def forward(self, x):
+        return x.mean((-2, -1))[:, None].expand(-1, 9, -1)
+
+
 def builder(**options):
     return RegionGraph(C, **{"size": (7, 9), "region_channels": 8, "gain": 1.0, **options}).double()
 
@@ -129,7 +138,7 @@ def test_a_generator_with_gain_zero_gets_no_gradient_at_first_and_one_with_gain_
 
 
 def test_gradients_are_right():
-    model = RegionGraph(2, size=(5, 5), arrangement=(1, 2), region_channels=3, gain=0.7).double()
+    model = RegionGraph(2, (1, 2), size=(5, 5), region_channels=3, gain=0.7).double()
     x = torch.randn(1, 2, 2, 5, 5, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda v: model(v).x, x, fast_mode=True)
 
@@ -156,7 +165,7 @@ def test_gradients_reach_every_parameter(generator, x):
         ({"region_size": "big"}, "Expected 'region_size' to be one of 'learned', 'fixed'"),
         ({"anchors": "left"}, "Expected 'anchors' to be one of 'center', 'grid'"),
         ({"size": (2, 9)}, "Expected a map of at least 3 x 3 pixels .got 2 x 9"),
-        ({"arrangement": (-1, -3)}, r"Expected 'arrangement' to be rows and columns, .* .got .-1, -3"),
+        ({"num_nodes": (-1, -3)}, r"Expected 'num_nodes' to be a number of nodes or .* .got .-1, -3"),
         ({"region_channels": 0}, "Expected 'region_channels' of at least 1"),
         ({"cell": "rnn"}, "Expected 'cell' to be one of 'gru', 'lstm'"),
         ({"generator": "big"}, "Expected 'generator' to be one of 'fc', 'pool' .got 'big'"),
@@ -179,19 +188,25 @@ def test_constant_time_cannot_go_on_from_a_state(x):
 @pytest.mark.parametrize("num_nodes", [1, 5, 9])
 def test_any_number_of_regions(num_nodes):
     points = torch.rand(num_nodes, 2)
-    graph = RegionGraph(4, size=(6, 8), arrangement=num_nodes, anchors=points, region_channels=8)(
-        torch.randn(2, 3, 4, 6, 8)
-    )
+    graph = RegionGraph(4, num_nodes, size=(6, 8), anchors=points, region_channels=8)(torch.randn(2, 3, 4, 6, 8))
     assert graph.frame_layout == (3, num_nodes)
     assert graph.frames.isfinite().all()
 
 
 def test_a_square_number_of_regions_starts_like_the_square_arrangement():
     x = torch.randn(1, 2, 4, 6, 8)
-    boxes = [RegionGraph(4, size=(6, 8), arrangement=n, region_channels=8)(x).box for n in ((3, 3), 9)]
+    boxes = [RegionGraph(4, n, size=(6, 8), region_channels=8)(x).box for n in ((3, 3), 9)]
     torch.testing.assert_close(*boxes)
 
 
-def test_a_number_of_regions_has_no_grid():
-    with pytest.raises(ValueError, match="with other anchors than 'grid' .got 5 and anchors='grid'"):
-        RegionGraph(4, size=(6, 8), arrangement=5, anchors="grid")
+def test_a_number_of_regions_on_a_grid_is_factorised():
+    x = torch.randn(1, 2, 4, 6, 8)
+    boxes = [RegionGraph(4, n, anchors="grid", region_channels=8)(x).box for n in ((2, 3), 6)]
+    assert torch.equal(*boxes)
+
+
+@pytest.mark.parametrize("options", [{"adapt": "dataset"}, {"generator": Summary()}])
+def test_a_size_is_not_needed_without_a_generator_that_reads_whole_maps(options):
+    model = RegionGraph(4, **options)
+    assert model.size is None
+    assert [model(torch.randn(1, 2, 4, *size)).frame_layout for size in ((6, 8), (2, 2))] == [(2, 9)] * 2

@@ -84,7 +84,7 @@ def test_gradients_reach_every_parameter_of_the_pooled_form():
 
 
 def test_channels_that_do_not_divide_into_sines_and_cosines_are_refused():
-    with pytest.raises(ValueError, match=r"Expected 'channels' in multiples of 4.*got 6"):
+    with pytest.raises(ValueError, match=r"Expected .channels. to be a multiple of 4.*got 6"):
         PooledGenerator(6, 3, (7, 7))
 
 
@@ -96,3 +96,30 @@ def test_unknown_generators_are_answered_with_the_known_ones():
 def test_learned_vectors_ignore_the_input():
     net = LearnedVectors(3, out_channels=5)
     assert torch.equal(net(torch.zeros(2, 4, 7, 7)), net(torch.ones(2, 4, 9, 9)))
+
+
+def test_the_hourglass_is_initialised_before_the_linear_layer():
+    torch.manual_seed(0)
+    net = FullyConnectedGenerator(4, 3, (7, 7), out_channels=5)
+    torch.manual_seed(0)
+    saliency, linear = HourGlass(4, (7, 7)), torch.nn.Linear(16 * 25, 15)
+    assert torch.equal(net.linear.weight, linear.weight)
+    assert torch.equal(net.saliency.up.weight, saliency.up.weight)
+
+
+@pytest.mark.parametrize("size", [(7, 8), (14, 14), (28, 30), (56, 52)])
+def test_the_first_map_lays_out_the_hourglass(size):
+    lazy, sized = HourGlass(4), HourGlass(4, size)
+    sized.load_state_dict(lazy.state_dict())
+    x = torch.randn(1, 4, *size)
+    assert torch.equal(lazy(x), sized(x))
+    assert lazy.out_size == sized.out_size
+
+
+def test_without_a_size_pooled_regions_keep_the_maps():
+    lazy = PooledGenerator(4, 3, out_channels=5)
+    for map_size in ((7, 8), (14, 12)):
+        sized = PooledGenerator(4, 3, map_size, out_channels=5)
+        sized.load_state_dict(lazy.state_dict())
+        x = torch.randn(2, 4, *map_size)
+        assert torch.equal(lazy(x), sized(x))

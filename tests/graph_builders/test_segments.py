@@ -1,8 +1,7 @@
 import numpy as np
-import pytest
 import torch
 
-from pyg_video.graph_builders.segments import optional, segment_regions
+from pyg_video.graph_builders.segments import segment_regions
 
 
 def test_labels_become_kernels_boxes_and_a_mask():
@@ -24,8 +23,3 @@ def test_labels_become_kernels_boxes_and_a_mask():
 def test_the_type_of_half_precision_maps_is_float32():
     regions = segment_regions(torch.zeros(1, 1, 3, 2, 4).bfloat16(), lambda frame: np.zeros((2, 4), dtype=int), 2)
     assert regions.kernel.dtype == regions.box.dtype == torch.float32
-
-
-def test_a_missing_package_is_named():
-    with pytest.raises(ImportError, match=r'Expected nothing, .*pip install "pyg_video\[superpixels\]"'):
-        optional("no_such_module", "nothing")

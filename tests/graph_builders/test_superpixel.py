@@ -75,7 +75,7 @@ def test_the_gradient_is_that_of_the_mean(x):
 
 def test_without_the_library_the_error_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "skimage", None)
-    with pytest.raises(ImportError, match=r'pip install "pyg_video\[superpixels\]"'):
+    with pytest.raises(ImportError, match=r'has \'skimage\'.*pip install "\.\[superpixels\]"'):
         SuperpixelGraph(4, 6)
 
 

@@ -71,7 +71,7 @@ def test_regions_and_attention_of_every_block():
 
 
 def test_attention_is_zero_where_there_is_no_edge():
-    net = nn.Sequential(GridGraph(4, (2, 1)), RSTG(SpaceConv(4, attention="mean"), nn.Identity(), nn.Identity()))
+    net = nn.Sequential(GridGraph(4, scales=(2, 1)), RSTG(SpaceConv(4, attention="mean"), nn.Identity(), nn.Identity()))
     edges = net[0].frame_edges
     alpha = model_regions(net, torch.rand(2, 2, 4, 3, 3))["0"].attention[0][1, 1, :, :, 0]
     want = torch.zeros(5, 5)
@@ -82,7 +82,7 @@ def test_attention_is_zero_where_there_is_no_edge():
 def test_blocks_that_run_again_are_told_as_of_their_last_call():
     def block(scale):
         return nn.Sequential(
-            GridGraph(4, (scale,)), RSTG(SpaceConv(4), TemporalRNN(4), TemporalRNN(4), num_iterations=1)
+            GridGraph(4, scales=(scale,)), RSTG(SpaceConv(4), TemporalRNN(4), TemporalRNN(4), num_iterations=1)
         )
 
     class Again(nn.Module):

@@ -10,7 +10,7 @@ C = 8
 
 @pytest.fixture
 def graph():
-    return GridGraph(C, (2, 1))(torch.randn(2, 3, C, 6, 6, dtype=torch.float64))
+    return GridGraph(C, scales=(2, 1))(torch.randn(2, 3, C, 6, 6, dtype=torch.float64))
 
 
 def test_all_pairs_keep_the_frames_apart_and_know_the_neighbours(graph):

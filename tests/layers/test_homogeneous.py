@@ -35,7 +35,7 @@ def x():
 
 @pytest.fixture
 def graph(x):
-    return GridGraph(C, (2, 1))(x)
+    return GridGraph(C, scales=(2, 1))(x)
 
 
 def with_frames(graph, frames):
@@ -45,7 +45,7 @@ def with_frames(graph, frames):
 def test_it_is_the_convolution_on_the_graph_of_all_frames(graph):
     """The clip's adjacency written out: frames on the diagonal, identities beside it."""
     frame = torch.zeros(N, N)
-    frame[tuple(GridGraph(C, (2, 1)).frame_edges)] = 1
+    frame[tuple(GridGraph(C, scales=(2, 1)).frame_edges)] = 1
     neighbours = torch.diag(torch.ones(T - 1), 1) + torch.diag(torch.ones(T - 1), -1)
     adjacency = torch.kron(torch.eye(T), frame) + torch.kron(neighbours, torch.eye(N))
     conv = SpaceConv(C).double()
@@ -120,7 +120,7 @@ def test_batch_norms_take_all_frames_together(graph):
 
 
 def test_scales_may_have_updates_of_their_own(graph):
-    net = HomogeneousGraph(SpaceConv(C, update_groups=GridGraph(C, (2, 1)).nodes_per_scale)).double()
+    net = HomogeneousGraph(SpaceConv(C, update_groups=GridGraph(C, scales=(2, 1)).nodes_per_scale)).double()
     assert net(graph).frames.shape == (B, T, N, C)
 
 

@@ -30,21 +30,21 @@ def test_positions_are_gaussians_inside_the_cell_and_zero_outside():
 
 
 def test_gaussians_move_with_the_box():
-    graph = GridGraph(4, (2,))(torch.randn(1, 1, 4, 6, 6)).with_attr(box=grid_boxes(2, 2).flip(0))
+    graph = GridGraph(4, 4)(torch.randn(1, 1, 4, 6, 6)).with_attr(box=grid_boxes(2, 2).flip(0))
     position = GaussianPosition(size=4)(graph).position.view(4, 4, 4)
     assert position[0, 2:, 2:].sum() > 0
     assert position[0, :2].sum() == 0
 
 
 def test_a_table_gives_every_frame_the_same_positions():
-    graph, table = GridGraph(4, (2,))(torch.randn(2, 3, 4, 6, 6)), torch.randn(4, 7)
+    graph, table = GridGraph(4, 4)(torch.randn(2, 3, 4, 6, 6)), torch.randn(4, 7)
     position = graph.grid(TablePosition(table)(graph).position)
     torch.testing.assert_close(position, table.expand(2, 3, 4, 7))
 
 
 def test_a_table_of_another_number_of_nodes_is_refused():
     with pytest.raises(ValueError, match="Expected frames of 3 nodes, as the table has .got 4."):
-        TablePosition(torch.randn(3, 7))(GridGraph(4, (2,))(torch.randn(1, 1, 4, 6, 6)))
+        TablePosition(torch.randn(3, 7))(GridGraph(4, 4)(torch.randn(1, 1, 4, 6, 6)))
 
 
 @pytest.mark.parametrize(("size", "std"), [(0, 2.0), (6, 0.0)])

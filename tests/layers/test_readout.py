@@ -6,7 +6,7 @@ from pyg_video.layers import ToMap, ToVector
 
 
 def test_to_map_gives_every_pixel_the_mean_of_its_cells_summed_over_scales():
-    graph = GridGraph(4, (2, 1))(torch.randn(1, 2, 4, 4, 4))
+    graph = GridGraph(4, scales=(2, 1))(torch.randn(1, 2, 4, 4, 4))
     y = ToMap()(graph)
     nodes = graph.frames
     want = nodes[:, :, [0, 1, 2, 3]].mT.unflatten(-1, (2, 2)).repeat_interleave(2, -1).repeat_interleave(2, -2)
@@ -42,7 +42,7 @@ def test_nan_in_the_padding_does_not_spread():
 
 @pytest.mark.parametrize("time", ["last", "mean"])
 def test_nodes_that_are_not_there_do_not_count_in_the_vector(time):
-    graph = GridGraph(4, ((1, 3),))(torch.randn(2, 3, 4, 6, 6))
+    graph = GridGraph(4, (1, 3))(torch.randn(2, 3, 4, 6, 6))
     mask = torch.rand(2, 3, 3) > 0.5
     got = ToVector(time)(graph.with_attr(mask=mask.flatten()))
     frames = torch.einsum("btnc,btn->btc", graph.frames, mask.float())
@@ -51,7 +51,7 @@ def test_nodes_that_are_not_there_do_not_count_in_the_vector(time):
 
 def test_a_long_stream_is_counted_in_bfloat16_too():
     readout, state = ToVector("mean"), None
-    graphs = [GridGraph(4, (1,))(torch.full((1, 1, 4, 2, 2), value, dtype=torch.bfloat16)) for value in (1.0, 3.0)]
+    graphs = [GridGraph(4, 1)(torch.full((1, 1, 4, 2, 2), value, dtype=torch.bfloat16)) for value in (1.0, 3.0)]
     for t in range(600):
         vector, state = readout.scan(graphs[t % 2], state)
     assert vector.dtype == torch.bfloat16

@@ -187,7 +187,7 @@ def test_edges_out_of_place_are_a_clear_error(edge, message):
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 def test_masked_nodes_leave_algorithm_1_to_those_that_are_there(cell):
     """The paper's double loop over the nodes of each frame that are there, each with the state it had last."""
-    graph = GridGraph(C, ((1, 4),), connect="complete")(torch.randn(1, 4, C, 6, 8, dtype=torch.float64))
+    graph = GridGraph(C, (1, 4), connect="complete")(torch.randn(1, 4, C, 6, 8, dtype=torch.float64))
     mask = torch.tensor([[1, 1, 0, 1], [1, 0, 0, 1], [0, 0, 0, 0], [1, 1, 0, 1]], dtype=torch.bool)
     sender, receiver = graph.edge_index
     kept = mask.flatten()[sender] & mask.flatten()[receiver]

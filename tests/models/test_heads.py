@@ -9,7 +9,7 @@ from pyg_video.models import GraphHead, PoolHead, SumHead
 
 def graph_head(readout: str) -> GraphHead:
     rstg = RSTG(SpaceConv(4), TemporalRNN(4), TemporalRNN(4), num_iterations=1)
-    return GraphHead(4, 3, GridGraph(4, (2,)), rstg, readout=ToVector(readout))
+    return GraphHead(4, 3, GridGraph(4, 4), rstg, readout=ToVector(readout))
 
 
 @pytest.mark.parametrize("readout", ["last", "mean"])

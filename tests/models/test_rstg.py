@@ -38,7 +38,7 @@ def test_norms_and_cells_can_be_chosen(norm, cell):
     model = create_model(
         "rstg_sync_mnist", num_classes=6, frame_size=20, channels=(4, 8), strides=(2, 2), norm=norm, cell=cell
     )
-    kinds = {"none": 0, "batch": 1, "frame_size": 3}
+    kinds = {"none": 0, "batch": 1, "frame": 3}
     assert sum(isinstance(part, BatchNorm | FrameNorm) for part in model.modules()) == kinds[norm]
     assert {part.cell for part in model.modules() if isinstance(part, TemporalRNN)} == {cell}
     assert model(torch.rand(2, 3, 1, 20, 20)).shape == (2, 6)

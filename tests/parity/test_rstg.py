@@ -14,7 +14,7 @@ import torch
 from pyg_video.checkpoints import load_published_rstg
 from pyg_video.functional import box_edges, box_kernel, grid_boxes
 from pyg_video.graph_builders import GridGraph
-from pyg_video.layers import ApplyToNodes, ConnectAllPairs, GaussianPosition, ToMap, ToVector
+from pyg_video.layers import ApplyToNodes, ConnectAllPairs, GaussianPosition, SpaceConv, ToMap, ToVector
 from pyg_video.layers.norm import normalize
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -71,6 +71,15 @@ def test_the_boxes_are_the_authors_up_to_their_rounding(recording):
     ).abs().max() < 2.01  # int(H / s) drops up to 2/3 a cell
 
 
+def as_sparse(dense):
+    """The stage with messages along edges, with the same parts."""
+    sparse = SpaceConv(dense.channels)
+    sparse.__dict__.update({key: value for key, value in dense.__dict__.items() if key in dir(dense) and key[0] != "_"})
+    sparse._modules = dict(dense._modules, aggr_module=sparse.aggr_module)
+    sparse._parameters = dense._parameters
+    return sparse
+
+
 @torch.no_grad()
 def test_every_stage_is_the_authors(recording):
     graph = recording.builder(recording.input)
@@ -79,25 +88,29 @@ def test_every_stage_is_the_authors(recording):
         graph = part(graph)
     B, T, N, C = graph.frames.shape
     seen = {}
-    rstg.space.send_mlp.register_forward_hook(lambda module, args, y: seen.update(messages=y))
-    if rstg.space.message_norm is not None:
-        rstg.space.message_norm.register_forward_hook(lambda module, args, y: seen.update(messages=y))
-    rstg.space.update_mlp.register_forward_hook(lambda module, args, y: seen.update(ends=args[0]))
+    dense, sparse = rstg.space, as_sparse(rstg.space)
+    sparse.send_mlp.register_forward_hook(lambda module, args, y: seen.update(messages=y))
+    sparse.message_norm.register_forward_hook(lambda module, args, y: seen.update(messages=y))
+    sparse.update_mlp.register_forward_hook(lambda module, args, y: seen.update(ends=args[0]))
 
     def by_time(x):
         return x.view(B, T, *x.shape[1:]).transpose(0, 1)
 
     context = {"frames": graph.node_frames, "return_attention_weights": True}
     context |= {"position": graph._store.get("position"), "adjacency": graph.adjacency}
+    on_pairs = {"frames": graph.node_frames, "adjacency": graph.dense_edges(graph.adjacency).flatten(0, 1)}
+    if "position" in graph:
+        on_pairs["position"] = graph.grid(graph.position).flatten(0, 1)
     x = normalize(rstg.norm, graph.frames, graph.node_frames)
     for k in range(3):
         x = rstg.time(x)
         recording.check(x.transpose(0, 1), f"iter{k}_time_out")
-        y, (_, alpha) = rstg.space(x.flatten(0, 2), graph.edge_index, **context)
+        y, (_, alpha) = sparse(x.flatten(0, 2), graph.edge_index, **context)
         recording.check(by_time(seen["messages"].view(B * T, N, N, C)), f"iter{k}_messages")
         recording.check(by_time(alpha.view(B * T, N, N, -1).permute(0, 3, 1, 2)), f"iter{k}_att")
         recording.check(by_time(seen["ends"].view(B * T, N, -1)[..., -C:]), f"iter{k}_agg")
-        x = y.view(B, T, N, C)
+        x = dense(x.flatten(0, 1), **on_pairs).view(B, T, N, C)
+        torch.testing.assert_close(x, y.view_as(x))
         recording.check(x.transpose(0, 1), f"iter{k}_space_out")
     recording.check(x.transpose(0, 1), "final_time_in")
     recording.check(rstg.final_time(x).transpose(0, 1), "final_time_out")

@@ -42,7 +42,7 @@ def test_a_missing_column_is_named(tmp_path):
 def test_without_matplotlib_it_says_what_to_install(tmp_path, monkeypatch):
     for module in ("matplotlib", "matplotlib.figure"):
         monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ModuleNotFoundError, match=r"^Expected matplotlib.*pip install 'pyg-video\[plots\]'$"):
+    with pytest.raises(ModuleNotFoundError, match=r'^Expected .*matplotlib.*pip install "\.\[plots\]"$'):
         plot_curves(CURVES, tmp_path / "curves.png")
 
 

@@ -3,7 +3,7 @@
 from .dyreg import load_published_dyreg
 from .dyreg_block import load_published_dyreg_block
 from .rstg import PublishedRSTG, load_published_rstg, load_published_rstg_network
-from .tsm import load_published_tsm, published_tsm_name
+from .tsm import load_published_tsm
 
 __all__ = [
     "PublishedRSTG",
@@ -12,5 +12,4 @@ __all__ = [
     "load_published_rstg",
     "load_published_rstg_network",
     "load_published_tsm",
-    "published_tsm_name",
 ]

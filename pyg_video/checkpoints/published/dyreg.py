@@ -14,9 +14,9 @@ from torch.serialization import safe_globals
 from ...layers import GraphBlock
 from ...models import VideoClassifier, create_model
 from ...models.dyreg_resnet import PLACES
-from .dyreg_names import check_dyreg_constants, dyreg_anchors, dyreg_entries
-from .dyreg_options import DyRegOptions, dyreg_options
+from .dyreg_block import DyRegOptions, check_dyreg_constants, dyreg_anchors, dyreg_entries, dyreg_options
 from .translation import Entry, translate
+from .tsm import plain_name, tsm_entries
 
 _MAPS = {3: 28, 4: 14, 5: 7}  # side of the map at 224 x 224, by the paper's stage
 
@@ -67,17 +67,13 @@ def _block_options(stage: int, weights: Mapping[str, Tensor], prefix: str) -> Dy
 
 def _backbone_entries(model: VideoClassifier) -> Iterator[Entry]:
     """Everything outside of the blocks, which are the second parts of their places."""
-    for ours, tensor in model.state_dict().items():
-        if ".conv2.1." not in ours:
-            name = ours.replace("head.linear.", "new_fc.").removeprefix("backbone.stages.").removeprefix("stem.")
-            name = re.sub(r"^(layer\d\.\d+\.conv1)\.", r"\1.net.", name).replace(".conv2.0.", ".conv2.0.block.")
-            name = name if name.startswith("new_fc.") else f"base_model.{name}"
-            yield Entry(name, (tuple(tensor.shape),), (ours,))
+    for entry in tsm_entries({name: tensor for name, tensor in model.state_dict().items() if ".conv2.1." not in name}):
+        yield entry._replace(name=entry.name.replace(".conv2.0.", ".conv2.0.block."))
 
 
 def _newer_name(name: str) -> str:
-    """Without the prefix of parallel training; the released code's evaluation numbers a block's two parts, too."""
-    name = re.sub(r"\.conv2\.(dynamic_graph|norm_dict)\.", r".conv2.1.\1.", name.removeprefix("module."))
+    """A plain name; the released code's evaluation numbers a block's two parts, too."""
+    name = re.sub(r"\.conv2\.(dynamic_graph|norm_dict)\.", r".conv2.1.\1.", plain_name(name))
     return name.replace(".conv2.block.", ".conv2.0.block.")
 
 

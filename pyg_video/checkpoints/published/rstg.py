@@ -14,8 +14,7 @@ from ...functional import grid_boxes, overlap_edges
 from ...graph_builders import GridGraph
 from ...layers import RSTG, ApplyToNodes, ConnectAllPairs, GraphBlock, TablePosition, ToVector
 from ...models import GraphHead, VideoClassifier
-from .rstg_layers import EPS, linear_of, lstm_of, norm_before_graph_of, set_value, space_of
-from .variables import Variables
+from .rstg_layers import EPS, Variables, linear_of, lstm_of, norm_before_graph_of, set_value, space_of
 
 _SCOPE = "whole_graph_model_"
 _TIME_STAGES = 3  # iterations of the released code that have one, whatever their number
@@ -82,7 +81,7 @@ def load_published_rstg(
     width = final_time.channels
     in_channels = inside.shape("project_i3d/kernel")[0] if "project_i3d/kernel" in inside else width
     edges = None if frame_size is None else _whole_pixel_edges(scales, frame_size)
-    builder = GridGraph(in_channels, tuple(scales), edge_index=edges)
+    builder = GridGraph(in_channels, scales=tuple(scales), edge_index=edges)
 
     parts: list[nn.Module] = [ApplyToNodes(linear_of(inside, "project_i3d"))] if "project_i3d/kernel" in inside else []
     norm = norm_before_graph_of(inside, width)

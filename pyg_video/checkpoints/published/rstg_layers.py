@@ -1,17 +1,56 @@
-"""Our layers from the variables of RSTG's released code: what each of its scopes means."""
+"""The variables of RSTG's released code, of which each has to be used once, and our layers from them."""
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from ...layers import BatchNorm, ClipNorm, FrameNorm, SpaceConv, TemporalRNN
-from .variables import Variables
+from ...layers import BatchNorm, ClipNorm, DenseSpaceConv, FrameNorm, TemporalRNN
+from ..weights import check_shape, wrong_names
 
 EPS = 1e-12
 """Epsilon of the released layer norms."""
+
+
+class Variables:
+    """Named arrays, with errors that name what is missing, left over or of another shape.
+
+    Args:
+        values: names to tensors.
+        where: what they belong to, for the errors.
+    """
+
+    def __init__(self, values: Mapping[str, Tensor], where: str) -> None:
+        self._values = dict(values)
+        self._left = set(values)
+        self._where = where
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
+    def names(self) -> list[str]:
+        """All names, used or not."""
+        return list(self._values)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a variable, which stays to be used."""
+        if name not in self._values:
+            raise wrong_names(self._where, missing=[name], known=self._left)
+        return tuple(self._values[name].shape)
+
+    def take(self, name: str, shape: Sequence[int] | None = None) -> Tensor:
+        """A variable, used up."""
+        given = self.shape(name)
+        check_shape(name, self._values[name], [given if shape is None else shape], self._where)
+        self._left.discard(name)
+        return self._values[name]
+
+    def check_used(self) -> None:
+        """Raise if a variable was not used."""
+        if self._left:
+            raise wrong_names(self._where, unexpected=self._left)
 
 
 def linear_of(variables: Variables, scope: str) -> nn.Linear:
@@ -23,13 +62,15 @@ def linear_of(variables: Variables, scope: str) -> nn.Linear:
     return linear
 
 
-def space_of(variables: Variables, width: int, nodes_per_scale: Sequence[int], position_channels: int) -> SpaceConv:
+def space_of(
+    variables: Variables, width: int, nodes_per_scale: Sequence[int], position_channels: int
+) -> DenseSpaceConv:
     """The space stage, with as many heads, update layers and kinds of updates as there are variables for."""
     scalewise = any(name.startswith("update_node_mlp_/") for name in variables.names())
     scope = "update_node_mlp_" if scalewise else "update_node_mlp"
     heads = sum(bool(re.fullmatch(r"attention_head\d+/messages_proj/kernel", name)) for name in variables.names())
     additive = "my_attn/att_conv1/kernel" in variables
-    space = SpaceConv(
+    space = DenseSpaceConv(
         width,
         attention="additive" if additive else ("multi_head" if heads else "dot"),
         heads=max(heads, 1),
@@ -51,7 +92,7 @@ def space_of(variables: Variables, width: int, nodes_per_scale: Sequence[int], p
     return space
 
 
-def _fill_send(variables: Variables, space: SpaceConv) -> None:
+def _fill_send(variables: Variables, space: DenseSpaceConv) -> None:
     ends = space.send.in_features
     kernel = variables.take("send_messages_mlp/send_conv1/kernel").flatten(0, -2)
     if kernel.size(0) != 2 * ends:
@@ -66,7 +107,7 @@ def _fill_send(variables: Variables, space: SpaceConv) -> None:
     space.send_mlp[1] = linear_of(variables, "send_messages_mlp/send_conv2")
 
 
-def _fill_attention(variables: Variables, space: SpaceConv, heads: int) -> None:
+def _fill_attention(variables: Variables, space: DenseSpaceConv, heads: int) -> None:
     scopes = [f"attention_head{h}/dot_product_attn" for h in range(heads)]
     if not scopes:
         scopes = ["my_attn" if "my_attn/att_conv1/kernel" in variables else "dot_product_attn"]

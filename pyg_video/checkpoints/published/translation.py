@@ -1,12 +1,11 @@
-"""Weights under the names of another code: nothing missing, nothing left over, every shape as it should be."""
+"""Weights under the names of another code, as weights of our modules."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from torch import Tensor
 
-_LISTED = 8  # names that an error spells out
+from ..weights import check_weights
 
 
 class Entry(NamedTuple):
@@ -39,18 +38,10 @@ def translate(
         ValueError: a tensor is missing, unexpected or of a wrong shape; names it and what is known.
     """
     known = {entry.name: entry for entry in entries}
-    for problem, names in (("without", known.keys() - weights.keys()), ("with", weights.keys() - known.keys())):
-        if names:
-            raise ValueError(
-                f"Expected exactly the {len(known)} weights of {what} (got them {problem} {_listed(names)}"
-                f"{_hint(names, known) if problem == 'with' else ''}); known are {_listed(known)}"
-            )
+    check_weights(weights, {name: entry.shapes for name, entry in known.items()}, what)
     ours: dict[str, Tensor] = {}
     for entry in known.values():
         tensor = weights[entry.name]
-        if tuple(tensor.shape) not in entry.shapes:
-            shapes = " or ".join(str(list(shape)) for shape in entry.shapes)
-            raise ValueError(f"Expected '{entry.name}' of {what} of shape {shapes} (got {list(tensor.shape)})")
         parts = tensor.chunk(len(entry.ours), dim=1) if len(entry.ours) > 1 else (tensor,) * len(entry.ours)
         ours |= {name: part.reshape(own[name].shape) for name, part in zip(entry.ours, parts, strict=True)}
     return ours
@@ -69,14 +60,3 @@ def rnn(name: str, ours: str, channels: int, gates: int) -> Iterator[Entry]:
             Entry(f"{name}.{kind}_{side}_l0", (shape,), (f"{ours}.{kind}_{side}_l0",))
             for kind, shape in (("weight", (gates * channels, channels)), ("bias", (gates * channels,)))
         )
-
-
-def _listed(names: Iterable[str]) -> str:
-    ordered = sorted(names)
-    rest = len(ordered) - _LISTED
-    return ", ".join(ordered[:_LISTED]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def _hint(names: Collection[str], known: Iterable[str]) -> str:
-    close = get_close_matches(min(names), list(known), n=1)
-    return f", did you mean {close[0]}?" if close else ""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import signal
 import time
@@ -17,9 +15,10 @@ from typing import NamedTuple
 import torch
 
 from ..._checks import check_option
+from ..._files import write_table
 from ..video.files import VideoFileError, count_frames
 from ..video.frame_folders import decode_jpegs, frame_files
-from ..video.index import CheckedVideo, fingerprint, index_path, read_index, write_index, write_text
+from ..video.index import CheckedVideo, fingerprint, index_path, read_index, write_index
 from .lists import SPLITS, read_labels, read_records, video_path
 
 _SAVE_EVERY = 30.0  # seconds
@@ -106,7 +105,8 @@ def prepare(
         write_index(index, found)
     problems = {(videos[name], name): found[name].problem for name in videos if found[name].problem}
     table = root / f"pyg-video-problems-{version}.csv"
-    write_text(table, _as_csv(root, version, problems))
+    rows = ((split, name, problem, video_path(root, version, name)) for (split, name), problem in problems.items())
+    write_table(table, [("split", "id", "problem", "path"), *rows])
     return Report(len(videos), checked, problems, index, table)
 
 
@@ -190,12 +190,3 @@ def _start() -> None:
 
 def _check_all(check: Callable[[str], CheckedVideo], names: Sequence[str]) -> list[tuple[str, CheckedVideo]]:
     return [(name, check(name)) for name in names]
-
-
-def _as_csv(root: Path, version: str, problems: dict[tuple[str, str], str]) -> str:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(("split", "id", "problem", "path"))
-    for (split, name), problem in problems.items():
-        table.writerow((split, name, problem, video_path(root, version, name)))
-    return text.getvalue()

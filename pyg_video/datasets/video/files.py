@@ -6,7 +6,6 @@ import os
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..._checks import check_option
+from ..._extras import need
 from .container_size import declared_size
 
 if TYPE_CHECKING:
@@ -102,14 +102,15 @@ def decode_frames(path: str | os.PathLike[str], indices: Sequence[int], backend:
         path: Any video that ffmpeg reads: ``.webm``, ``.mp4``, ...
         indices: Numbers of the frames, from 0.
         backend: ``"av"`` (PyAV, with ffmpeg inside), or ``"torchcodec"``, which is faster and needs the extra
-            ``pyg-video[torchcodec]`` and ffmpeg on the system.
+            ``torchcodec`` (``pip install ".[torchcodec]"`` in a checkout) and ffmpeg on the system.
 
     Shapes:
         - **output:** :math:`(T, 3, H, W)`, uint8, for :math:`T` indices
 
     Raises:
         VideoFileError: The file is missing, empty, truncated or undecodable, or ends before one of the frames.
-        ValueError: A number is negative, or the backend unknown or not installed.
+        ValueError: A number is negative, or the backend unknown, or without ffmpeg.
+        ModuleNotFoundError: The backend is not installed.
     """
     check_backend(backend)
     wanted = sorted(set(indices))
@@ -139,11 +140,11 @@ def check_backend(backend: str) -> None:
     check_option("backend", backend, BACKENDS)
     if backend == "torchcodec":
         try:
-            import_module("torchcodec.decoders")
-        except (ImportError, RuntimeError) as error:  # the latter where there is no ffmpeg
+            need("torchcodec.decoders", "torchcodec")
+        except RuntimeError as error:
             raise ValueError(
-                "Expected torchcodec and ffmpeg for 'backend' torchcodec (got neither, or one without the other); "
-                "pip install 'pyg-video[torchcodec]' and install ffmpeg, or take 'av'"
+                "Expected ffmpeg on the system for 'backend' torchcodec (got none that it can load); "
+                "install ffmpeg, or take 'av'"
             ) from error
 
 
@@ -164,8 +165,7 @@ def check_present(path: str | os.PathLike[str]) -> Path:
 @contextmanager
 def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[InputContainer, VideoStream]]:
     """A container and its video stream; what ffmpeg complains about meanwhile becomes our error."""
-    import av
-
+    av = need("av", "video")
     path = check_present(path)
     try:
         with av.open(str(path)) as container:

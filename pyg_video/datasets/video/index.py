@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from ..._files import write_whole
+
 _FORMAT = 1
 
 
@@ -60,19 +62,4 @@ def read_index(path: str | os.PathLike[str]) -> dict[str, CheckedVideo]:
 
 def write_index(path: str | os.PathLike[str], videos: dict[str, CheckedVideo]) -> None:
     """Write the index; it appears whole or not at all."""
-    write_text(path, json.dumps({"format": _FORMAT, "videos": videos}, separators=(",", ":")))
-
-
-def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write a file that appears whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with draft.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_whole(path, json.dumps({"format": _FORMAT, "videos": videos}, separators=(",", ":")))

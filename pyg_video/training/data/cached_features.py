@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 import torch
 from torch.utils.data import DataLoader, Sampler
@@ -121,8 +119,7 @@ class CachedFeatures(VideoData):
         T = self.clips["val"].batch([0]).video.size(1)
         model = load_extractor(self.extractor, self.weights, self.extractor_options)
         features = FrozenFeatures(model, self.layer, num_frames=T, image_size=self.image_size, map_size=self.map_size)
-        text = json.dumps(self.about, indent=2).encode()
-        write_whole(self.folder / "about.json", partial(_write, text))
+        write_whole(self.folder / "about.json", json.dumps(self.about, indent=2))
         for split in missing:
             write_features(
                 features,
@@ -156,7 +153,3 @@ class CachedFeatures(VideoData):
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
         )
-
-
-def _write(content: bytes, file: BinaryIO) -> None:
-    file.write(content)

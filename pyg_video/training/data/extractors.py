@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ..._extras import need
 from ...models import Option
 
 _TIMM = "timm/"
@@ -42,11 +43,7 @@ def load_extractor(name: str, weights: str = "", options: Mapping[str, Option] |
 
 def _made(name: str, weights: str | None, options: Mapping[str, Option]) -> nn.Module:
     if name.startswith(_TIMM):
-        try:
-            import timm
-        except ImportError as error:
-            raise ValueError(f"Expected timm for '{name}' (got none); use pip install 'pyg-video[timm]'") from error
-        return timm.create_model(name.removeprefix(_TIMM), pretrained=weights is not None, **options)
+        return need("timm", "timm").create_model(name.removeprefix(_TIMM), pretrained=weights is not None, **options)
     from torchvision.models import get_model
 
     _check_name(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from ..._files import write_whole
+from ..._files import whole_file
 from ...attachment.frozen_features import FrozenFeatures
 from ...datasets import SyncClip
 from ...datasets.digits.clips import DigitClips
@@ -87,11 +86,10 @@ def write_features(
             f"Expected {needed / 1e9:.1f} GB of disk for {size} clips in '{files.maps.parent}' "
             f"(got {free / 1e9:.1f} GB free); choose fewer clips, another folder or a smaller 'map_size'"
         )
-    part = files.maps.with_name(f".{files.maps.name}.{os.getpid()}.part")
     targets: dict[str, list[Tensor]] = {name: [] for name in _TARGETS}
     features = features.to(device)
-    try:
-        maps = open_memmap(part, mode="w+", dtype=np.float16, shape=shape)
+    with whole_file(files.maps) as draft:
+        maps = open_memmap(draft, mode="w+", dtype=np.float16, shape=shape)
         title = f"{files.maps.stem} features ({needed / 1e9:.1f} GB)"
         with tqdm(total=size, desc=title, unit="clip", disable=not progress) as bar:
             for first in range(0, size, batch_size):
@@ -103,7 +101,5 @@ def write_features(
         maps.flush()
         del maps
         arrays = {name: torch.cat(values).numpy() for name, values in targets.items()}
-        write_whole(files.targets, lambda file: np.savez(file, allow_pickle=False, **arrays))
-        part.replace(files.maps)
-    finally:
-        part.unlink(missing_ok=True)
+        with whole_file(files.targets) as draft_of_targets, draft_of_targets.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)

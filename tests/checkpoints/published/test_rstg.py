@@ -252,13 +252,13 @@ def test_of_several_graphs_one_is_named():
 def test_a_missing_variable_is_named():
     weights = variables()
     del weights["whole_graph_model_final/my_attn/att_bias/biases"]
-    with pytest.raises(ValueError, match="Expected the variable 'my_attn/att_bias/biases' in whole_graph_model_final"):
+    with pytest.raises(ValueError, match="whole_graph_model_final .got them without my_attn/att_bias/biases"):
         load_published_rstg(weights)
 
 
 def test_a_variable_too_many_is_named():
     weights = variables() | {"whole_graph_model_final/conv2d/kernel": np.zeros((1, 1, 4, 4))}
-    with pytest.raises(ValueError, match="Expected no variables in whole_graph_model_final but .*conv2d/kernel"):
+    with pytest.raises(ValueError, match="weights of whole_graph_model_final .got them with conv2d/kernel"):
         load_published_rstg(weights)
 
 

@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from pyg_video.checkpoints.published.rstg_layers import linear_of, lstm_of, norm_before_graph_of, set_value
-from pyg_video.checkpoints.published.variables import Variables
+from pyg_video.checkpoints.published.rstg_layers import Variables, linear_of, lstm_of, norm_before_graph_of, set_value
 from pyg_video.layers import BatchNorm
 
 
@@ -36,3 +35,30 @@ def test_running_statistics_load():
 def test_a_value_of_another_shape_is_refused():
     with pytest.raises(ValueError, match=r"Expected a variable of shape \[2\] \(got \[3\]\)"):
         set_value(torch.nn.Parameter(torch.zeros(2)), torch.zeros(3))
+
+
+@pytest.fixture
+def two():
+    return Variables({"a/kernel": torch.zeros(2, 3), "a/bias": torch.zeros(3)}, "the net")
+
+
+def test_every_variable_has_to_be_used(two):
+    two.take("a/kernel")
+    with pytest.raises(ValueError, match="Expected exactly the weights of the net .got them with a/bias."):
+        two.check_used()
+    two.take("a/bias")
+    two.check_used()
+
+
+def test_looking_at_a_shape_does_not_use_a_variable(two):
+    assert two.shape("a/kernel") == (2, 3)
+    two.take("a/bias", (3,))
+    with pytest.raises(ValueError, match="a/kernel"):
+        two.check_used()
+
+
+def test_a_missing_name_and_a_wrong_shape_are_told(two):
+    with pytest.raises(ValueError, match="weights of the net .got them without b.; known are a/bias, a/kernel"):
+        two.take("b")
+    with pytest.raises(ValueError, match=r"Expected 'a/bias' of the net of shape \[4\] \(got \[3\]\)"):
+        two.take("a/bias", (4,))

@@ -28,20 +28,11 @@ def test_a_tensor_may_come_in_several_shapes():
     assert translate(weights(scale=torch.ones(4)), ENTRIES, OWN, "a net")["norm.weight"].shape == (4,)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"pair": None}, "the 3 weights of a net .got them without pair.*known are constant, pair, scale"),
-        ({"constant": None}, "without constant"),
-        ({"extra": torch.zeros(1)}, "got them with extra"),
-        ({"pairs": torch.zeros(1)}, "with pairs, did you mean pair..; known"),
-        ({"pair": torch.zeros(6, 2)}, r"Expected 'pair' of a net of shape \[2, 6\] \(got \[6, 2\]\)"),
-        ({"scale": torch.zeros(1, 1, 4)}, r"of shape \[1, 4, 1\] or \[4\] \(got \[1, 1, 4\]\)"),
-    ],
-)
-def test_what_does_not_fit_is_named(change, message):
-    with pytest.raises(ValueError, match=message):
-        translate(weights(**change), ENTRIES, OWN, "a net")
+def test_what_does_not_fit_is_named():
+    with pytest.raises(ValueError, match="Expected exactly the 3 weights of a net .got them without pair"):
+        translate(weights(pair=None), ENTRIES, OWN, "a net")
+    with pytest.raises(ValueError, match=r"Expected 'scale' of a net of shape \[1, 4, 1\] or \[4\]"):
+        translate(weights(scale=torch.ones(3)), ENTRIES, OWN, "a net")
 
 
 def test_layers_and_recurrent_networks_bring_all_their_tensors():

@@ -182,5 +182,6 @@ def test_unknown_and_missing_decoders_name_the_repair(make_video, tmp_path, monk
     with pytest.raises(ValueError, match="'backend' to be one of 'av', 'torchcodec'"):
         decode_frames(path, [0], backend="decord")
     monkeypatch.setitem(sys.modules, "torchcodec", None)
-    with pytest.raises(ValueError, match=r"pip install 'pyg-video\[torchcodec\]'"):
+    monkeypatch.setitem(sys.modules, "torchcodec.decoders", None)
+    with pytest.raises(ModuleNotFoundError, match=r'torchcodec.*pip install "\.\[torchcodec\]"'):
         decode_frames(path, [0], backend="torchcodec")

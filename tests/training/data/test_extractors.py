@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -44,3 +46,9 @@ def test_unknown_models_and_weights_are_refused():
         ValueError, match="'weights' of vit_b_16 to be a file or one of IMAGENET1K_V1, .*got 'lost.pth'"
     ):
         weights_in_words("vit_b_16", "lost.pth")
+
+
+def test_without_timm_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(ModuleNotFoundError, match=r'timm.*pip install "\.\[timm\]"'):
+        load_extractor("timm/vit_tiny_patch16_224")

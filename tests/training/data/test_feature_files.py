@@ -40,10 +40,10 @@ def test_an_interrupted_run_leaves_nothing(tmp_path, features, clips, monkeypatc
     class StoppedError(Exception):
         pass
 
-    def stop(*_):
+    def stop(*_, **__):
         raise StoppedError
 
-    monkeypatch.setattr(feature_files, "write_whole", stop)
+    monkeypatch.setattr(feature_files.np, "savez", stop)
     with pytest.raises(StoppedError):
         write_features(features, clips, files, size=2, progress=False)
     assert not files.complete()
