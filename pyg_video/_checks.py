@@ -61,6 +61,12 @@ def rows_and_columns(num_nodes: int | Sequence[int], name: str = "num_nodes") ->
     return rows, num_nodes // rows
 
 
+def check_stages(stages: Sequence[str], known: Sequence[str]) -> None:
+    """Raise a :exc:`ValueError` unless ``stages`` names stages of a backbone, each at most once."""
+    if len(set(stages)) < len(stages) or not set(stages) <= set(known):
+        raise ValueError(f"Expected 'stages' among {', '.join(known)}, each at most once (got {tuple(stages)})")
+
+
 def check_lengths(lengths: Tensor, num_clips: int, num_frames: int) -> None:
     """Raise a :exc:`ValueError` unless ``lengths`` holds a number of frames, 1 to ``num_frames``, for every clip."""
     if not isinstance(lengths, Tensor) or lengths.shape != (num_clips,) or lengths.is_floating_point():

@@ -1,4 +1,4 @@
-"""Blocks on anybody's model: where they go, how features lie there, and features of frozen models."""
+"""Graph blocks behind the modules of any model, and feature maps of frozen models."""
 
 from .blocks import BlockAttachment, attach_blocks, detach_blocks
 from .frozen_features import FrozenFeatures

@@ -1,31 +1,30 @@
-"""Feature maps of videos from inside a model that is not trained."""
+"""Feature maps of videos from a layer of a frozen model."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..transforms import IMAGENET_MEAN, IMAGENET_STD
 from .layouts import to_clips
 from .places import features_of, find_places, outputs_at
 
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's channels
-
 
 class FrozenFeatures(nn.Module):
-    """What one module of an image or video model gives, as clips, averaged down to small maps.
+    """The output of one module of an image or video model as clips, average-pooled to small maps.
 
-    Frames are resized to a square and normalised as for ImageNet; grey ones are taken as red, green and blue.
+    Frames are resized to a square and normalised as for ImageNet; grey frames are repeated over the three colours.
 
     Args:
         model: a model on images :math:`(F, 3, H, W)` or on volumes :math:`(B, 3, T, H, W)`, such as torchvision's and
-            timm's; set to evaluation mode and without gradients.
+            timm's; it is put into evaluation mode, and its gradients are turned off.
         path: dotted path of the module, see :func:`~pyg_video.attachment.attach_blocks`.
-        num_frames: frames of a clip.
-        image_size: side that the model sees.
-        map_size: side of the maps.
+        num_frames: frames per clip.
+        image_size: side of the frames that the model sees, in pixels.
+        map_size: side of the feature maps.
 
     Attributes:
-        channels: of the maps.
-        frames: of a clip's maps, fewer than ``num_frames`` if the model has a stride in time.
+        channels: channels of the feature maps.
+        frames: feature maps per clip, fewer than ``num_frames`` if the model has a stride in time.
 
     Shapes:
         - **video:** in [0, 1], :math:`(B, T, 1, H, W)` or :math:`(B, T, 3, H, W)`
@@ -53,8 +52,8 @@ class FrozenFeatures(nn.Module):
         self.model = model.eval().requires_grad_(False)
         self.path, self.num_frames = path, num_frames
         self.image_size, self.map_size = image_size, map_size
-        self.register_buffer("mean", torch.tensor(_MEAN)[:, None, None], persistent=False)
-        self.register_buffer("std", torch.tensor(_STD)[:, None, None], persistent=False)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
         self.volumes = any(isinstance(part, nn.Conv3d) for part in model.modules())
         given = self._prepared(torch.zeros(1, num_frames, 3, 1, 1))
         place = find_places(model, [path], num_frames=num_frames, input=given)[path]
@@ -64,7 +63,7 @@ class FrozenFeatures(nn.Module):
         self.frames = to_clips(place.features, place.layout, num_frames).size(1)
 
     def train(self, mode: bool = True) -> "FrozenFeatures":  # noqa: ARG002
-        """Nothing: what is frozen stays in evaluation mode."""
+        """Does nothing: frozen models stay in evaluation mode."""
         return self
 
     def forward(self, video: Tensor) -> Tensor:
@@ -76,7 +75,7 @@ class FrozenFeatures(nn.Module):
         return F.adaptive_avg_pool2d(clips.flatten(0, 1), self.map_size).unflatten(0, clips.shape[:2])
 
     def _prepared(self, video: Tensor) -> Tensor:
-        """A video as the model takes it."""
+        """The video as input of the model."""
         frames = video.flatten(0, 1).expand(-1, 3, -1, -1)
         size = (self.image_size, self.image_size)
         frames = F.interpolate(frames, size, mode="bilinear", antialias=True)

@@ -1,4 +1,4 @@
-"""How features lie in a tensor, and the same features as clips."""
+"""Layouts of features in a tensor, and conversion to and from clips."""
 
 import math
 from collections.abc import Iterator
@@ -15,14 +15,15 @@ _CHANNELS_LAST = (nn.Linear, nn.LayerNorm)  # subclasses that permute
 
 
 class Layout(NamedTuple):
-    """What the dimensions of features mean.
+    """Meaning of the dimensions of features.
 
     Attributes:
-        axes: a letter a dimension: ``"FCHW"`` or ``"FHWC"`` for the :math:`F = B T` folded frames of several clips,
-            ``"BCTHW"``, ``"BTHWC"`` or ``"BTCHW"`` for whole clips. Of tokens, what they are once they lie on a grid.
-        grid: for tokens :math:`(F, L, C)` or :math:`(B, L, C)`: height and width of their grid, after its frames if
-            the tokens are of whole clips. Empty for maps.
-        prefix: tokens before those of the grid, such as a class token; they do not become part of the clips.
+        axes: one letter per dimension: ``"FCHW"`` or ``"FHWC"`` for the :math:`F = B T` folded frames of several
+            clips, ``"BCTHW"``, ``"BTHWC"`` or ``"BTCHW"`` for whole clips. For tokens, the axes after they are put on
+            their grid.
+        grid: for tokens :math:`(F, L, C)` or :math:`(B, L, C)`: height and width of their grid, preceded by its number
+            of frames for tokens of whole clips. Empty for maps.
+        prefix: number of tokens before those of the grid, such as a class token; they do not become part of the clips.
 
     Example:
         >>> vit = Layout("FHWC", grid=(14, 14), prefix=1)
@@ -36,22 +37,22 @@ class Layout(NamedTuple):
 
     @property
     def num_dims(self) -> int:
-        """Dimensions of the features."""
+        """Number of dimensions of the features."""
         return 3 if self.grid else len(self.axes)
 
     @property
     def folded(self) -> bool:
-        """Whether the frames of all clips are in one dimension."""
+        """Whether the frames of all clips are folded into one dimension."""
         return self.axes[0] == "F"
 
 
 class VideoInput(NamedTuple):
-    """What a model was given: the axes of its video, and their sizes; :math:`T` is also known where frames are folded.
+    """Axes and sizes of the video that a model is given.
 
     Attributes:
         axes: ``"FCHW"``, ``"BCTHW"`` or ``"BTCHW"``.
-        batch: clips, :math:`B`.
-        frames: of each, :math:`T`.
+        batch: number of clips, :math:`B`.
+        frames: frames per clip, :math:`T`.
         size: height and width.
     """
 
@@ -62,7 +63,7 @@ class VideoInput(NamedTuple):
 
 
 def check_layout(layout: Layout) -> None:
-    """Raise a :exc:`ValueError` unless the parts of a layout fit each other."""
+    """Raise a :exc:`ValueError` unless the fields of a layout are consistent."""
     if layout.axes not in _MAPS + _VOLUMES:
         raise ValueError(f"Expected 'axes' to be one of {', '.join(_MAPS + _VOLUMES)} (got {layout.axes!r})")
     wanted = {"FHWC": 2, "BTHWC": 3}.get(layout.axes, 0)
@@ -73,14 +74,14 @@ def check_layout(layout: Layout) -> None:
 
 
 def to_clips(features: Tensor, layout: Layout, num_frames: int) -> Tensor:
-    """Features as clips; tokens of no place are left out.
+    """Features as clips, without prefix tokens.
 
     Shapes:
-        - **features:** as ``layout`` says
+        - **features:** according to ``layout``
         - **output:** :math:`(B, T, C, H, W)`
 
     Raises:
-        ValueError: the features have another number of dimensions or of tokens, or the frames are no whole clips.
+        ValueError: the features have another number of dimensions or tokens, or their frames are not whole clips.
     """
     tokens = layout.prefix + math.prod(layout.grid)
     if features.dim() != layout.num_dims or (layout.grid and features.size(1) != tokens):
@@ -100,32 +101,32 @@ def to_clips(features: Tensor, layout: Layout, num_frames: int) -> Tensor:
 
 
 def from_clips(clips: Tensor, layout: Layout, features: Tensor) -> Tensor:
-    """The inverse of :func:`to_clips`; tokens of no place come from the ``features`` that the clips were made of."""
+    """The inverse of :func:`to_clips`; prefix tokens are taken from the original ``features``."""
     axes = layout.axes.replace("F", "BT")
     y = clips.permute(["BTCHW".index(axis) for axis in axes])
     if layout.folded:
         y = y.flatten(0, 1)
     if layout.grid:
         y = torch.cat([features[:, : layout.prefix], y.flatten(1, len(layout.grid))], dim=1)
-    return y.contiguous() if features.is_contiguous() else y  # what follows may ask for a view
+    return y.contiguous() if features.is_contiguous() else y  # the next module may call view
 
 
 def guess_layout(
     shape: tuple[int, ...], video: VideoInput, module: nn.Module, *, prefix: int = 0, grid: tuple[int, ...] = ()
 ) -> Layout:
-    """The layout of a module's output, from the video that the model was given.
+    """Infer the layout of a module's output from its shape and the video that the model was given.
 
-    Heights and widths are told from channels by having the proportions of the video.
+    Height and width are distinguished from channels by the aspect ratio of the video.
 
     Args:
-        shape: of the output.
-        video: what the model was given.
-        module: the module; where proportions leave two possibilities, its type decides.
-        prefix: tokens that the model is known to put before the others; 0 and 1 are tried anyway.
-        grid: frames, height and width of the tokens, if the module tells them.
+        shape: shape of the output.
+        video: the video that the model was given.
+        module: the module; its type decides where the aspect ratio leaves two possibilities.
+        prefix: number of prefix tokens of the model, if known; 0 and 1 are tried in any case.
+        grid: frames, height and width of the tokens, if the module returns them.
 
     Raises:
-        ValueError: these are no features of this video, or they could lie in several ways.
+        ValueError: the shape is not that of features of this video, or fits several layouts.
     """
     folded = shape[0] == video.batch * video.frames and (video.axes == "FCHW" or shape[0] != video.batch)
     whole = shape[0] == video.batch and video.axes != "FCHW"
@@ -153,7 +154,7 @@ def guess_layout(
 
 
 def _best(known: tuple[str, ...], shape: tuple[int, ...], video: VideoInput, module: nn.Module) -> list[Layout]:
-    """Layouts of maps whose sides have the proportions of the video best; several if they do so equally well."""
+    """The layouts whose aspect ratio is closest to that of the video, more than one in case of a tie."""
     misfit = {}
     for axes in known:
         size = dict(zip(axes, shape, strict=True))
@@ -165,7 +166,7 @@ def _best(known: tuple[str, ...], shape: tuple[int, ...], video: VideoInput, mod
         last = type(module) in _CHANNELS_LAST
         best = [axes for axes in best if axes.endswith("C") == last]
     if len(best) > 1 and video.axes in best and video.axes != "FCHW":
-        best = [video.axes]  # a net on clips rather keeps their order
+        best = [video.axes]  # a net on clips usually keeps their order
     return [Layout(axes) for axes in best]
 
 
@@ -186,7 +187,7 @@ def _token_layouts(
 
 
 def _strided(sizes: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    """Sizes after every stride that divides them; a grid of rounded sizes would be a mere guess."""
+    """Sizes after every stride that divides them; rounded sizes would be ambiguous."""
     for stride in range(1, min(sizes) + 1):
         if all(size % stride == 0 for size in sizes):
             yield tuple(size // stride for size in sizes)

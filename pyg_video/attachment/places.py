@@ -1,4 +1,4 @@
-"""What the modules of a model give, found out by running it once."""
+"""Outputs of the modules of a model, found by running it once."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,20 +10,20 @@ from torch import Tensor, nn
 
 from .layouts import Layout, VideoInput, check_layout, guess_layout, to_clips
 
-_SIDE = 224  # of frames, where the model does not tell
-_FRAMES = 16  # of a clip, for a model on volumes
+_SIDE = 224  # side of the frames in pixels, if the model has no attribute for it
+_FRAMES = 16  # frames per clip, for a model on volumes
 
 
 class Place(NamedTuple):
     """The output of a module of some model.
 
     Attributes:
-        path: of the module.
-        layout: how its features lie.
-        num_frames: frames of a clip.
-        channels: of the features.
+        path: path of the module.
+        layout: layout of its features.
+        num_frames: frames per clip.
+        channels: channels of the features.
         size: height and width of the map.
-        features: those of the dry run.
+        features: features of the dry run.
     """
 
     path: str
@@ -42,7 +42,7 @@ def find_places(
     input: Tensor | tuple[object, ...] | None = None,  # noqa: A002 - the word that torch has for it
     layouts: Mapping[str, Layout] | None = None,
 ) -> dict[str, Place]:
-    """Run a model once, and tell what the modules at some paths give; see :func:`~pyg_video.attachment.attach_blocks`.
+    """Run a model once and describe the outputs at some paths; see :func:`~pyg_video.attachment.attach_blocks`.
 
     Example:
         >>> from torchvision.models import resnet18
@@ -96,7 +96,7 @@ def _first_conv(model: nn.Module) -> nn.Conv2d | nn.Conv3d | None:
 
 
 def _takes_clips(model: nn.Module) -> bool:
-    """Whether a model is one of ours, on clips as they are."""
+    """Whether a model is one of this package, on clips."""
     return hasattr(getattr(model, "backbone", model), "info") and hasattr(getattr(model, "backbone", model), "stages")
 
 
@@ -115,7 +115,7 @@ def _guess_input(model: nn.Module, num_frames: int | None) -> Tensor:
 
 
 def _video(model: nn.Module, args: tuple[object, ...], num_frames: int | None) -> VideoInput:
-    """What the video among a model's arguments is like."""
+    """Axes and sizes of the video among a model's arguments."""
     shape = next((tuple(arg.shape) for arg in args if isinstance(arg, Tensor) and arg.dim() in (4, 5)), None)
     if shape is None:
         raise ValueError("Expected an 'input' with a tensor of frames [F, C, H, W] or of clips (got none)")
@@ -139,7 +139,7 @@ def _video(model: nn.Module, args: tuple[object, ...], num_frames: int | None) -
 
 @contextmanager
 def _in_evaluation(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients; every module has its own mode again afterwards."""
+    """Evaluation mode without gradients; restores the mode of every module afterwards."""
     modes = [(part, part.training) for part in model.modules()]
     model.eval()
     try:
@@ -151,10 +151,10 @@ def _in_evaluation(model: nn.Module) -> Iterator[None]:
 
 
 def outputs_at(model: nn.Module, paths: Sequence[str], args: tuple[object, ...]) -> dict[str, object]:
-    """Run a model in evaluation mode, without gradients, and keep what the modules at some paths give.
+    """Run a model in evaluation mode, without gradients, and return the outputs of the modules at some paths.
 
     Raises:
-        ValueError: the model does not call one of the modules, or does so several times.
+        ValueError: the model does not call one of the modules, or calls it several times.
     """
     given: dict[str, list[object]] = {path: [] for path in paths}
 
@@ -178,7 +178,7 @@ def outputs_at(model: nn.Module, paths: Sequence[str], args: tuple[object, ...])
 
 
 def features_of(output: object) -> tuple[Tensor, tuple[int, ...]]:
-    """The features among the outputs of a module, and the grid of tokens where it tells it (as MViT)."""
+    """The features among the outputs of a module, and the grid of tokens if the module returns it (as MViT does)."""
     features, *rest = output if isinstance(output, tuple) and output else (output,)
     if not isinstance(features, Tensor) or features.dim() == 0:
         raise ValueError(f"Expected a module that gives a tensor (got {type(features).__name__})")

@@ -4,10 +4,8 @@ from .features import Stage, VideoBackbone
 from .i3d import c2d_resnet, i3d_resnet
 from .insertion import insert_block
 from .non_local import NonLocal
-from .plain import PlainCNN
 from .resnet import resnet
-from .small_cnn import SmallCNN
-from .small_i3d import SmallI3D
+from .small import PlainCNN, SmallCNN, SmallI3D
 from .stages import ClipStage, StagedBackbone, VolumeStage, run_part, scan_part
 from .temporal_shift import OnlineShift, ShiftedBlock, TemporalShift, tsm_resnet
 

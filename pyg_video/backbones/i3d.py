@@ -5,8 +5,7 @@ from collections.abc import Iterable
 
 from torch import Tensor, nn
 
-from .non_local import add_non_local
-from .resnet import NonLocalPlaces, Weights, resnet_info, resnet_stages
+from .resnet import Weights, resnet_info, resnet_stages
 from .stages import ClipStage, NonCausal, StagedBackbone, VolumeStage
 from .volume_conv import VolumeConv
 
@@ -14,12 +13,7 @@ _TIME_STRIDES = {"layer2": 2}
 
 
 def c2d_resnet(
-    depth: int = 50,
-    *,
-    in_channels: int = 3,
-    num_stages: int = 4,
-    weights: Weights = None,
-    non_local: NonLocalPlaces = None,
+    depth: int = 50, *, in_channels: int = 3, num_stages: int = 4, weights: Weights = None
 ) -> StagedBackbone:
     """C2D: a ResNet whose only mixing of frames is a max-pooling after layer1 (Wang et al., CVPR 2018).
 
@@ -30,7 +24,6 @@ def c2d_resnet(
         in_channels: channels of the video.
         num_stages: layers that are kept, 1 to 4.
         weights: as torchvision has it, see :func:`~pyg_video.backbones.resnet`.
-        non_local: residual blocks that a :class:`~pyg_video.backbones.NonLocal` follows, by layer.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
@@ -45,16 +38,11 @@ def c2d_resnet(
     info = resnet_info(stages, _TIME_STRIDES)
     if "layer2" in stages:
         stages["layer2"] = ClipStage(_after_pool(stages["layer2"]))
-    return StagedBackbone(in_channels, add_non_local(stages, info, non_local), info)
+    return StagedBackbone(in_channels, stages, info)
 
 
 def i3d_resnet(
-    depth: int = 50,
-    *,
-    in_channels: int = 3,
-    num_stages: int = 4,
-    weights: Weights = None,
-    non_local: NonLocalPlaces = None,
+    depth: int = 50, *, in_channels: int = 3, num_stages: int = 4, weights: Weights = None
 ) -> StagedBackbone:
     """I3D: a ResNet with convolutions over time (Carreira and Zisserman, CVPR 2017; Wang et al., CVPR 2018).
 
@@ -68,7 +56,6 @@ def i3d_resnet(
         num_stages: layers that are kept, 1 to 4.
         weights: as torchvision has it, inflated: repeated over time and divided by the frames that the kernel sees, so
             that a still video has the features of its picture away from the clip's ends.
-        non_local: residual blocks that a :class:`~pyg_video.backbones.NonLocal` follows, by layer.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
@@ -89,7 +76,7 @@ def i3d_resnet(
         _draw(stages.values())
     for name, layer in stages.items():
         stages[name] = VolumeStage(_after_pool(layer) if name in _TIME_STRIDES else OrderedDict(layer.named_children()))
-    return StagedBackbone(in_channels, add_non_local(stages, info, non_local), info)
+    return StagedBackbone(in_channels, stages, info)
 
 
 def inflate(module: nn.Module, time: int) -> None:

@@ -1,15 +1,11 @@
 """Non-Local: every place of a clip looks at all places of all frames."""
 
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .._checks import check_lengths, check_option
+from .._checks import check_lengths
 from ..functional import frame_mask
-from .features import Stage
-from .stages import ClipStage, NonCausal, VolumeStage
+from .stages import NonCausal
 
 
 class NonLocal(NonCausal, nn.Module):
@@ -89,33 +85,6 @@ class NonLocal(NonCausal, nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.channels}"
-
-
-def add_non_local(
-    stages: Mapping[str, nn.Sequential], info: Sequence[Stage], places: Mapping[str, Sequence[int]] | None
-) -> dict[str, nn.Sequential]:
-    """Stages with a :class:`NonLocal` after some of their blocks, which keep their names.
-
-    Args:
-        stages: stages whose blocks are named by their number.
-        info: their channels.
-        places: by stage, the blocks that a :class:`NonLocal` follows, counted from 0.
-    """
-    channels = {stage.name: stage.channels for stage in info}
-    result = dict(stages)
-    for name, blocks in (places or {}).items():
-        check_option("non_local", name, [known for known in stages if "0" in stages[known]._modules])
-        parts = OrderedDict(stages[name].named_children())
-        for block in blocks:
-            check_option(f"non_local['{name}']", block, [int(part) for part in parts if part.isdecimal()])
-        placed = OrderedDict[str, nn.Module]()
-        for part, module in parts.items():
-            placed[part] = module
-            if part.isdecimal() and int(part) in blocks:
-                placed[f"{part}_non_local"] = NonLocal(channels[name])
-        kind = VolumeStage if isinstance(stages[name], VolumeStage) else ClipStage
-        result[name] = kind(placed)
-    return result
 
 
 def _tokens(frames: Tensor, T: int) -> Tensor:

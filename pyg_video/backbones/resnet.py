@@ -1,33 +1,24 @@
 """ResNet on every frame by itself, made of torchvision's parts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 from torch import nn
 
 from .._checks import check_option
 from .features import Stage
-from .non_local import add_non_local
 from .stages import StagedBackbone
 
 if TYPE_CHECKING:
     from torchvision.models import WeightsEnum
 
 Weights: TypeAlias = "WeightsEnum | str | None"
-NonLocalPlaces: TypeAlias = Mapping[str, Sequence[int]] | None
 
 DEPTHS = (18, 34, 50)
 LAYERS = ("layer1", "layer2", "layer3", "layer4")
 
 
-def resnet(
-    depth: int = 50,
-    *,
-    in_channels: int = 3,
-    num_stages: int = 4,
-    weights: Weights = None,
-    non_local: NonLocalPlaces = None,
-) -> StagedBackbone:
+def resnet(depth: int = 50, *, in_channels: int = 3, num_stages: int = 4, weights: Weights = None) -> StagedBackbone:
     """ResNet (He et al., CVPR 2016) on every frame by itself.
 
     The stages are ``"stem"`` (convolution and max-pooling) and torchvision's ``"layer1"`` to ``"layer4"``, the papers'
@@ -40,7 +31,6 @@ def resnet(
         num_stages: layers that are kept, 1 to 4.
         weights: as torchvision has it, a ``ResNet50_Weights`` or its name, such as ``"IMAGENET1K_V2"``; ``None``:
             freshly drawn.
-        non_local: residual blocks, counted from 0, that a :class:`~pyg_video.backbones.NonLocal` follows, by layer.
 
     Shapes:
         - **x:** clips :math:`(B, T, C, H, W)` or frames :math:`(F, C, H, W)`
@@ -56,7 +46,7 @@ def resnet(
     """
     stages = resnet_stages(depth, in_channels, num_stages, weights)
     info = resnet_info(stages)
-    return StagedBackbone(in_channels, add_non_local(stages, info, non_local), info)
+    return StagedBackbone(in_channels, stages, info)
 
 
 def resnet_stages(depth: int, in_channels: int, num_stages: int, weights: Weights) -> dict[str, nn.Sequential]:

@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from ..layers import InfoContainer, scan
 from ..layers.scan import start
-from .non_local import add_non_local
-from .resnet import NonLocalPlaces, Weights, resnet_info, resnet_stages
+from .resnet import Weights, resnet_info, resnet_stages
 from .stages import ClipStage, NonCausal, StagedBackbone, run_part, scan_part
 
 
@@ -21,7 +20,6 @@ def tsm_resnet(
     weights: Weights = None,
     shift_div: int = 8,
     online: bool = False,
-    non_local: NonLocalPlaces = None,
 ) -> StagedBackbone:
     """ResNet with a temporal shift inside every residual branch (Lin et al., ICCV 2019).
 
@@ -34,7 +32,6 @@ def tsm_resnet(
         weights: as torchvision has it, see :func:`~pyg_video.backbones.resnet`.
         shift_div: one channel in so many comes from the frame after, and one in so many from the frame before.
         online: only from the frame before, so that the backbone runs frame by frame on a stream.
-        non_local: residual blocks that a :class:`~pyg_video.backbones.NonLocal` follows, by layer.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
@@ -50,7 +47,7 @@ def tsm_resnet(
     shift = OnlineShift if online else TemporalShift
     for name in list(stages)[1:]:
         stages[name] = ClipStage(*(ShiftedBlock(block, shift(shift_div)) for block in stages[name]))
-    return StagedBackbone(in_channels, add_non_local(stages, info, non_local), info)
+    return StagedBackbone(in_channels, stages, info)
 
 
 class TemporalShift(NonCausal, nn.Module):

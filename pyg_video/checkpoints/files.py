@@ -15,13 +15,13 @@ from .._files import write_whole
 from .._version import __version__
 from ..models import ModelRecipe, UnknownModelError, VideoClassifier, create_model
 from ..models.registry import check_known, model_module
+from .migration import migrated_options, migrated_weights
 from .weights import check_weights
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | tuple[Json, ...] | dict[str, Json] | None"
 
 _FORMAT = 2  # of the record below
 _KEY = "pyg_video"  # under which the record is in the file's metadata
-_RENAMED = {"frame": "frame_size", "num_stages": "num_iterations"}  # options of models, as format 1 has them
 
 
 class CheckpointInfo(NamedTuple):
@@ -140,15 +140,14 @@ def _read(path: str | os.PathLike[str], *, weights: bool = True) -> tuple[Checkp
             f"Expected a file that pyg_video's save_model wrote (got '{path}', without its metadata); "
             "make the model by create_model and load the weights with safetensors"
         )
-    return _parse(path, record), tensors
+    return _parse(path, record), migrated_weights(tensors)
 
 
 def _parse(path: str | os.PathLike[str], text: str) -> CheckpointInfo:
     try:
         record = json.loads(text)
-        old = _RENAMED if record["format"] == 1 else {}
-        options = {old.get(name, name): _as_option(value) for name, value in record["options"].items()}
-        recipe = ModelRecipe(record["model"], options)
+        options = {name: _as_option(value) for name, value in record["options"].items()}
+        recipe = ModelRecipe(record["model"], migrated_options(record["model"], options))
         info = CheckpointInfo(recipe, record["version"], record["metadata"], str(record.get("module", "")))
         newer = record["format"] > _FORMAT
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:

@@ -88,9 +88,9 @@ def take_imports(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def import_modules(names: Sequence[str]) -> None:
-    """Import modules by name, from the working directory as well; raises what the modules raise."""
-    if names and os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    """Import modules by name; raises what they raise. The working directory is searched last, from now on."""
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
     for name in names:
         problem = "" if all(part.isidentifier() for part in name.split(".")) else "no name of a module"
         try:

@@ -1,7 +1,8 @@
-"""What a model did and what it costs: its graphs, regions and attention as data, parameters, multiply-adds, time."""
+"""Graphs, regions and attention of a model as data, and its cost in parameters, multiply-adds and time."""
 
 from .cost import Cost, Latency, MultiplyAdds, model_cost
-from .graphs import BlockRegions, capture_graphs, capture_maps, find_builders, find_graphs, model_regions
+from .graphs import capture_graphs, capture_maps, find_builders, find_graphs
+from .regions import BlockRegions, model_regions
 
 __all__ = [
     "BlockRegions",

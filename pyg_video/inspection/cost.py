@@ -1,4 +1,4 @@
-"""What a clip costs: parameters, multiply-adds by part, and time."""
+"""Parameters, multiply-adds by part and latency of a model."""
 
 import copy
 import statistics
@@ -17,16 +17,16 @@ from ..layers import GraphBlock
 P = ParamSpec("P")
 Result = TypeVar("Result")
 
-_WARM_UP = 3  # runs that are not timed: the first ones choose kernels and ask for memory
+_WARM_UP = 3  # runs before timing, in which kernels are chosen and memory is allocated
 
 
 class MultiplyAdds(NamedTuple):
-    """Multiply-adds of a clip in convolutions and matrix products, by part.
+    """Multiply-adds of convolutions and matrix products for one clip, by part.
 
     Attributes:
-        backbone: everything outside the graphs, classifier included.
-        region_prediction: where the nodes are: ``regions`` of every :class:`~pyg_video.graph_builders.GraphBuilder`.
-        graph: all else that a graph brings: pooling, message passing, recurrence, lift, a block's 1 x 1 convolutions.
+        backbone: everything outside the graphs, including the classifier.
+        region_prediction: ``regions`` of every :class:`~pyg_video.graph_builders.GraphBuilder`.
+        graph: everything else in the graphs: pooling, message passing, recurrence, lift, 1 x 1 convolutions of blocks.
     """
 
     backbone: int
@@ -39,13 +39,13 @@ class MultiplyAdds(NamedTuple):
 
 
 class Latency(NamedTuple):
-    """How long one clip takes, in a batch of its own.
+    """Latency for a batch of one clip.
 
     Attributes:
         seconds: median over the runs.
-        runs: timed runs, after a few that are not.
-        device: where, with the name of a GPU.
-        threads: of the CPU.
+        runs: number of timed runs.
+        device: the device, with the name of a GPU.
+        threads: number of CPU threads.
     """
 
     seconds: float
@@ -77,21 +77,21 @@ def model_cost(
     runs: int = 10,
     device: torch.device | str | None = None,
 ) -> Cost:
-    """Parameters, multiply-adds and latency of a model on one clip, in the type of its parameters, without gradients.
+    """Parameters, multiply-adds and latency of a model for one clip, in the type of its parameters, without gradients.
 
-    Multiply-adds are exact and do not depend on the device: the operators report their shapes while the model runs
-    without values, on torch's meta device; where edges are chosen by value, on the CPU and a black clip. As in the
-    papers, only convolutions and matrix products count, those of recurrent cells included; norms, activations, softmax
-    and the weighted sums of messages do not.
+    Multiply-adds are exact and do not depend on the device: they are counted from the shapes of operators while the
+    model runs on torch's meta device, or on the CPU and a black clip if its edges depend on values. As in the papers,
+    only convolutions and matrix products count, including those of recurrent cells, but not norms, activations, softmax
+    and the weighted sums of messages.
 
     Args:
-        model: video :math:`(B, T, C, H, W)` to anything; it stays as it is.
+        model: a model on videos :math:`(B, T, C, H, W)`; it is not changed.
         video_shape: :math:`(T, C, H, W)` of the clip.
-        runs: timed runs, the median of which is the latency; 0 to leave it out.
-        device: where the time is taken; by default where the model is.
+        runs: number of timed runs, the median of which is the latency; 0 for no latency.
+        device: device of the timed runs; by default that of the model.
 
     Raises:
-        ValueError: the shape has other than four sizes of at least 1, or there are fewer than 0 runs.
+        ValueError: the shape does not have four sizes of at least 1, or ``runs`` is negative.
 
     Example:
         >>> from pyg_video.models import create_model
@@ -133,7 +133,7 @@ def _count_on(device: torch.device, model: nn.Module, video_shape: Sequence[int]
 
 
 class _Meter:
-    """Sums up how far a counter moves between the outermost ``enter`` and ``leave``."""
+    """Sums the increase of a counter between the outermost ``enter`` and ``leave``."""
 
     def __init__(self, read: Callable[[], int]) -> None:
         self.read, self.sum, self.depth, self.start = read, 0, 0, 0
@@ -150,7 +150,7 @@ class _Meter:
 
 
 def _attach(model: nn.Module, graphs: _Meter, regions: _Meter) -> None:
-    """Let one meter run while a graph is made, changed or read, the other while its regions are predicted."""
+    """Run one meter while a graph is built, processed or read, the other while its regions are predicted."""
 
     def enter(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if _about_graphs(module, args, kwargs):
@@ -201,13 +201,13 @@ def _time(model: nn.Module, video_shape: Sequence[int], runs: int, device: torch
 
 
 def _video(model: nn.Module, video_shape: Sequence[int]) -> Tensor:
-    """A clip, its values whatever, of the type of the model's parameters and where they are."""
+    """An uninitialised clip with the type and device of the model's parameters."""
     parameter = next(model.parameters(), torch.empty(0))
     return parameter.new_empty(1, *video_shape)
 
 
 def _boxes(model: nn.Module, video: Tensor) -> dict[str, Tensor]:
-    """As many boxes as a model on given boxes takes, each the whole frame; nothing for another model."""
+    """Boxes of the whole frame, as many as the model takes; empty for a model without given boxes."""
     numbers = [part.num_nodes for part in model.modules() if isinstance(part, GraphBuilder) and "box" in part.accepts]
     if not numbers:
         return {}

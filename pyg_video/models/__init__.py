@@ -3,14 +3,19 @@
 from .class_path import UnknownModelError
 from .classifier import ModelRecipe, Option, VideoClassifier
 from .digits import cnn_sync_mnist, conv_lstm_sync_mnist, i3d_sync_mnist, non_local_sync_mnist
-from .dyreg import dyreg_gnn_sync_mnist, dyreg_processor
-from .dyreg_block import dyreg_block
-from .dyreg_other_resnets import dyreg_i3d_resnet50, dyreg_tsm_resnet18
-from .dyreg_resnet import dyreg_gnn_multi_sync_mnist, dyreg_tsm_resnet50
-from .graph_on_features import graph_on_features
+from .dyreg import (
+    dyreg_gnn_multi_sync_mnist,
+    dyreg_gnn_sync_mnist,
+    dyreg_i3d_resnet50,
+    dyreg_resnet,
+    dyreg_tsm_resnet18,
+    dyreg_tsm_resnet50,
+    graph_on_features,
+    graph_sync_mnist,
+)
+from .dyreg_block import dyreg_block, dyreg_processor
 from .heads import GraphHead, PoolHead, SumHead
-from .node_builders import graph_sync_mnist
-from .registry import create_model, list_models, model_options, register_model
+from .registry import create_model, list_models, model_options, register_model, register_variant
 from .resnets import (
     c2d_resnet50,
     i3d_resnet50,
@@ -18,9 +23,9 @@ from .resnets import (
     resnet18_multi_sync_mnist,
     tsm_resnet18,
     tsm_resnet50,
+    video_resnet,
 )
-from .rstg import rstg_sync_mnist
-from .rstg_resnet import rstg_resnet50
+from .rstg import rstg_resnet50, rstg_sync_mnist
 
 __all__ = [
     "GraphHead",
@@ -39,6 +44,7 @@ __all__ = [
     "dyreg_gnn_sync_mnist",
     "dyreg_i3d_resnet50",
     "dyreg_processor",
+    "dyreg_resnet",
     "dyreg_tsm_resnet18",
     "dyreg_tsm_resnet50",
     "graph_on_features",
@@ -50,9 +56,11 @@ __all__ = [
     "non_local_resnet50",
     "non_local_sync_mnist",
     "register_model",
+    "register_variant",
     "resnet18_multi_sync_mnist",
     "rstg_resnet50",
     "rstg_sync_mnist",
     "tsm_resnet18",
     "tsm_resnet50",
+    "video_resnet",
 ]

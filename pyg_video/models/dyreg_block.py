@@ -1,11 +1,11 @@
-"""The block of DyReg-GNN's experiments, for each of the paper's ways to make nodes."""
+"""The graph of DyReg-GNN as a residual block, with any of the paper's ways to make nodes."""
 
 from torch import nn
 
-from ..graph_builders import resolve_builder
-from ..graph_builders.resolve import REGION_BUILDERS
-from ..layers import GraphBlock, KernelEmbedding
-from .dyreg import dyreg_processor
+from .._checks import check_option, rows_and_columns
+from ..graph_builders import CONNECT, REGION_BUILDERS, resolve_builder
+from ..layers import RSTG, FrameNorm, GraphBlock, KernelEmbedding, SpaceConv, TemporalRNN
+from .classifier import Option
 
 
 def dyreg_block(
@@ -13,33 +13,64 @@ def dyreg_block(
     size: tuple[int, int],
     *,
     builder: str = "dyreg",
+    arrangement: tuple[int, ...] = (3, 3),
+    connect: str = "default",
     node_channels: int | None = None,
-    region_channels: int = 128,
     num_iterations: int = 3,
+    region_channels: int = 128,
     anchors: str = "center",
     gain: float = 0.0,
+    adapt: str = "frame",
+    region_size: str = "learned",
     residual_scale: float = 0.0,
 ) -> GraphBlock:
-    """Nine nodes (``"grid"``: 14), the graph of DyReg-GNN's released models, and the way back, as a residual block.
+    """Nodes, position embeddings, the recurrent graph of DyReg-GNN's released models, and the way back to the map.
 
     Args:
         channels: channels of the feature map.
-        size: height and width of the map trained on.
-        builder: how nodes are made, see :func:`~pyg_video.graph_builders.resolve_builder`. The paper has (tables 5, 6)
-            ``"fixed"`` on a grid, ``"semantic"`` attention, ``"static"`` regions of the data set, ``"constant_time"``
-            regions of the clip, ``"position_only"`` regions of a fixed size, ``"dyreg_lite"``, ``"dyreg"``, and the
-            ``"box"`` of a detector.
-        node_channels: channels of the graph, projected to and back; ``None`` for those of the map.
-        region_channels: size of the vectors that decide the regions.
+        size: height and width of the map in training.
+        builder: how nodes are made, see :func:`~pyg_video.graph_builders.resolve_builder`. The paper compares (tables
+            5 and 6) ``"fixed"`` on a grid, ``"semantic"`` attention, ``"static"`` regions of the data set,
+            ``"constant_time"`` regions of the clip, ``"position_only"`` regions of a fixed size, ``"dyreg_lite"``,
+            ``"dyreg"``, and the ``"box"`` of a detector.
+        arrangement: rows and columns of regions; other builders make as many nodes, ``"grid"`` makes its pyramid of 14.
+        connect: ``"default"``, the builder's own edges, or ``"complete"``, ``"overlap"``, ``"knn"``, ``"attention"``.
+        node_channels: channels of the graph, with projections to and from it; ``None`` for those of the map.
         num_iterations: iterations of time and space.
+        region_channels: size of the vectors that regions are predicted from.
         anchors: regions start at the ``"center"`` or on a ``"grid"``.
-        gain: first value of the regions' gain, see :class:`~pyg_video.graph_builders.RegionGraph`.
-        residual_scale: first value of the scale of the block's norm.
+        gain: initial gain of the regions, see :class:`~pyg_video.graph_builders.RegionGraph`.
+        adapt: regions for every ``"frame"``, every ``"clip"`` or the whole ``"dataset"``, for ``builder="dyreg"``.
+        region_size: ``"learned"`` or ``"fixed"``, for ``builder="dyreg"``.
+        residual_scale: initial scale of the block's norm, see :class:`~pyg_video.layers.GraphBlock`.
     """
+    check_option("connect", connect, ("default", *CONNECT))
+    options: dict[str, Option] = {} if connect == "default" else {"connect": connect}
+    if builder in REGION_BUILDERS:
+        options |= {"region_channels": region_channels, "anchors": anchors, "gain": gain}
+    if builder == "dyreg":
+        options |= {"adapt": adapt, "region_size": region_size}
+    elif (adapt, region_size) != ("frame", "learned"):
+        raise ValueError(
+            f"Expected 'adapt' and 'region_size' to be 'frame' and 'learned' with builder='{builder}' "
+            f"(got '{adapt}' and '{region_size}'); use builder='dyreg'"
+        )
     width = node_channels or channels
-    options = (
-        {"region_channels": region_channels, "anchors": anchors, "gain": gain} if builder in REGION_BUILDERS else {}
-    )
-    nodes = resolve_builder(builder, width, None, size=size, **options)
+    num_nodes = rows_and_columns(arrangement, "arrangement")
+    nodes = resolve_builder(builder, width, None if builder == "grid" else num_nodes, size=size, **options)
     processor = nn.Sequential(KernelEmbedding(width, size), dyreg_processor(width, num_iterations))
     return GraphBlock(channels, nodes, processor, node_channels=node_channels, residual_scale=residual_scale)
+
+
+def dyreg_processor(channels: int, num_iterations: int = 3) -> RSTG:
+    """The recurrent graph of DyReg-GNN's released models: messages from sums, no update MLP, norms, GRUs."""
+    space = SpaceConv(
+        channels,
+        combine="sum",
+        send_layers=1,
+        update_layers=0,
+        message_norm=FrameNorm(channels),
+        update_norm=FrameNorm(channels),
+    )
+    norm = FrameNorm(channels)
+    return RSTG(space, TemporalRNN(channels), TemporalRNN(channels), num_iterations=num_iterations, norm=norm)

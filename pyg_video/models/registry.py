@@ -1,5 +1,6 @@
 """Models by name."""
 
+import functools
 import inspect
 import json
 import sys
@@ -38,6 +39,45 @@ def register_model(entry: Entry) -> Entry:
         raise ValueError(f"Expected a new name for a model (got '{entry.__name__}', which {known.__module__} has)")
     _ENTRIES[entry.__name__] = entry
     return entry
+
+
+def register_variant(name: str, family: Entry, **defaults: Option) -> Entry:
+    """Register a model function under another name, with other defaults for some of its options.
+
+    Args:
+        name: name of the variant.
+        family: a function that :func:`register_model` accepts; the variant has the same options.
+        **defaults: the defaults that differ.
+
+    Returns:
+        The variant as a function; assign it to a variable called ``name``.
+
+    Raises:
+        ValueError: the family has no such option, the default is of another type, or the name is taken.
+
+    Example:
+        >>> from pyg_video.models import dyreg_resnet
+        >>> dyreg_tsm_resnet34 = register_variant("dyreg_tsm_resnet34", dyreg_resnet, backbone="tsm", depth=34)
+        >>> model_options("dyreg_tsm_resnet34")["depth"]
+        34
+    """
+    signature = inspect.signature(family)
+    parameters = signature.parameters.values()
+    known = {parameter.name: parameter.default for parameter in parameters}
+    changed = {key: _checked(family.__name__, key, value, known) for key, value in defaults.items()}
+
+    @functools.wraps(family)
+    def variant(*args: Option, **options: Option) -> VideoClassifier:
+        return family(**(changed | signature.bind_partial(*args, **options).arguments))
+
+    variant.__name__ = variant.__qualname__ = name
+    variant.__module__ = sys._getframe(1).f_globals["__name__"]  # the caller's, as collections.namedtuple does
+    listed = ", ".join(f"{key}={value!r}" for key, value in changed.items())
+    variant.__doc__ = f":func:`{family.__name__}` with ``{listed}`` by default."
+    variant.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[parameter.replace(default=(known | changed)[parameter.name]) for parameter in parameters]
+    )
+    return cast(Entry, register_model(variant))
 
 
 def list_models() -> list[str]:

@@ -1,125 +1,104 @@
-"""Models without a graph: the backbones of the papers' experiments, by name."""
+"""ResNets on video without a graph: TSM, C2D, I3D and Non-Local nets."""
+
+from collections.abc import Callable
+from functools import partial
 
 from .._checks import check_option
-from ..backbones import StagedBackbone, c2d_resnet, i3d_resnet, resnet, tsm_resnet
+from ..backbones import NonLocal, StagedBackbone, c2d_resnet, i3d_resnet, insert_block, resnet, tsm_resnet
 from .classifier import VideoClassifier
 from .heads import PoolHead
-from .registry import register_model
-
-_NON_LOCAL = {"layer2": (1, 3), "layer3": (1, 3, 5)}  # Wang et al.: five blocks, after every other residual block
+from .registry import register_model, register_variant
 
 
 @register_model
-def tsm_resnet18(
+def video_resnet(
     num_classes: int = 174,
     *,
+    backbone: str = "tsm",
+    depth: int = 50,
+    num_stages: int = 4,
     in_channels: int = 3,
     weights: str = "",
     shift_div: int = 8,
     online: bool = False,
+    non_local: tuple[str, ...] = (),
+    readout: str = "mean",
     dropout: float = 0.0,
 ) -> VideoClassifier:
-    """TSM on ResNet-18 (Lin et al., ICCV 2019), see :func:`~pyg_video.backbones.tsm_resnet`.
+    """A ResNet on video and the mean over pixels and frames.
 
     Args:
         num_classes: number of classes.
+        backbone: ``"resnet"`` on single frames, see :func:`~pyg_video.backbones.resnet`; ``"tsm"``, see
+            :func:`~pyg_video.backbones.tsm_resnet`; ``"c2d"``, see :func:`~pyg_video.backbones.c2d_resnet`; or
+            ``"i3d"``, see :func:`~pyg_video.backbones.i3d_resnet`.
+        depth: 18, 34 or 50.
+        num_stages: layers that are kept, 1 to 4.
         in_channels: channels of the video.
         weights: torchvision's weights to start from, such as ``"IMAGENET1K_V1"``; ``""`` for none.
-        shift_div: one channel in so many moves from each side.
-        online: only from the frame before, for streams.
-        dropout: of the pooled features; 0.5 in the published runs.
-    """
-    net = tsm_resnet(18, in_channels=in_channels, weights=weights or None, shift_div=shift_div, online=online)
-    return _pooled(net, num_classes, dropout=dropout)
-
-
-@register_model
-def tsm_resnet50(
-    num_classes: int = 174,
-    *,
-    in_channels: int = 3,
-    weights: str = "",
-    shift_div: int = 8,
-    online: bool = False,
-    dropout: float = 0.0,
-) -> VideoClassifier:
-    """TSM on ResNet-50 (Lin et al., ICCV 2019), see :func:`~pyg_video.backbones.tsm_resnet`.
-
-    Args:
-        num_classes: number of classes.
-        in_channels: channels of the video.
-        weights: torchvision's weights to start from, such as ``"IMAGENET1K_V1"``; ``""`` for none.
-        shift_div: one channel in so many moves from each side.
-        online: only from the frame before, for streams.
-        dropout: of the pooled features; 0.5 in the published runs.
-    """
-    net = tsm_resnet(50, in_channels=in_channels, weights=weights or None, shift_div=shift_div, online=online)
-    return _pooled(net, num_classes, dropout=dropout)
-
-
-@register_model
-def c2d_resnet50(
-    num_classes: int = 174, *, in_channels: int = 3, weights: str = "", dropout: float = 0.0
-) -> VideoClassifier:
-    """C2D on ResNet-50 (Wang et al., CVPR 2018), see :func:`~pyg_video.backbones.c2d_resnet`.
-
-    Args:
-        num_classes: number of classes.
-        in_channels: channels of the video.
-        weights: torchvision's weights to start from, such as ``"IMAGENET1K_V1"``; ``""`` for none.
-        dropout: of the pooled features.
-    """
-    net = c2d_resnet(50, in_channels=in_channels, weights=weights or None)
-    return _pooled(net, num_classes, dropout=dropout)
-
-
-@register_model
-def i3d_resnet50(
-    num_classes: int = 174, *, in_channels: int = 3, weights: str = "", dropout: float = 0.0
-) -> VideoClassifier:
-    """I3D on ResNet-50 (Wang et al., CVPR 2018), see :func:`~pyg_video.backbones.i3d_resnet`.
-
-    Args:
-        num_classes: number of classes.
-        in_channels: channels of the video.
-        weights: torchvision's weights to inflate, such as ``"IMAGENET1K_V1"``; ``""`` for none.
-        dropout: of the pooled features.
-    """
-    net = i3d_resnet(50, in_channels=in_channels, weights=weights or None)
-    return _pooled(net, num_classes, dropout=dropout)
-
-
-@register_model
-def non_local_resnet50(
-    num_classes: int = 174, *, in_channels: int = 3, weights: str = "", backbone: str = "i3d"
-) -> VideoClassifier:
-    """Five Non-Local blocks in a ResNet-50 (Wang et al., CVPR 2018): two in layer2, three in layer3.
-
-    Args:
-        num_classes: number of classes.
-        in_channels: channels of the video.
-        weights: torchvision's weights to start from, such as ``"IMAGENET1K_V1"``; ``""`` for none.
-        backbone: ``"i3d"`` or ``"c2d"``.
-    """
-    check_option("backbone", backbone, ("i3d", "c2d"))
-    build = i3d_resnet if backbone == "i3d" else c2d_resnet
-    return _pooled(build(50, in_channels=in_channels, weights=weights or None, non_local=_NON_LOCAL), num_classes)
-
-
-@register_model
-def resnet18_multi_sync_mnist(num_classes: int = 56, *, readout: str = "mean") -> VideoClassifier:
-    """The backbone of the MultiSyncMNIST experiments without a graph: ResNet-18 cut to three stages.
-
-    Args:
-        num_classes: number of classes.
+        shift_div: TSM moves one channel in ``shift_div`` from each side.
+        online: TSM shifts from the previous frame only, so that the model runs on streams.
+        non_local: paths of the residual blocks that a :class:`~pyg_video.backbones.NonLocal` follows, such as
+            ``"layer2.1"``, see :func:`~pyg_video.backbones.insert_block`.
         readout: features of the ``"last"`` frame, or their ``"mean"`` over frames.
+        dropout: dropout of the pooled features; 0.5 in the published runs of TSM.
     """
-    return _pooled(resnet(18, in_channels=1, num_stages=3), num_classes, readout)
+    net = resnet_backbone(
+        backbone,
+        depth,
+        num_stages=num_stages,
+        in_channels=in_channels,
+        weights=weights,
+        shift_div=shift_div,
+        online=online,
+    )
+    channels = {stage.name: stage.channels for stage in net.info}
+    for path in non_local:
+        layer = path.partition(".")[0]
+        check_option("non_local", layer, tuple(channels))
+        insert_block(net, path, NonLocal(channels[layer]))
+    return VideoClassifier(net, PoolHead(net.info[-1].channels, num_classes, readout=readout, dropout=dropout))
 
 
-def _pooled(
-    backbone: StagedBackbone, num_classes: int, readout: str = "mean", *, dropout: float = 0.0
-) -> VideoClassifier:
-    """A backbone and the mean over its pixels and frames."""
-    head = PoolHead(backbone.info[-1].channels, num_classes, readout=readout, dropout=dropout)
-    return VideoClassifier(backbone, head)
+tsm_resnet18 = register_variant("tsm_resnet18", video_resnet, depth=18)
+tsm_resnet50 = register_variant("tsm_resnet50", video_resnet)
+c2d_resnet50 = register_variant("c2d_resnet50", video_resnet, backbone="c2d")
+i3d_resnet50 = register_variant("i3d_resnet50", video_resnet, backbone="i3d")
+non_local_resnet50 = register_variant(
+    "non_local_resnet50",
+    video_resnet,
+    backbone="i3d",
+    non_local=("layer2.1", "layer2.3", "layer3.1", "layer3.3", "layer3.5"),  # Wang et al., CVPR 2018: five blocks
+)
+resnet18_multi_sync_mnist = register_variant(
+    "resnet18_multi_sync_mnist", video_resnet, num_classes=56, backbone="resnet", depth=18, num_stages=3, in_channels=1
+)
+
+
+def resnet_backbone(
+    backbone: str,
+    depth: int = 50,
+    *,
+    num_stages: int = 4,
+    in_channels: int = 3,
+    weights: str = "",
+    shift_div: int = 8,
+    online: bool = False,
+) -> StagedBackbone:
+    """The ResNet that the options of :func:`video_resnet` describe."""
+    build: dict[str, Callable[..., StagedBackbone]] = {
+        "resnet": resnet,
+        "tsm": partial(tsm_resnet, shift_div=shift_div, online=online),
+        "c2d": c2d_resnet,
+        "i3d": i3d_resnet,
+    }
+    check_option("backbone", backbone, tuple(build))
+    if online and backbone != "tsm":
+        raise ValueError(f"Expected 'online' to be False with backbone='{backbone}' (got True); use backbone='tsm'")
+    return build[backbone](depth, num_stages=num_stages, in_channels=in_channels, weights=weights or None)
+
+
+def second_to_last_block(backbone: StagedBackbone, layer: str) -> str:
+    """The path of a layer's last residual block but one, which the papers' released models put graphs behind."""
+    blocks = [name for name, _ in backbone.stages[layer].named_children() if name.isdecimal()]
+    return f"{layer}.{blocks[-2]}"

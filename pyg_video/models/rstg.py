@@ -1,27 +1,31 @@
-"""RSTG as published for SyncMNIST: convolutions, nodes on grids, one vector a clip; and its ablations."""
+"""RSTG as published: on a small convolutional net with its ablations, and in a ResNet-50 on video."""
 
 from collections.abc import Callable
 
 from torch import nn
 
-from .._checks import check_option
-from ..backbones import PlainCNN, VideoBackbone
+from .._checks import check_option, check_stages
+from ..backbones import PlainCNN, StagedBackbone, insert_block
 from ..graph_builders import GridGraph
 from ..layers import (
     RSTG,
     ApplyToNodes,
     BatchNorm,
+    ClipNorm,
     FrameNorm,
     GaussianPosition,
+    GraphBlock,
     HomogeneousGraph,
     SpaceConv,
     TemporalRNN,
     ToVector,
+    scaled,
 )
 from .classifier import VideoClassifier
 from .digits import digit_backbone
-from .heads import GraphHead
+from .heads import GraphHead, PoolHead, SumHead
 from .registry import register_model
+from .resnets import resnet_backbone, second_to_last_block
 
 _POSITION_SIZE = 6  # side of a node's heat map, as published
 _SEES_THE_PAST = ("time_only", "one_temp", "all_temp", "positional_all_temp")  # in its last frame, by recurrence
@@ -48,7 +52,7 @@ def rstg_sync_mnist(
 
     Args:
         num_classes: number of classes.
-        frame_size: side of the frames.
+        frame_size: side of the frames in pixels.
         channels: channels of each stage of the backbone; nodes have those of the last.
         strides: stride of each stage of the backbone.
         scales: rows (and columns) of each grid of nodes.
@@ -70,9 +74,7 @@ def rstg_sync_mnist(
     check_option("norm", norm, ("none", "batch", "frame"))
     check_option("backbone", backbone, ("strided", "pooled"))
     strided = backbone == "strided"
-    net: VideoBackbone = (
-        digit_backbone(frame_size, channels, strides) if strided else _pooled_backbone(frame_size, channels)
-    )
+    net = digit_backbone(frame_size, channels, strides) if strided else _pooled_backbone(frame_size, channels)
     C = channels[-1]
     positional = positional or variant == "positional_all_temp"
     if positional and variant == "time_only":
@@ -93,7 +95,7 @@ def rstg_sync_mnist(
     before: list[nn.Module] = [GaussianPosition(_POSITION_SIZE)] if positional else []
     if norm != "none":
         before.append(ApplyToNodes(BatchNorm(C) if norm == "batch" else FrameNorm(C)))
-    graph = _processor(variant, space, time, num_iterations)
+    graph = _ablation(variant, space, time, num_iterations)
     processor = nn.Sequential(*before, graph) if before else graph
     if readout == "auto":
         readout = "last" if variant in _SEES_THE_PAST else "mean"
@@ -112,7 +114,7 @@ def _pooled_backbone(frame_size: int, channels: tuple[int, ...]) -> PlainCNN:
     return PlainCNN(1, channels)
 
 
-def _processor(
+def _ablation(
     variant: str, space: Callable[[], nn.Module], time: Callable[[], nn.Module], num_iterations: int
 ) -> nn.Module:
     """The paper's table: which parts each row keeps."""
@@ -127,3 +129,98 @@ def _processor(
     }
     check_option("variant", variant, tuple(rows))
     return rows[variant]()
+
+
+@register_model
+def rstg_resnet50(
+    num_classes: int = 174,
+    *,
+    backbone: str = "i3d",
+    stages: tuple[str, ...] = ("layer2", "layer3"),
+    vector: str = "none",
+    scales: tuple[int, ...] = (3, 2, 1),
+    node_channels: int = 512,
+    num_iterations: int = 3,
+    attention: str = "dot",
+    scalewise: bool = True,
+    last_stride: int = 1,
+    residual_scale: float = 0.0,
+    dropout: float = 0.3,
+    weights: str = "",
+) -> VideoClassifier:
+    """Recurrent Space-time Graphs in a ResNet-50 on video (Nicolicioiu et al., NeurIPS 2019, section 4.2).
+
+    RSTG-to-map is a residual block behind the last residual block but one of a stage: nodes on grids, projected to
+    ``node_channels``, all time stages, projected back, lifted, normalised over the clip with a scale that starts at
+    zero. RSTG-to-vec reads the last feature map: the graph's vector joins the pooled features, or replaces them.
+
+    Args:
+        num_classes: number of classes.
+        backbone: ``"i3d"`` or ``"c2d"``, see :func:`video_resnet`.
+        stages: layers with an RSTG-to-map: ``("layer2", "layer3")`` is the paper's res3-4; ``()`` for none.
+        vector: RSTG-to-vec on the last map: ``"plus"`` the pooled features as published, ``"serial"`` instead of them,
+            or ``"none"``.
+        scales: rows (and columns) of each grid of nodes.
+        node_channels: channels of the graph.
+        num_iterations: iterations of time and space.
+        attention: ``"dot"``, ``"multi_head"``, ``"additive"`` or ``"mean"``.
+        scalewise: update nodes with weights of their own for every scale.
+        last_stride: stride of the last stage; 1 in the released code, which keeps its map as large as the one before.
+        residual_scale: first value of the scale of the graphs' norms.
+        dropout: of what the classifier sees.
+        weights: torchvision's weights to start from, such as ``"IMAGENET1K_V1"``; ``""`` for none.
+    """
+    check_option("backbone", backbone, ("i3d", "c2d"))
+    check_option("vector", vector, ("none", "plus", "serial"))
+    check_option("last_stride", last_stride, (1, 2))
+    net = resnet_backbone(backbone, weights=weights)
+    layers = {stage.name: stage.channels for stage in net.info[1:]}
+    check_stages(stages, tuple(layers))
+    if last_stride == 1:
+        _keep_size(net)
+
+    def graph(channels: int) -> tuple[GridGraph, nn.Sequential]:
+        builder = GridGraph(channels, scales=scales)
+        groups = builder.nodes_per_scale if scalewise else None
+        return builder, _processor(channels, node_channels, num_iterations, attention, groups)
+
+    for layer in stages:
+        C = layers[layer]
+        norm = scaled(nn.GroupNorm(1, C), residual_scale)  # over whole clips [code]
+        block = GraphBlock(C, *graph(C), norm=norm)
+        insert_block(net, second_to_last_block(net, layer), block)
+    C = net.info[-1].channels
+    head: nn.Module
+    if vector == "none":
+        head = PoolHead(C, num_classes, dropout=dropout)
+    elif vector == "plus":
+        head = SumHead(C, num_classes, *graph(C), dropout=dropout, residual_scale=residual_scale)
+    else:
+        readout = nn.Sequential(ToVector("mean"), nn.Dropout(dropout))
+        head = GraphHead(C, num_classes, *graph(C), readout=readout)
+    return VideoClassifier(net, head)
+
+
+def _processor(
+    channels: int, width: int, num_iterations: int, attention: str, groups: tuple[int, ...] | None
+) -> nn.Sequential:
+    """The released graph: layer norms of nodes, messages and updates, between projections of the nodes."""
+    space = SpaceConv(
+        width,
+        attention=attention,
+        update_groups=groups,
+        message_norm=FrameNorm(width),
+        update_norm=FrameNorm(width),
+    )
+    time, final_time = TemporalRNN(width, cell="lstm"), TemporalRNN(width, cell="lstm")
+    rstg = RSTG(space, time, final_time, num_iterations=num_iterations, norm=ClipNorm(width))
+    return nn.Sequential(ApplyToNodes(nn.Linear(channels, width)), rstg, ApplyToNodes(nn.Linear(width, channels)))
+
+
+def _keep_size(backbone: StagedBackbone) -> None:
+    """Take the stride out of the last stage."""
+    for part in backbone.stages["layer4"].modules():
+        if isinstance(part, (nn.Conv2d, nn.Conv3d)):
+            part.stride = (1,) * len(part.stride)
+    *before, last = backbone.info
+    backbone.info = (*before, last._replace(stride=before[-1].stride))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from ..checkpoints import checkpoint_info, find_checkpoint, load_model
+from ..checkpoints.migration import migrated_options, migrated_weights
 from ..models import UnknownModelError, VideoClassifier
 from ..models.registry import check_known
 
@@ -62,7 +63,7 @@ def load_trained(path: str | os.PathLike[str]) -> Trained:
 
 
 def task_of(saved: Mapping[str, Any]) -> VideoClassification:
-    """The Lightning module that a checkpoint describes, with fresh weights.
+    """The Lightning module that a checkpoint describes, also one of an earlier version, with fresh weights.
 
     Args:
         saved: what :func:`torch.load` gives of the checkpoint.
@@ -81,13 +82,14 @@ def task_of(saved: Mapping[str, Any]) -> VideoClassification:
             "VideoClassification.load_from_checkpoint(path, model=...)"
         )
     check_known(str(name), saved.get(MODULE, ""))
+    options["model_options"] = migrated_options(name, options.get("model_options") or {})
     return VideoClassification(**options)
 
 
 def restored(saved: Mapping[str, Any]) -> VideoClassification:
     """The Lightning module of a checkpoint, with its weights; raises as :func:`task_of`."""
     task = task_of(saved)
-    task.load_state_dict(saved["state_dict"])
+    task.load_state_dict(migrated_weights(saved["state_dict"]))
     return task
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 import torch
 from pytorch_lightning import LightningModule
@@ -21,6 +21,11 @@ from ..models import ModelRecipe, Option, VideoClassifier, create_model, model_o
 from ..models.registry import model_module
 from .loading import MODULE
 from .scoring import Clips, class_scores
+
+if TYPE_CHECKING:
+    Options: TypeAlias = dict[str, Any]
+else:  # jsonargparse builds the parts that a dict[str, Any] names by class_path, but leaves a dict as it is
+    Options = dict[str, bool | int | float | str | list | dict | None]
 
 _OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
@@ -90,7 +95,7 @@ class VideoClassification(LightningModule):
         frame_size: int | None = None,
         label_names: tuple[str, ...] = (),
         *,
-        model_options: dict | None = None,  # type: ignore[type-arg] # jsonargparse would build parts of dict[str, Any]
+        model_options: Options | None = None,
         lr: float = 2e-3,
         weight_decay: float = 0.05,
         warmup_steps: int = 500,

@@ -5,18 +5,26 @@ import torch
 from torch import nn
 
 from pyg_video.backbones import (
+    NonLocal,
     SmallCNN,
     SmallI3D,
     Stage,
     VideoBackbone,
     c2d_resnet,
     i3d_resnet,
+    insert_block,
     resnet,
     run_part,
     tsm_resnet,
 )
 
-NON_LOCAL = {"layer1": (0,)}
+
+def i3d_non_local():
+    net = i3d_resnet(18, num_stages=2)
+    insert_block(net, "layer1.0", NonLocal(64))
+    return net
+
+
 SMALL = {
     "small_cnn": lambda: SmallCNN(3, (4, 8), (2, 2)),
     "small_i3d": lambda: SmallI3D(3, (4, 8), (2, 2)),
@@ -25,7 +33,7 @@ SMALL = {
     "tsm_online": lambda: tsm_resnet(18, num_stages=2, online=True),
     "c2d": lambda: c2d_resnet(18, num_stages=2),
     "i3d": lambda: i3d_resnet(18, num_stages=2),
-    "i3d_non_local": lambda: i3d_resnet(18, num_stages=2, non_local=NON_LOCAL),
+    "i3d_non_local": i3d_non_local,
 }
 FULL = {
     f"{build.__name__}{depth}": lambda build=build, depth=depth: build(depth)

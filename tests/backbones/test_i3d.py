@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from pyg_video.backbones import NonLocal, c2d_resnet, i3d_resnet, resnet
+from pyg_video.backbones import c2d_resnet, i3d_resnet, resnet
 from pyg_video.backbones.i3d import TimePool, inflate
 
 
@@ -97,13 +97,6 @@ def test_c2d_is_the_plain_net_and_a_pool():
     early = plain.stages["layer1"](plain.stages["stem"](x[0]))
     want = plain.stages["layer2"](torch.maximum(early[0::2], early[1::2]))
     torch.testing.assert_close(net(x)[0], want)
-
-
-@pytest.mark.parametrize("build", [c2d_resnet, i3d_resnet])
-def test_non_local_blocks_follow_the_residual_blocks_named(build):
-    net = build(18, num_stages=2, non_local={"layer2": (1,)})
-    assert list(dict(net.stages["layer2"].named_children())) == ["pool", "0", "1", "1_non_local"]
-    assert isinstance(net.stages["layer2"][-1], NonLocal)
 
 
 @pytest.mark.parametrize("build", [c2d_resnet, i3d_resnet])

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from pyg_video.backbones import OnlineShift, c2d_resnet, i3d_resnet, insert_block, resnet, tsm_resnet
+from pyg_video.backbones import NonLocal, OnlineShift, c2d_resnet, i3d_resnet, insert_block, resnet, tsm_resnet
 from pyg_video.graph_builders import BoxGraph, GridGraph, RegionGraph
 from pyg_video.inspection import find_graphs, model_cost
 from pyg_video.layers import RSTG, GraphBlock, SpaceConv, TemporalRNN, scan
@@ -153,3 +153,15 @@ def test_without_its_block_the_backbone_is_as_before(build):
 def test_places_that_are_not_there_are_named(path):
     with pytest.raises(ValueError, match="Expected 'path' of a part"):
         insert_block(i3d_resnet(18, num_stages=2), path, nn.Identity())
+
+
+@pytest.mark.parametrize("build", [resnet, tsm_resnet, c2d_resnet, i3d_resnet])
+def test_a_non_local_block_goes_behind_a_residual_block(build):
+    plain, net, x = build(18, num_stages=2).eval(), build(18, num_stages=2).eval(), torch.randn(1, 2, 3, 32, 32)
+    net.load_state_dict(plain.state_dict())
+    block = NonLocal(128)
+    insert_block(net, "layer2.1", block)
+    assert net.get_submodule("stages.layer2.1.1") is block
+    assert torch.equal(net.eval()(x), plain(x))  # at initialisation
+    nn.init.ones_(block.norm.weight)
+    assert not torch.equal(net(x), plain(x))

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torchvision import models
 
-from pyg_video.backbones import NonLocal, resnet
+from pyg_video.backbones import resnet
 
 
 @pytest.fixture
@@ -64,18 +64,6 @@ def test_the_names_of_parameters_are_torchvisions():
     assert ours == theirs
 
 
-def test_non_local_blocks_follow_the_residual_blocks_named():
-    net, x = resnet(18, num_stages=2, non_local={"layer2": (1, 0)}).eval(), torch.randn(1, 2, 3, 32, 32)
-    assert list(dict(net.stages["layer2"].named_children())) == ["0", "0_non_local", "1", "1_non_local"]
-    plain = resnet(18, num_stages=2).eval()
-    unknown = plain.load_state_dict(net.state_dict(), strict=False).unexpected_keys
-    assert all("non_local" in name for name in unknown)
-    assert torch.equal(net(x), plain(x))  # at initialisation
-    torch.nn.init.ones_(net.stages["layer2"][1].norm.weight)
-    assert isinstance(net.stages["layer2"][1], NonLocal)
-    assert not torch.equal(net(x), plain(x))
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -85,8 +73,6 @@ def test_non_local_blocks_follow_the_residual_blocks_named():
         ({"weights": "IMAGENET"}, r"'weights' to be one of 'IMAGENET1K_V1', 'DEFAULT' \(got 'IMAGENET'\)"),
         ({"weights": models.ResNet50_Weights.IMAGENET1K_V1}, "'weights' to be one of"),
         ({"weights": True}, "'weights' to be one of"),
-        ({"non_local": {"stem": (0,)}}, "'non_local' to be one of 'layer1', 'layer2', 'layer3', 'layer4'"),
-        ({"non_local": {"layer2": (2,)}}, r"'non_local\['layer2'\]' to be one of 0, 1 \(got 2\)"),
     ],
 )
 def test_unknown_options_are_answered_with_the_known_ones(options, message):

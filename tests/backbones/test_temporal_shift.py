@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from pyg_video.backbones import NonLocal, OnlineShift, ShiftedBlock, TemporalShift, resnet, tsm_resnet
+from pyg_video.backbones import OnlineShift, ShiftedBlock, TemporalShift, resnet, tsm_resnet
 from pyg_video.layers import TemporalRNN, scan
 
 
@@ -120,12 +120,6 @@ def test_weights_of_the_plain_net_fit():
         with torch.device("meta"):
             plain, net = resnet(depth).state_dict(), tsm_resnet(depth).state_dict()
         assert {name: w.shape for name, w in plain.items()} == {name: w.shape for name, w in net.items()}
-
-
-def test_non_local_blocks_see_the_clips():
-    net = tsm_resnet(18, num_stages=2, non_local={"layer2": (0,)})
-    assert isinstance(net.stages["layer2"][1], NonLocal)
-    assert net.eval()(torch.randn(1, 2, 3, 32, 32)).shape == (1, 2, 128, 4, 4)
 
 
 @pytest.mark.parametrize(("online", "least"), [(False, 2), (True, 1)])

@@ -53,3 +53,10 @@ def test_names_stand_for_builders():
 def test_unknown_names_are_answered_with_the_known_ones():
     with pytest.raises(ValueError, match=r"Expected 'builder' to be one of 'grid', 'fixed', .*\(got 'lite'\)"):
         dyreg_block(8, SIZE, builder="lite")
+
+
+@pytest.mark.parametrize(("option", "value"), [("adapt", "clip"), ("region_size", "fixed")])
+def test_only_dyreg_takes_its_ablations(option, value):
+    dyreg_block(8, SIZE, region_channels=6, **{option: value})
+    with pytest.raises(ValueError, match="'adapt' and 'region_size' to be 'frame' and 'learned' with builder='static'"):
+        dyreg_block(8, SIZE, builder="static", region_channels=6, **{option: value})

@@ -1,8 +1,18 @@
 import pytest
 import torch
 
-from pyg_video.models import ModelRecipe, PoolHead, VideoClassifier, create_model, list_models, model_options
-from pyg_video.models.registry import _ENTRIES, register_model
+from pyg_video.models import (
+    ModelRecipe,
+    PoolHead,
+    VideoClassifier,
+    cnn_sync_mnist,
+    create_model,
+    list_models,
+    model_options,
+    register_model,
+    register_variant,
+)
+from pyg_video.models.registry import _ENTRIES
 
 TINY = {"num_classes": 4, "frame_size": 12, "channels": (4, 4), "strides": (2, 1)}
 
@@ -31,7 +41,7 @@ def test_lists_count_as_tuples():
 
 
 def test_an_empty_default_takes_any_items():
-    assert create_model("dyreg_gnn_sync_mnist", **TINY, stages=[0, 1]).recipe.options["stages"] == (0, 1)
+    assert create_model("dyreg_gnn_sync_mnist", **TINY, stages=["stage1"]).recipe.options["stages"] == ("stage1",)
 
 
 def test_unknown_names_are_answered_with_the_known_ones():
@@ -74,6 +84,33 @@ def test_a_name_is_given_once():
     with pytest.raises(ValueError, match="a new name for a model"):
         register_model(cnn_sync_mnist)
     assert _ENTRIES["cnn_sync_mnist"].__module__ == "pyg_video.models.digits"
+
+
+def test_a_variant_is_its_family_with_other_defaults():
+    try:
+        small = register_variant("small_cnn", cnn_sync_mnist, **TINY)
+        model = create_model("small_cnn", readout="last")
+        assert model.recipe == ModelRecipe("small_cnn", model_options("cnn_sync_mnist") | TINY | {"readout": "last"})
+        assert model_options("small_cnn")["channels"] == (4, 4)
+        assert small(7).head.linear.out_features == 7
+        assert small(num_classes=7, channels=(4, 6)).head.linear.in_features == 6
+        assert (small.__name__, small.__module__) == ("small_cnn", __name__)
+        assert small.__doc__.startswith(":func:`cnn_sync_mnist` with ``num_classes=4, ")
+    finally:
+        _ENTRIES.pop("small_cnn", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("small_cnn", {"chanels": (4, 4)}, "option of cnn_sync_mnist: .*got 'chanels'; did you mean 'channels'"),
+        ("small_cnn", {"channels": 4}, "'channels' of cnn_sync_mnist to be of the type of"),
+        ("rstg_sync_mnist", {}, r"a new name for a model \(got 'rstg_sync_mnist'"),
+    ],
+)
+def test_impossible_variants_are_refused(name, options, message):
+    with pytest.raises(ValueError, match=message):
+        register_variant(name, cnn_sync_mnist, **options)
 
 
 def test_the_head_decides_the_number_of_classes():

@@ -3,8 +3,9 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from pyg_video.backbones import NonLocal, SmallCNN, c2d_resnet, tsm_resnet
+from pyg_video.backbones import NonLocal, SmallCNN, c2d_resnet, i3d_resnet, tsm_resnet
 from pyg_video.models import PoolHead, VideoClassifier, create_model, model_options
+from pyg_video.models.resnets import second_to_last_block
 
 NAMES = ["tsm_resnet18", "tsm_resnet50", "c2d_resnet50", "i3d_resnet50", "non_local_resnet50"]
 
@@ -48,16 +49,31 @@ def test_non_local_blocks_come_after_every_other_residual_block():
             n for n, m in meta("non_local_resnet50", backbone=backbone).named_modules() if isinstance(m, NonLocal)
         ]
         assert places == [
-            f"backbone.stages.layer{layer}.{block}_non_local"
-            for layer, block in [(2, 1), (2, 3), (3, 1), (3, 3), (3, 5)]
+            f"backbone.stages.layer{layer}.{block}.1" for layer, block in [(2, 1), (2, 3), (3, 1), (3, 3), (3, 5)]
         ]
 
 
-def test_unknown_weights_and_backbones_are_refused():
-    with pytest.raises(ValueError, match="'weights' to be one of 'IMAGENET1K_V1', 'IMAGENET1K_V2', 'DEFAULT'"):
-        meta("i3d_resnet50", weights="ImageNet")
-    with pytest.raises(ValueError, match="'backbone' to be one of 'i3d', 'c2d'"):
-        meta("non_local_resnet50", backbone="tsm")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"weights": "ImageNet"}, "'weights' to be one of 'IMAGENET1K_V1', 'IMAGENET1K_V2', 'DEFAULT'"),
+        ({"backbone": "vit"}, "'backbone' to be one of 'resnet', 'tsm', 'c2d', 'i3d'"),
+        ({"non_local": ("layer5.0",)}, "'non_local' to be one of 'stem', 'layer1', .*got 'layer5'"),
+        ({"non_local": ("layer2.9",)}, "'path' of a part of the backbone"),
+        ({"online": True}, "'online' to be False with backbone='i3d'"),
+    ],
+)
+def test_options_without_a_meaning_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        meta("i3d_resnet50", **options)
+
+
+def test_a_graph_follows_the_last_residual_block_but_one():
+    with torch.device("meta"):
+        nets = {depth: i3d_resnet(depth) for depth in (18, 34, 50)}
+    places = {depth: [second_to_last_block(net, f"layer{i}") for i in (1, 2, 3, 4)] for depth, net in nets.items()}
+    assert places[18] == ["layer1.0", "layer2.0", "layer3.0", "layer4.0"]
+    assert places[34] == places[50] == ["layer1.1", "layer2.2", "layer3.4", "layer4.1"]
 
 
 def test_online_tsm_scores_a_stream_as_the_clip_at_once():
@@ -70,7 +86,7 @@ def test_online_tsm_scores_a_stream_as_the_clip_at_once():
 
 @pytest.mark.parametrize("name", ["tsm_resnet18", "c2d_resnet50", "i3d_resnet50"])
 def test_models_that_look_ahead_refuse_a_stream(name):
-    with pytest.raises(TypeError, match="looks at no frames to come"):
+    with pytest.raises(TypeError, match="depends on no later frames"):
         meta(name).scan(torch.empty(1, 2, 3, 32, 32, device="meta"))
 
 

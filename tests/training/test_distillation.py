@@ -17,10 +17,10 @@ MODEL = "dyreg_gnn_sync_mnist"
 def teachers(tmp_path):
     """Checkpoints of a teacher for each of two stages, with regions far from their anchors."""
     paths = {}
-    for stage in (0, 1):
-        torch.manual_seed(10 + stage)
-        net = create_model(MODEL, num_classes=6, frame_size=16, **PARTS, stage=stage, gain=2.0)
-        paths[f"stage{stage + 1}"] = str(save_model(net, tmp_path / f"teacher{stage}.safetensors"))
+    for seed, stage in enumerate(("stage1", "stage2"), start=10):
+        torch.manual_seed(seed)
+        net = create_model(MODEL, num_classes=6, frame_size=16, **PARTS, stages=(stage,), gain=2.0)
+        paths[stage] = str(save_model(net, tmp_path / f"teacher_{stage}.safetensors"))
     return paths
 
 
@@ -28,7 +28,7 @@ def teachers(tmp_path):
 def student():
     def make(**options):
         torch.manual_seed(0)
-        parts = {**PARTS, "stages": (0, 1), **options}
+        parts = {**PARTS, "stages": ("stage1", "stage2"), **options}
         return VideoClassification(MODEL, 6, 16, model_options=parts, lr=0.03, warmup_steps=0, weight_decay=0)
 
     return make

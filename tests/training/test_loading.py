@@ -3,7 +3,7 @@ import torch
 
 from pyg_video.checkpoints import save_model
 from pyg_video.models import create_model
-from pyg_video.training import load_trained
+from pyg_video.training import VideoClassification, load_trained
 from pyg_video.training.callbacks import export
 
 TINY = {"num_classes": 4, "frame_size": 16, "channels": (4, 4), "strides": (2, 2)}
@@ -27,6 +27,17 @@ def test_a_lightning_checkpoint_and_its_export_are_the_same_model(checkpoint):
         assert torch.equal(lightning.model.state_dict()[name], value)
         assert torch.equal(exported.model.state_dict()[name], value)
     assert not lightning.model.training
+
+
+def test_a_lightning_checkpoint_of_an_earlier_version_is_the_same_model(tmp_path):
+    parts = {"channels": (4, 4), "strides": (2, 2), "region_channels": 4}
+    today = parts | {"stages": ("stage1",), "num_iterations": 2}
+    task = VideoClassification("dyreg_gnn_sync_mnist", 6, 16, model_options=today)
+    old = dict(task.hparams) | {"model_options": parts | {"stage": 0, "num_stages": 2}}
+    torch.save({"hyper_parameters": old, "state_dict": task.state_dict()}, tmp_path / "old.ckpt")
+    model = load_trained(tmp_path / "old.ckpt").model
+    assert model.recipe == task.net.recipe
+    assert all(torch.equal(value, task.net.state_dict()[name]) for name, value in model.state_dict().items())
 
 
 def test_a_file_need_not_name_the_classes(tmp_path):

@@ -38,8 +38,8 @@ def test_each_validation_starts_anew(tiny_task, tiny_data, tiny_trainer):
 
 
 def test_several_blocks_are_told_apart(tiny_data, tiny_trainer):
-    options = {"channels": (4, 4), "strides": (2, 2), "region_channels": 4, "num_iterations": 1, "stages": (0, 1)}
-    task = VideoClassification("dyreg_gnn_sync_mnist", 6, 16, model_options=options)
+    options = {"channels": (4, 4), "strides": (2, 2), "region_channels": 4, "num_iterations": 1}
+    task = VideoClassification("dyreg_gnn_sync_mnist", 6, 16, model_options=options | {"stages": ("stage1", "stage2")})
     (results,) = tiny_trainer(RegionAgreement(("test",))).test(task, tiny_data(), verbose=False)
     assert {f"test/region_iou/blocks.stage{k}.builder" for k in (1, 2)} <= results.keys()
 

@@ -85,9 +85,9 @@ def test_three_teachers_hand_on_their_regions(command, something_v2, tmp_path):
     code, error = command("fit", f"--config={config}", *tiny(something_v2, 80))
     assert (code, error.count("\n")) == (2, 1), error
     assert "dyreg_r3/version_0/checkpoints/best.safetensors" in error
-    for stage in (3, 4, 5):
-        folder = tmp_path / f"runs/something_something/v2_tsm_resnet50_dyreg_r{stage}/version_0/checkpoints"
-        save_model(create_model("dyreg_tsm_resnet50", frame_size=80, stages=(stage,)), folder / "best.safetensors")
+    for row, layer in (("r3", "layer2"), ("r4", "layer3"), ("r5", "layer4")):
+        folder = tmp_path / f"runs/something_something/v2_tsm_resnet50_dyreg_{row}/version_0/checkpoints"
+        save_model(create_model("dyreg_tsm_resnet50", frame_size=80, stages=(layer,)), folder / "best.safetensors")
     code, error = command("fit", f"--config={config}", *tiny(something_v2, 80))
     assert code == 0, error
 
@@ -96,7 +96,7 @@ def test_one_command_each_to_train_resume_evaluate_and_predict(command, somethin
     config = FOLDER / "v1_tsm_resnet18_dyreg.yaml"
     options = [option for option in tiny(something_v2, 32) if "fast_dev_run" not in option]
     options += ["--data.version=v2", "--data.test_frame=32", "--trainer.log_every_n_steps=1"]
-    options += ["--model.model_options.stages=[3]"]
+    options += ["--model.model_options.stages=[layer2]"]
     run = ("fit", f"--config={config}", *options, "--trainer.limit_train_batches=1")
     code, error = command(*run, "--trainer.max_epochs=1")
     assert code == 0, error

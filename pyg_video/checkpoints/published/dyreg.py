@@ -13,12 +13,12 @@ from torch.serialization import safe_globals
 
 from ...layers import GraphBlock
 from ...models import VideoClassifier, create_model
-from ...models.dyreg_resnet import PLACES
 from .dyreg_block import DyRegOptions, check_dyreg_constants, dyreg_anchors, dyreg_entries, dyreg_options
 from .translation import Entry, translate
 from .tsm import plain_name, tsm_entries
 
-_MAPS = {3: 28, 4: 14, 5: 7}  # side of the map at 224 x 224, by the paper's stage
+_PLACES = {"layer2": "layer2.2", "layer3": "layer3.4", "layer4": "layer4.1"}  # residual blocks with a graph inside
+_MAPS = {"layer2": (128, 28), "layer3": (256, 14), "layer4": (512, 7)}  # channels, and side of the map at 224 x 224
 
 
 def load_published_dyreg(path: str | os.PathLike[str]) -> VideoClassifier:
@@ -38,8 +38,8 @@ def load_published_dyreg(path: str | os.PathLike[str]) -> VideoClassifier:
             that is missing or unexpected, or a wrong shape.
     """
     weights = {_newer_name(name): tensor for name, tensor in _read(path).items()}
-    prefixes = {stage: f"base_model.{place}.conv2.1." for stage, place in PLACES.items()}
-    stages = tuple(s for s in PLACES if any(name.startswith(prefixes[s]) for name in weights)) or tuple(PLACES)
+    prefixes = {stage: f"base_model.{place}.conv2.1." for stage, place in _PLACES.items()}
+    stages = tuple(s for s in _PLACES if any(name.startswith(prefixes[s]) for name in weights)) or tuple(_PLACES)
     options = {stage: _block_options(stage, weights, prefixes[stage]) for stage in stages}
     anchors = options[stages[0]].init_regions
     classes = weights["new_fc.bias"].numel() if "new_fc.bias" in weights else 174
@@ -47,7 +47,7 @@ def load_published_dyreg(path: str | os.PathLike[str]) -> VideoClassifier:
 
     entries = list(_backbone_entries(model))
     for stage, o in options.items():
-        ours = f"backbone.stages.{PLACES[stage]}.conv2.1"
+        ours = f"backbone.stages.{_PLACES[stage]}.conv2.1"
         block = model.get_submodule(ours)
         assert isinstance(block, GraphBlock)
         entries += dyreg_entries(o, block, prefixes[stage], f"{ours}.")
@@ -57,10 +57,10 @@ def load_published_dyreg(path: str | os.PathLike[str]) -> VideoClassifier:
     return model.eval()
 
 
-def _block_options(stage: int, weights: Mapping[str, Tensor], prefix: str) -> DyRegOptions:
-    channels = 32 * 2 ** (stage - 1)
+def _block_options(stage: str, weights: Mapping[str, Tensor], prefix: str) -> DyRegOptions:
+    channels, side = _MAPS[stage]
     width = min(channels, 256)
-    o = dyreg_options({"backbone_dim": channels, "node_dim": width, "project_i3d": width < channels, "H": _MAPS[stage]})
+    o = dyreg_options({"backbone_dim": channels, "node_dim": width, "project_i3d": width < channels, "H": side})
     known = {f"{prefix}dynamic_graph.p{axis}_buf" for axis in "hw"} <= weights.keys()
     return o._replace(init_regions=dyreg_anchors(weights, o, prefix) or "center") if known else o
 

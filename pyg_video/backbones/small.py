@@ -1,0 +1,121 @@
+"""The small convolutional nets of the SyncMNIST experiments."""
+
+from collections.abc import Sequence
+from itertools import accumulate
+from operator import mul
+
+from torch import nn
+
+from .features import Stage
+from .stages import StagedBackbone, VolumeStage
+from .volume_conv import VolumeConv
+
+
+class SmallCNN(StagedBackbone):
+    r"""3 x 3 convolutions on every frame, each followed by batch normalisation and ReLU.
+
+    Args:
+        in_channels: channels of the video.
+        channels: channels of each stage.
+        strides: stride of each stage.
+
+    Shapes:
+        - **x:** clips :math:`(B, T, C, H, W)` or frames :math:`(F, C, H, W)`
+        - **output:** :math:`(B, T, C', H', W')` or :math:`(F, C', H', W')`,
+          :math:`H' = \lceil H / \prod strides \rceil`
+
+    Example:
+        >>> import torch
+        >>> SmallCNN(1)(torch.randn(2, 1, 40, 40)).shape
+        torch.Size([2, 32, 10, 10])
+    """
+
+    def __init__(
+        self, in_channels: int = 1, channels: Sequence[int] = (16, 32, 32), strides: Sequence[int] = (2, 2, 1)
+    ) -> None:
+        info = _info(channels, strides)
+        stages: dict[str, nn.Module] = {}
+        for before, stage, stride in zip((in_channels, *channels), info, strides, strict=False):
+            conv = nn.Conv2d(before, stage.channels, 3, stride=stride, padding=1, bias=False)
+            stages[stage.name] = nn.Sequential(conv, nn.BatchNorm2d(stage.channels), nn.ReLU(inplace=True))
+        super().__init__(in_channels, stages, info)
+
+
+class SmallI3D(StagedBackbone):
+    r"""Convolutions over space and time, each followed by batch normalisation and ReLU, with strides in space.
+
+    It is :class:`~pyg_video.backbones.SmallCNN` with kernels over several frames.
+
+    Args:
+        in_channels: channels of the video.
+        channels: channels of each stage.
+        strides: stride of each stage.
+        kernel_time: frames covered by a kernel, an odd number.
+
+    Shapes:
+        - **x:** :math:`(B, T, C, H, W)`
+        - **output:** :math:`(B, T, C', H', W')`, :math:`H' = \lceil H / \prod strides \rceil`
+
+    Example:
+        >>> import torch
+        >>> SmallI3D(1)(torch.randn(2, 6, 1, 64, 64)).shape
+        torch.Size([2, 6, 32, 16, 16])
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 1,
+        channels: Sequence[int] = (16, 32, 32),
+        strides: Sequence[int] = (2, 2, 1),
+        *,
+        kernel_time: int = 3,
+    ) -> None:
+        if kernel_time < 1 or kernel_time % 2 == 0:
+            raise ValueError(f"Expected 'kernel_time' to be an odd number of frames (got {kernel_time})")
+        info = _info(channels, strides)
+        size, padding = (kernel_time, 3, 3), (kernel_time // 2, 1, 1)
+        stages: dict[str, nn.Module] = {}
+        for before, stage, stride in zip((in_channels, *channels), info, strides, strict=False):
+            conv = VolumeConv(before, stage.channels, size, (1, stride, stride), padding, bias=False)
+            stages[stage.name] = VolumeStage(conv, nn.BatchNorm3d(stage.channels), nn.ReLU(inplace=True))
+        super().__init__(in_channels, stages, info)
+
+
+class PlainCNN(StagedBackbone):
+    r"""Convolutions and max-poolings on every frame, as RSTG's released code has them for SyncMNIST.
+
+    Each stage is a 3 x 3 convolution without padding, a ReLU and a 2 x 2 max-pooling; 64 x 64 pixels become 6 x 6.
+
+    Args:
+        in_channels: channels of the video.
+        channels: channels of each stage.
+
+    Shapes:
+        - **x:** clips :math:`(B, T, C, H, W)` or frames :math:`(F, C, H, W)`
+        - **output:** :math:`(B, T, C', H', W')` or :math:`(F, C', H', W')`; every stage takes 2 from height and width
+          and halves them, rounding down
+
+    Example:
+        >>> import torch
+        >>> PlainCNN(1, (8, 8, 16))(torch.randn(2, 1, 64, 64)).shape
+        torch.Size([2, 16, 6, 6])
+    """
+
+    def __init__(self, in_channels: int = 1, channels: Sequence[int] = (512, 512, 512)) -> None:
+        info = _info(channels, (2,) * len(channels))
+        stages: dict[str, nn.Module] = {}
+        for before, stage in zip((in_channels, *channels), info, strict=False):
+            conv = nn.Conv2d(before, stage.channels, 3)
+            stages[stage.name] = nn.Sequential(conv, nn.ReLU(inplace=True), nn.MaxPool2d(2))
+        super().__init__(in_channels, stages, info)
+
+
+def _info(channels: Sequence[int], strides: Sequence[int]) -> list[Stage]:
+    """The stages ``"stage1"``, ``"stage2"``, ... with their strides relative to the input."""
+    if not channels or len(channels) != len(strides) or min(*channels, *strides) < 1:
+        raise ValueError(
+            f"Expected one width in 'channels' and one stride in 'strides' for every stage, all at least 1 "
+            f"(got {list(channels)} and {list(strides)})"
+        )
+    total = accumulate(strides, mul)
+    return [Stage(f"stage{i}", width, stride) for i, (width, stride) in enumerate(zip(channels, total, strict=True), 1)]
