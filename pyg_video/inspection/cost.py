@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..data import VideoGraph
 from ..graph_builders import GraphBuilder
 from ..layers import GraphBlock
+from .edges import on_edges
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -120,7 +121,8 @@ def _count(model: nn.Module, video_shape: Sequence[int]) -> MultiplyAdds:
 
 
 def _count_on(device: torch.device, model: nn.Module, video_shape: Sequence[int]) -> MultiplyAdds:
-    twin = copy.deepcopy(getattr(model, "_orig_mod", model)).to(device).eval()  # _orig_mod: of a compiled model
+    # What a space stage is defined by counts, not how it is computed.
+    twin = on_edges(getattr(model, "_orig_mod", model)).to(device).eval()  # _orig_mod: of a compiled model
     twin.requires_grad_(False)  # else the counter stumbles over a parameter that a module gives as it is
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         graphs, regions = _Meter(counter.get_total_flops), _Meter(counter.get_total_flops)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from ..data import VideoGraph
-from ..layers import SpaceConv
+from ..layers import DenseSpaceConv, SpaceConv
 from .graphs import capture_graphs
 
 
@@ -34,7 +34,8 @@ def model_regions(
 
     Args:
         model: any module with :class:`~pyg_video.graph_builders.GraphBuilder` parts. The attention is that of the
-            :class:`~pyg_video.layers.SpaceConv` stages that run between a builder and the next.
+            :class:`~pyg_video.layers.SpaceConv` and :class:`~pyg_video.layers.DenseSpaceConv` stages that run between
+            a builder and the next.
         video: input of the model.
         lengths: number of valid frames of every clip, if the model takes them.
         **given: further inputs of the model, such as ``box``.
@@ -55,7 +56,7 @@ def model_regions(
     attention: dict[str, tuple[VideoGraph, list[Tensor]]] = {}
     with capture_graphs(model) as graphs, ExitStack() as stack:
         for module in model.modules():
-            if isinstance(module, SpaceConv):
+            if isinstance(module, (SpaceConv, DenseSpaceConv)):
                 stack.callback(module.register_forward_pre_hook(_ask_for_alpha, with_kwargs=True).remove)
                 stack.callback(module.register_forward_hook(_take_alpha(graphs, attention)).remove)
         model(video, **given) if lengths is None else model(video, lengths, **given)
@@ -77,21 +78,15 @@ def _take_alpha(graphs: dict[str, VideoGraph], attention: dict[str, tuple[VideoG
     """A hook that takes the attention out of what a space stage gives, and hands on the rest."""
 
     def hook(module: nn.Module, args: Any, output: Any) -> Tensor:  # noqa: ARG001
-        nodes, (edge_index, alpha) = output
+        nodes, alpha = output  # alpha of pairs, or edges and their alpha
         if graphs:
             name, graph = next(reversed(graphs.items()))  # of the builder that ran last
             if name not in attention or attention[name][0] is not graph:
                 attention[name] = (graph, [])
-            attention[name][1].append(_dense(graph, edge_index, alpha))
+            T, N = graph.frame_layout
+            pairs = graph.dense_edges(alpha[1]) if isinstance(alpha, tuple) else alpha.view(-1, T, N, N, alpha.size(-1))
+            attention[name][1].append(pairs)
         result: Tensor = nodes
         return result
 
     return hook
-
-
-def _dense(graph: VideoGraph, edge_index: Tensor, alpha: Tensor) -> Tensor:
-    """Attention on edges, :math:`(E, heads)`, as :math:`(B, T, N, N, heads)`, receivers first."""
-    N = graph.frame_layout[1]
-    source, target = edge_index
-    pairs = alpha.new_zeros(graph.need("x").size(0), N, alpha.size(-1))
-    return graph.grid(pairs.index_put((target, source % N), alpha, accumulate=True))

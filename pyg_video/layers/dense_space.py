@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from ..data import Frames
 from .norm import FrameNorm, normalize
 from .pair_messages import PairMessages, gather_pairs
+from .space import SpaceConv
 from .space_parts import SpaceParts
 
 
@@ -68,6 +69,20 @@ class DenseSpaceConv(SpaceParts):
             gathered = gather_pairs(*ends, _flat(alpha[..., 0]), present, parameters).view_as(sent)
         y = self._update(x, gathered, frames, mask)
         return (y, alpha) if return_attention_weights else y
+
+    def sparse(self) -> SpaceConv:
+        """The same stage on edges, with the same parts and parameters: what PyG's explainers need."""
+        with torch.device("meta"):  # its own parameters are not needed, nor are random numbers for them
+            conv = SpaceConv(
+                self.channels,
+                combine=self.combine,
+                position_channels=self.position_channels,
+                plain_gather=self.bias is None,
+            )
+        conv.update_by_sum = self.update_by_sum
+        conv._modules.update(self._modules)
+        conv._parameters.update(self._parameters)
+        return conv.train(self.training)
 
     def _pair_messages(self) -> PairMessages | None:
         """The parameters of the messages, if their norm is one that can be taken out of the sum over the neighbours."""

@@ -4,7 +4,7 @@ from torch import nn
 
 from .._checks import check_option, rows_and_columns
 from ..graph_builders import CONNECT, REGION_BUILDERS, resolve_builder
-from ..layers import RSTG, FrameNorm, GraphBlock, KernelEmbedding, SpaceConv, TemporalRNN
+from ..layers import RSTG, DenseSpaceConv, FrameNorm, GraphBlock, KernelEmbedding, TemporalRNN
 from .classifier import Option
 
 
@@ -64,7 +64,7 @@ def dyreg_block(
 
 def dyreg_processor(channels: int, num_iterations: int = 3) -> RSTG:
     """The recurrent graph of DyReg-GNN's released models: messages from sums, no update MLP, norms, GRUs."""
-    space = SpaceConv(
+    space = DenseSpaceConv(
         channels,
         combine="sum",
         send_layers=1,

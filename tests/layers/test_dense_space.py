@@ -94,3 +94,19 @@ def test_whole_stage_compiles_into_one_graph():
     x = torch.randn(2, N, C, dtype=torch.float64)
     compiled = torch.compile(dense, fullgraph=True, backend="eager")
     torch.testing.assert_close(compiled(x), dense(x))
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"combine": "sum", "send_layers": 1, "update_layers": 0}, {"plain_gather": True}]
+)
+def test_the_stage_on_edges_has_the_same_parameters(options):
+    gather = {} if options.get("plain_gather") else {"gather_norm": FrameNorm(C)}
+    dense = DenseSpaceConv(C, message_norm=FrameNorm(C), **gather, **options).double().eval()
+    before = torch.get_rng_state()
+    sparse = dense.sparse()
+    assert torch.equal(torch.get_rng_state(), before)
+    assert [id(p) for p in sparse.parameters()] == [id(p) for p in dense.parameters()]
+    assert not sparse.training
+    x = torch.randn(F, N, C, dtype=torch.float64)
+    edges = repeat_edges(complete_edges(N), N, F)
+    torch.testing.assert_close(sparse(x.flatten(0, 1), edges, frames=Frames(B, T)).view_as(x), dense(x))

@@ -14,7 +14,7 @@ import torch
 from pyg_video.checkpoints import load_published_rstg
 from pyg_video.functional import box_edges, box_kernel, grid_boxes
 from pyg_video.graph_builders import GridGraph
-from pyg_video.layers import ApplyToNodes, ConnectAllPairs, GaussianPosition, SpaceConv, ToMap, ToVector
+from pyg_video.layers import ApplyToNodes, ConnectAllPairs, GaussianPosition, ToMap, ToVector
 from pyg_video.layers.norm import normalize
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -71,15 +71,6 @@ def test_the_boxes_are_the_authors_up_to_their_rounding(recording):
     ).abs().max() < 2.01  # int(H / s) drops up to 2/3 a cell
 
 
-def as_sparse(dense):
-    """The stage with messages along edges, with the same parts."""
-    sparse = SpaceConv(dense.channels)
-    sparse.__dict__.update({key: value for key, value in dense.__dict__.items() if key in dir(dense) and key[0] != "_"})
-    sparse._modules = dict(dense._modules, aggr_module=sparse.aggr_module)
-    sparse._parameters = dense._parameters
-    return sparse
-
-
 @torch.no_grad()
 def test_every_stage_is_the_authors(recording):
     graph = recording.builder(recording.input)
@@ -88,7 +79,7 @@ def test_every_stage_is_the_authors(recording):
         graph = part(graph)
     B, T, N, C = graph.frames.shape
     seen = {}
-    dense, sparse = rstg.space, as_sparse(rstg.space)
+    dense, sparse = rstg.space, rstg.space.sparse()
     sparse.send_mlp.register_forward_hook(lambda module, args, y: seen.update(messages=y))
     sparse.message_norm.register_forward_hook(lambda module, args, y: seen.update(messages=y))
     sparse.update_mlp.register_forward_hook(lambda module, args, y: seen.update(ends=args[0]))
