@@ -43,7 +43,7 @@ def test_cost_of_a_model_with_options(command):
         (["--model", "cnn_sync_mnist", "--options", "channel=[4]"], "did you mean 'channels'"),
         (["--model", "cnn_sync_mnist", "--options", "channels"], "'--options' as name=value (got 'channels')"),
         (["--model", "cnn_sync_mnist", "--frames", "0"], "'video_shape'"),
-        (["--model", "cnn_sync_mnist", "--size", "2"], "'frame_size' of at least the product of strides"),
+        (["--model", "cnn_sync_mnist", "--size", "2"], "'frame_size' of at least 4 pixels"),
         ([], "required: --model; pyg-video cost --help"),
     ],
 )
