@@ -1,4 +1,5 @@
-# make demo: train, evaluate and draw on bundled data. make test: all tests. make docs: the pages in docs/_build/html.
+# make demo: train, evaluate and draw on bundled data. make test: all tests. make quick: all tests but the slow ones.
+# make docs: the pages in docs/_build/html.
 # Each installs what it needs, once.
 PYTHON ?= python3
 VENV := .venv
@@ -6,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DOCS_INSTALLED := $(VENV)/.docs-installed
 
-.PHONY: install demo test lint docs format clean
+.PHONY: install demo test quick lint docs format clean
 
 install: $(INSTALLED)
 
@@ -22,6 +23,9 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -q -m "not gpu"
+
+quick: $(INSTALLED)
+	$(BIN)/python -m pytest -q -m "not gpu and not slow"
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -80,7 +80,7 @@ def main() -> None:
     clips = SyncMNIST(
         3,
         num_frames=8,
-        canvas=40,
+        canvas_size=40,
         frame_size=40,
         digit_size=14,
         classes=(0, 1, 2),

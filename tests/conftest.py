@@ -16,6 +16,12 @@ import torch
 _MNIST = [f"MNIST/raw/{split}-{kind}-ubyte" for split in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
 
 
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.suffix == ".ipynb":
+            item.add_marker("slow")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _temporary_folder(tmp_path_factory):
     folder = str(tmp_path_factory.mktemp("tmp"))
@@ -137,7 +143,7 @@ def authors_trajectories():
 
 
 FIVE = {
-    "canvas": 16,
+    "canvas_size": 16,
     "frame_size": 16,
     "digit_size": 6,
     "num_frames": 3,

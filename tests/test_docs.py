@@ -24,7 +24,9 @@ def test_files_that_a_page_names_are_there(page):
     links = [link.split("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text(page)) if "://" not in link]
     missing = [link for link in links if link and not (page.parent / link).exists()]
     named = re.findall(r"(?:examples|benchmarks|tests|docs|pyg_video)/[\w./-]*\w\.(?:ya?ml|py|md|ipynb)", text(page))
-    configs = [f"examples/configs/{name}" for name in re.findall(r"`((?:small|sync|multi)_\w+\.yaml)`", text(page))]
+    configs = [
+        f"examples/configs/{name}" for name in re.findall(r"`((?:base|small|sync|multi)_\w+\.yaml)`", text(page))
+    ]
     assert missing + [name for name in named + configs if not (ROOT / name).exists()] == []
 
 

@@ -31,7 +31,7 @@ class Task(TypedDict):
 
     num_digits: int
     num_frames: int
-    canvas: int
+    canvas_size: int
     frame_size: int
     digit_size: int
     classes: tuple[int, ...]
@@ -43,7 +43,7 @@ class Task(TypedDict):
 TASK: Task = {
     "num_digits": 3,
     "num_frames": 8,
-    "canvas": 40,
+    "canvas_size": 40,
     "frame_size": 40,
     "digit_size": 14,
     "classes": (0, 1, 2, 3, 4),
@@ -146,7 +146,8 @@ def train(model: str, *, videos: int, seed: int) -> tuple[VideoClassifier, tuple
 
     quiet_lightning()
     seed_everything(seed)
-    data = SyncMNISTData(**TASK, seed=seed, batch_size=BATCH, num_train=videos // EPOCHS, num_val=500)
+    num_train = videos // EPOCHS
+    data = SyncMNISTData(**TASK, seed=seed, batch_size=BATCH, num_train=num_train, num_val=min(500, num_train))
     task = VideoClassification(
         model,
         data.num_classes,

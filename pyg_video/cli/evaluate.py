@@ -12,7 +12,7 @@ _DESCRIPTION = """\
 Evaluate a trained model and write the results: accuracy with standard error, per class, confusions, predictions.
 
   pyg-video evaluate --checkpoint best.safetensors --trajectories authors_5sync_test.npz --digits data --output scores
-  pyg-video evaluate --checkpoint best.ckpt --config examples/configs/small_dyreg.yaml --output scores
+  pyg-video evaluate --checkpoint best.ckpt --config runs/small_dyreg/version_0/config.yaml --output scores
   pyg-video evaluate --checkpoint best.ckpt --config something.yaml --root something_v2 --output scores
 
 Of Something-Something, the scores of all views that the configuration asks for are averaged, by default 3 crops of
@@ -68,7 +68,8 @@ def _parser() -> Parser:
     add_checkpoint(parser)
     clips = parser.add_mutually_exclusive_group(required=True)
     clips.add_argument("--trajectories", metavar="FILE", help="recorded trajectories: authors_5sync_test.npz")
-    clips.add_argument("--config", metavar="FILE", help="configuration of a run: its test clips")
+    text = "configuration of a run, for its test clips; may be repeated, as for fit"
+    clips.add_argument("--config", action="append", metavar="FILE", help=text)
     add = parser.add_argument
     add("--root", metavar="FOLDER", help="of Something-Something (default: as in --config)")
     add("--digits", metavar="FOLDER", help="MNIST's root folder, or bundled (default: bundled, or as in --config)")

@@ -1,5 +1,7 @@
 """The commands ``pyg-video fit``, ``validate``, ``test`` and ``predict`` on data sets, by LightningCLI."""
 
+import argparse
+import json
 import logging
 import re
 import warnings
@@ -15,6 +17,7 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
+from .._config import merged_config
 from .._extras import need
 from .._files import write_table
 from ..checkpoints.weights import check_weights
@@ -30,7 +33,6 @@ from ..training.module import Prediction, VideoClassification
 _STRICT = {"exit_on_error": False, "allow_abbrev": False}
 _DATA = tuple(data.__name__ for data in (SyncMNISTData, MultiSyncMNISTData, SomethingSomethingData, CachedFeatures))
 _KEYS = ("state_dict", "hyper_parameters", "pytorch-lightning_version")
-_COMMANDS = ("fit", "validate", "test", "predict")
 
 
 class VideoCLI(LightningCLI):
@@ -50,7 +52,7 @@ class VideoCLI(LightningCLI):
             parser.link_arguments(f"data.{name}", f"model.{name}", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        super().parse_arguments(parser, args)
+        self.config = parser.parse_args(with_one_config(cast(list[str], args)))
         _name_the_class(self.config[self.config.subcommand].model)
         path = self.config[self.config.subcommand].get("ckpt_path")
         if path not in (None, "best", "last", "hpc"):
@@ -102,7 +104,14 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: list[str]) -> VideoCLI:
-    return VideoCLI(
+    command = arguments[0]
+
+    class OneCommand(VideoCLI):  # a parser for each of the four takes most of a second
+        @staticmethod
+        def subcommands() -> dict[str, set[str]]:
+            return {command: LightningCLI.subcommands()[command]}
+
+    return OneCommand(
         VideoClassification,
         VideoData,
         subclass_mode_data=True,
@@ -110,14 +119,27 @@ def _run(arguments: list[str]) -> VideoCLI:
         trainer_defaults={
             "default_root_dir": "runs",
             "gradient_clip_val": 1.0,
-            "use_distributed_sampler": False,  # ClipBatches is one
+            "use_distributed_sampler": False,  # VideoData distributes the clips
             "callbacks": [last_checkpoint(), ExportBest()],
         },
-        parser_kwargs={**_STRICT, **dict.fromkeys(_COMMANDS, _STRICT)},
+        parser_kwargs={**_STRICT, command: _STRICT},
         auto_configure_optimizers=False,
         save_config_kwargs={"overwrite": True},
         args=arguments,
     )
+
+
+def with_one_config(arguments: Sequence[str]) -> list[str]:
+    """The same arguments with all configuration files merged into one, see :func:`~pyg_video._config.merged_config`.
+
+    jsonargparse would replace ``model_options`` as a whole. Options on the command line win wherever they stand.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("-c", "--config", action="append")
+    given, others = parser.parse_known_args(arguments)
+    if given.config is None:
+        return others
+    return [*others[:1], f"--config={json.dumps(merged_config(given.config))}", *others[1:]]
 
 
 def run_loggers(folder: str) -> list[CSVLogger | TensorBoardLogger]:
@@ -220,5 +242,4 @@ def _hush() -> None:
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(lambda record: "Tip:" not in record.msg)
     warnings.filterwarnings("ignore", ".*does not have many workers", module="pytorch_lightning")
     warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)", FutureWarning)
-    warnings.filterwarnings("ignore", "LightningCLI's args parameter", module="pytorch_lightning")
     warnings.filterwarnings("ignore", ".*The dirpath has changed", module="pytorch_lightning")  # to another version_N

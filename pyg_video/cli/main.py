@@ -30,11 +30,14 @@ Train and evaluate the models of pyg_video on synchronous digits and on Somethin
   cost      parameters, multiply-adds and latency of a model
   prepare   check a download of Something-Something: pyg-video prepare --root DIR --version v2
 
-Every option of the first four is in a YAML file, on the command line, or both; the command line wins:
+Options of the first four come from YAML files and from the command line, which takes precedence:
 
-  pyg-video fit --config examples/configs/small_dyreg.yaml --model.lr 1e-3 --trainer.max_epochs 2
-  pyg-video fit --config examples/configs/small_dyreg.yaml --ckpt_path runs/small_dyreg/version_0/checkpoints/last.ckpt
-  pyg-video test --config examples/configs/small_dyreg.yaml --ckpt_path runs/small_dyreg/version_0/checkpoints/best.ckpt
+  cd examples/configs
+  pyg-video fit --config base_small.yaml --config small_dyreg.yaml --model.lr 1e-3 --trainer.max_epochs 2
+  pyg-video fit --config runs/.../config.yaml --ckpt_path runs/.../checkpoints/last.ckpt
+  pyg-video test --config runs/.../config.yaml --ckpt_path runs/.../checkpoints/best.ckpt
+
+Several configurations are merged from left to right, key by key; --config may be repeated.
 
 options:
   -h, --help      this text; for all options of a command: pyg-video fit --help, and --data.help SyncMNISTData

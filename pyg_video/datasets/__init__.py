@@ -1,4 +1,4 @@
-"""Videos to learn from: synchronous digits, made on the fly, and Something-Something, read from files."""
+"""Data sets: synchronous digits generated on the fly, and Something-Something read from files."""
 
 from .digits import DigitClips, Digits, EndlessSampler, MultiSyncMNIST, SyncClip, SyncMNIST, load_digits
 from .something import Report, SomethingElse, SomethingSomething, VideoClip, prepare

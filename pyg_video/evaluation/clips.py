@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from .._config import merged_config
 from .._extras import need
 from ..datasets import SyncMNIST
 from ..datasets.digits.clips import DigitClips
@@ -24,7 +25,7 @@ def recorded_clips(
     *,
     digits: str = "bundled",
     download: bool = False,
-    canvas: int = 100,
+    canvas_size: int = 100,
     frame_size: int = 64,
     digit_size: int = 28,
 ) -> DigitSource:
@@ -34,7 +35,7 @@ def recorded_clips(
         trajectories: an ``.npz`` file, see :meth:`~pyg_video.datasets.SyncMNIST.from_trajectories`.
         digits: ``"bundled"``, or the root folder of torchvision's MNIST; the authors' file needs the latter.
         download: download MNIST if it is missing.
-        canvas: side of the canvas in pixels.
+        canvas_size: side of the canvas in pixels.
         frame_size: side of the frames in pixels.
         digit_size: side of a digit's tile on the canvas in pixels.
 
@@ -43,7 +44,9 @@ def recorded_clips(
         ValueError: the file does not hold trajectories, or they do not fit the digits.
     """
     find_digits(digits, download=download)
-    recorded = partial(SyncMNIST.from_trajectories, canvas=canvas, frame_size=frame_size, digit_size=digit_size)
+    recorded = partial(
+        SyncMNIST.from_trajectories, canvas_size=canvas_size, frame_size=frame_size, digit_size=digit_size
+    )
     try:
         clips = recorded(trajectories, digits=digits)
     except ValueError as error:
@@ -54,7 +57,7 @@ def recorded_clips(
 
 
 def configured_clips(
-    config: str | os.PathLike[str],
+    config: str | os.PathLike[str] | Sequence[str],
     *,
     digits: str | None = None,
     download: bool = False,
@@ -64,7 +67,7 @@ def configured_clips(
     """The test clips of a run's configuration, which its training did not see; needs Lightning.
 
     Args:
-        config: the YAML file of ``pyg-video fit``; only its part ``data`` is read.
+        config: YAML file of ``pyg-video fit``, or several to merge; only ``data`` is read.
         digits: of digit clips, other images than those of the configuration.
         download: of digit clips, download MNIST if it is missing.
         root: of Something-Something, another folder than that of the configuration.
@@ -86,7 +89,7 @@ def configured_clips(
     return DigitSource(clips, f"test clips of {name}" + (f" ({words})" if words else ""), _images(clips, source))
 
 
-def _data_module(name: str, config: str | os.PathLike[str], options: Mapping[str, Any]) -> Any:
+def _data_module(name: str, config: object, options: Mapping[str, Any]) -> Any:
     data = need("pyg_video.training.data", "train")
     try:
         return getattr(data, name)(**options)
@@ -94,17 +97,9 @@ def _data_module(name: str, config: str | os.PathLike[str], options: Mapping[str
         raise ValueError(f"Expected options of {name} in '{config}' (got {', '.join(options)}: {error})") from error
 
 
-def configured_data(config: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
+def configured_data(config: str | os.PathLike[str] | Sequence[str]) -> tuple[str, dict[str, Any]]:
     """The name of the data module of a run's configuration, and its options."""
-    yaml = need("yaml", "train")
-    config = Path(config)
-    if not config.is_file():
-        raise FileNotFoundError(f"Expected 'config' to be a YAML file of pyg-video fit (got '{config}', no file)")
-    try:
-        content = yaml.safe_load(config.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"Expected 'config' to be a YAML file of pyg-video fit (got '{config}': {error})") from error
-    data = content.get("data") if isinstance(content, Mapping) else None
+    data = merged_config([config] if isinstance(config, (str, os.PathLike)) else config).get("data")
     data = data if isinstance(data, Mapping) else {}
     name = str(data.get("class_path", "none")).rpartition(".")[2]
     if name not in _DATA:

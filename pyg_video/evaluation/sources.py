@@ -80,7 +80,7 @@ class DigitSource:
         total, first = len(self), self.clips.batch([0])
         _, T, _, H, W = first.video.shape
         few = f"the first {num_clips:,} of {total:,}" if num_clips < total else f"{total:,}, none left out"
-        frames = f"{T} of {H} x {W} pixels, from a canvas of {self.clips.canvas}; {first.digit.shape[1]} digits"
+        frames = f"{T} of {H} x {W} pixels, from a canvas of {self.clips.canvas_size}; {first.digit.shape[1]} digits"
         return {"trajectories": self.trajectories, "digits": self.digits, "clips": few, "frames": frames}
 
 

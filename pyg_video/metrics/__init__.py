@@ -1,4 +1,4 @@
-"""How well regions agree with objects, as torchmetrics metrics; torchmetrics is imported when one is first used."""
+"""Agreement of regions with objects, as torchmetrics metrics; torchmetrics is imported when one is first used."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""What all measures of regions against objects have in common."""
+"""Base class of the region metrics."""
 
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from ..functional import frame_mask
 
 
 class Scene(NamedTuple):
-    """Regions and objects of some clips, in ``cxcywh``, and which of them are there.
+    """Regions and objects of a batch of clips, in ``cxcywh``, and which of them are present.
 
     Shapes:
         - **box:** :math:`(B, T, N, 4)`
@@ -27,13 +27,13 @@ class Scene(NamedTuple):
 
     @property
     def distance(self) -> Tensor:
-        """From every object's centre to every region's, infinite to missing regions: :math:`(B, T, M, N)`."""
+        """Distances between the centres of objects and regions, infinite for absent regions: :math:`(B, T, M, N)`."""
         step = self.objects[..., :, None, :2] - self.box[..., None, :, :2]
         return step.norm(dim=-1).masked_fill(~self.has_region[..., None, :], torch.inf)
 
 
 class Terms(NamedTuple):
-    """What a measure adds up, of any common shape: the sum of ``part`` over the sum of ``whole``, where ``there``."""
+    """Terms of a ratio of any common shape: the sum of ``part`` over the sum of ``whole``, where ``there``."""
 
     part: Tensor
     whole: Tensor
@@ -46,24 +46,23 @@ class Terms(NamedTuple):
 
 
 class RegionMetric(Metric):
-    """A mean, or a ratio of sums, over everything that was seen; subclasses say of what, in :meth:`measure`.
+    """A mean, or a ratio of sums, over all clips; subclasses implement :meth:`measure`.
 
-    Both sums are kept in float64 and added up over processes, so that the result is that of all clips at once, in
-    whatever batches they came. It is NaN where nothing was measured. No result depends on the order of regions or of
-    objects.
+    Both sums are accumulated in float64 and over processes, so the result does not depend on the batches. It is NaN if
+    nothing was measured. It does not depend on the order of regions or objects.
 
     Args:
-        region_scale: factor on the regions' widths and heights. The box of a
-            :class:`~pyg_video.graph_builders.RegionGraph` ends where its tent does; at 0.5 it is where the tent has
-            fallen to half its height.
+        region_scale: factor on the widths and heights of regions. Boxes of a
+            :class:`~pyg_video.graph_builders.RegionGraph` enclose the support of its tent; at 0.5, the tent is above
+            half its height.
         **kwargs: of :class:`torchmetrics.Metric`.
 
     Shapes (of ``update``):
         - **box:** regions, :math:`(B, T, N, 4)`, ``cxcywh`` in [0, 1]
         - **objects:** true boxes, :math:`(B, T, M, 4)`
-        - **mask:** bool, the objects that are there, :math:`(B, T, M)`; what the others' boxes hold has no effect
-        - **region_mask:** bool, the regions that are there, :math:`(B, T, N)`
-        - **lengths:** frames of every clip that count, :math:`(B)`
+        - **mask:** bool, the objects that are present, :math:`(B, T, M)`; the boxes of others have no effect
+        - **region_mask:** bool, the regions that are present, :math:`(B, T, N)`
+        - **lengths:** frames per clip, :math:`(B)`; later ones are ignored
     """
 
     is_differentiable = False
@@ -80,7 +79,7 @@ class RegionMetric(Metric):
         self.add_state("whole", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
 
     def measure(self, scene: Scene) -> Terms:
-        """What to add up for some clips."""
+        """The terms of a batch of clips."""
         raise NotImplementedError(f"{type(self).__name__} needs a method measure(scene) -> Terms")
 
     def update(
@@ -92,7 +91,7 @@ class RegionMetric(Metric):
         region_mask: Tensor | None = None,
         lengths: Tensor | None = None,
     ) -> None:
-        """Take in the regions and objects of some clips."""
+        """Add the regions and objects of a batch of clips."""
         _check_boxes(box, objects)
         has_region = _presence("region_mask", region_mask, box, None)
         has_object = _presence("mask", mask, objects, lengths)
@@ -104,7 +103,7 @@ class RegionMetric(Metric):
         self.whole += terms.whole.masked_fill(~terms.there, 0.0).sum()
 
     def compute(self) -> Tensor:
-        """The result as of now."""
+        """The result over all clips so far."""
         return (self.part / self.whole).float()
 
 
@@ -123,7 +122,7 @@ def _check_boxes(box: Tensor, objects: Tensor) -> None:
 
 
 def _presence(name: str, mask: Tensor | None, box: Tensor, lengths: Tensor | None) -> Tensor:
-    """Which boxes are there, :math:`(B, T, number)`."""
+    """Which boxes are present, :math:`(B, T, number)`."""
     B, T, _, _ = box.shape
     if mask is None:
         there = torch.ones(box.shape[:3], dtype=torch.bool, device=box.device)

@@ -1,4 +1,4 @@
-"""Whether regions stay with their objects."""
+"""Temporal consistency of regions."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ from .base import RegionMetric, Scene, Terms
 class TemporalConsistency(RegionMetric):
     r"""Whether a region stays with its object from frame to frame.
 
-    An object's regions are those nearest to it (several only where they tie). Over all objects that are there in two
+    The region of an object is the nearest one (several if they tie). Over all objects that are present in two
     consecutive frames:
 
-    - ``of="identity"``: the share whose nearest region is the same in both. One minus it is the mismatch rate of CLEAR
-      MOT (Bernardin and Stiefelhagen, 2008), with the nearest region in place of a one-to-one match. Regions that
-      stand still keep objects that move little.
-    - ``of="motion"``, our own measure: how much of the object's motion its nearest region makes,
+    - ``of="identity"``: fraction whose nearest region is the same in both. One minus it is the mismatch rate of CLEAR
+      MOT (Bernardin and Stiefelhagen, 2008), with the nearest region instead of a one-to-one matching. Static regions
+      keep objects that move little.
+    - ``of="motion"``, our own metric: how much of the object's motion its nearest region follows,
 
       .. math:: 1 - \frac{\sum \lVert (c_{t+1} - c_t) - (p_{t+1} - p_t) \rVert}{\sum \lVert p_{t+1} - p_t \rVert}
 

@@ -1,4 +1,4 @@
-"""How much of the objects the regions cover."""
+"""Coverage of objects by regions."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from .base import RegionMetric, Scene, Terms
 
 
 class RegionCoverage(RegionMetric):
-    r"""Share of the objects that lies within the regions; our own measure, a companion of the distance.
+    r"""Fraction of the objects that lies within the regions; our own metric.
 
-    With ``of="area"``, the area of an object within the union of its frame's regions, divided by the object's area,
-    meaned over objects: small and large ones count alike. With ``of="center"``, the share of objects whose centre lies
-    in a region. Regions as large as the frame cover everything: read it together with :class:`BestBoxIoU`.
+    With ``of="area"``, the fraction of an object's area within the union of the regions, averaged over objects. With
+    ``of="center"``, the fraction of objects whose centre lies in a region. Regions as large as the frame cover
+    everything, so read it together with :class:`BestBoxIoU`.
 
     Args:
         of: ``"area"`` or ``"center"``.
@@ -43,14 +43,14 @@ class RegionCoverage(RegionMetric):
 
 
 def _covered_centers(box: Tensor, objects: Tensor) -> Tensor:
-    """Whether a region holds the object's centre, its border included: 0 or 1, :math:`(*, M)`."""
+    """Whether a region, including its border, contains the object's centre: 0 or 1, :math:`(*, M)`."""
     x0, y0, x1, y1 = (edge[..., None, :] for edge in box_edges(box))
     x, y = (objects[..., i, None] for i in (0, 1))
     return ((x0 <= x) & (x <= x1) & (y0 <= y) & (y <= y1)).any(-1).to(box.dtype)
 
 
 def _covered_share(box: Tensor, objects: Tensor) -> Tensor:
-    """Exact share of every object within the union of the regions, :math:`(*, M)`.
+    """Exact fraction of every object within the union of the regions, :math:`(*, M)`.
 
     The regions' edges cut an object into :math:`(2N + 1)^2` cells, each of which is covered or not.
     """
@@ -64,7 +64,7 @@ def _covered_share(box: Tensor, objects: Tensor) -> Tensor:
 
 
 def _cut(start: Tensor, end: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-    """Lengths of the pieces of [low, high], and which piece lies in which [start, end], as 0 and 1.
+    """Lengths of the segments of [low, high], and which segment lies in which [start, end], as 0 and 1.
 
     Shapes:
         - **start, end:** :math:`(*, 1, N)`

@@ -1,4 +1,4 @@
-"""How far regions are from objects."""
+"""Distance between regions and objects."""
 
 from typing import Any
 
@@ -15,13 +15,13 @@ class RegionObjectDistance(RegionMetric):
     .. math:: \frac{1}{|\mathcal{O}|} \sum_{m \in \mathcal{O}} \min_n \lVert p_m - c_n \rVert_2
 
     for regions :math:`c_n` and objects :math:`p_m` of a frame, over the objects of all frames; coordinates are
-    fractions of the frame's sides, so that the distance is normalised by the size of the input. The paper's text does
-    not say which region is compared with which object: its definition is in the supplementary material. This one, with
-    ``match="object"``, asks whether every object has a region; ``"region"`` asks whether every region is at an object,
-    and ``"both"`` is the mean of the two (a Chamfer distance).
+    fractions of the frame's sides, so the distance is normalised by the size of the input. The paper's text does not
+    specify the matching, which is defined in its supplementary material. Here ``match="object"`` measures whether every
+    object has a region, ``"region"`` whether every region is at an object, and ``"both"`` is the mean of the two (a
+    Chamfer distance).
 
-    From an object that may be anywhere, the nearest cell of a 3 x 3 grid is 0.128 away, the nearest of nine random
-    regions 0.184, and the centre of the frame 0.383.
+    For an object at a uniformly random position, the nearest cell of a 3 x 3 grid is 0.128 away, the nearest of nine
+    random regions 0.184, and the centre of the frame 0.383.
 
     Args:
         match: ``"object"``: to every object the nearest region; ``"region"``: to every region the nearest object;
@@ -59,5 +59,5 @@ class RegionObjectDistance(RegionMetric):
 
 
 def _mean(value: Tensor, there: Tensor) -> Tensor:
-    """Mean over the last dimension of what is there."""
+    """Mean over the present entries of the last dimension."""
     return value.masked_fill(~there, 0.0).sum(-1) / there.sum(-1).clamp(min=1)

@@ -1,15 +1,15 @@
-"""How well a region fits every object."""
+"""Best overlap of a region with every object."""
 
 from ..functional import pairwise_iou
 from .base import RegionMetric, Scene, Terms
 
 
 class BestBoxIoU(RegionMetric):
-    r"""Mean over objects of the best intersection over union with a region of their frame; our own measure.
+    r"""Mean over objects of the best intersection over union with a region of their frame; our own metric.
 
     .. math:: \frac{1}{|\mathcal{O}|} \sum_{m \in \mathcal{O}} \max_n \mathrm{IoU}(b_m, r_n)
 
-    It is 1 when a region fits every object exactly, whatever the other regions do. DyReg-GNN's regions need not fit:
+    It is 1 if every object is fitted exactly by some region. DyReg-GNN's regions need not fit:
     "the predicted size is not as well aligned with the size of the true objects" (section 4.1).
 
     Objects of frames without a region count as 0. For the arguments see :class:`RegionMetric`.

@@ -1,4 +1,4 @@
-"""What a run leaves behind besides Lightning's own files."""
+"""Callbacks and plugins for checkpoints, exported weights and frozen batch norms."""
 
 import os
 from pathlib import Path
@@ -19,10 +19,10 @@ from .loading import restored
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Checkpoints that appear whole or not at all, wherever the system has its temporary folder.
+    """Write checkpoints atomically.
 
-    Lightning writes into the temporary folder and moves the file. Where that folder is on another disk, the move is a
-    copy, and a run that is killed meanwhile leaves a broken ``last.ckpt``.
+    Lightning writes to the temporary folder and moves the file. If that folder is on another disk, the move is a copy,
+    and a run killed during it leaves a truncated ``last.ckpt``.
     """
 
     def save_checkpoint(
@@ -33,25 +33,25 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Lightning's ``ModelCheckpoint``, whose best stays the best when a run is resumed in another folder.
+    """``ModelCheckpoint`` that keeps its best score when a run is resumed in another folder.
 
-    A later epoch that is no better is not kept; :class:`ExportBest` then exports the earlier file, where it lies.
+    If no later epoch is better, :class:`ExportBest` exports the earlier file, in its own folder.
     """
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        if Path(state_dict["best_model_path"]).is_file():  # else the search for the best starts anew
+        if Path(state_dict["best_model_path"]).is_file():  # else start over
             super().load_state_dict({**state_dict, "dirpath": self.dirpath})
 
 
 def best_checkpoint(monitor: str = "val/acc", mode: str = "max") -> BestCheckpoint:
-    """Keeps ``best.ckpt``, the epoch with the best validation."""
+    """Keep ``best.ckpt``, the epoch with the best validation score."""
     return BestCheckpoint(monitor=monitor, mode=mode, filename="best", enable_version_counter=False)
 
 
 class FreezeBatchNorm(Callback):
-    """Batch norms use the statistics that they came with, also in training: for few clips a step, as RSTG trained.
+    """Keep the running statistics of batch norms fixed, for training with few clips per step as in RSTG.
 
-    Their scales and shifts are learned on.
+    Their scales and shifts are still trained.
     """
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
@@ -61,16 +61,15 @@ class FreezeBatchNorm(Callback):
 
 
 def last_checkpoint() -> ModelCheckpoint:
-    """Keeps ``last.ckpt``, to resume from, after every epoch.
+    """Write ``last.ckpt`` after every epoch, to resume from.
 
-    ``ModelCheckpoint(monitor=..., save_last=True)`` would not do: it writes ``last.ckpt`` only when the monitored
-    value got better.
+    ``ModelCheckpoint(monitor=..., save_last=True)`` writes ``last.ckpt`` only if the monitored value improves.
     """
     return ModelCheckpoint(filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
 
 
 class ExportBest(Callback):
-    """After training, write the best weights as safetensors next to Lightning's checkpoint, for ``load_model``.
+    """After training, export the best checkpoint as safetensors beside it, for ``load_model``.
 
     A module that was made in Python has no recipe to build it again: its weights stay in the checkpoint only.
     """
@@ -96,7 +95,7 @@ class ExportBest(Callback):
 
 
 def export(checkpoint: Path, *, metric: str, score: Tensor | None, clips_per_epoch: int | None = None) -> Path:
-    """Write the model of a Lightning checkpoint as safetensors of the same name; gives the new file."""
+    """Write the model of a Lightning checkpoint as safetensors of the same name; returns the new path."""
     saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
     task = restored(saved)
     metadata: dict[str, Json] = {"epoch": saved["epoch"], "step": saved["global_step"]}

@@ -1,4 +1,4 @@
-"""Regions of single-block teachers for a student of several blocks."""
+"""Distil the regions of single-block teachers into a model with several blocks."""
 
 from contextlib import ExitStack
 from typing import Any, cast
@@ -15,11 +15,11 @@ from .scoring import Clips
 
 
 def region_loss(box: Tensor, target: Tensor) -> Tensor:
-    r"""Mean over regions of the squared distance between their parameters.
+    r"""Mean squared distance between the parameters of regions.
 
     .. math:: \frac{1}{B T N} \sum_{b,t,n} \lVert o_{b,t,n} - \hat o_{b,t,n} \rVert^2
 
-    with :math:`o` the centre, width and height of a region, as fractions of the frame.
+    where :math:`o` is the centre, width and height of a region, as fractions of the frame.
 
     Shapes:
         - **box, target:** :math:`(B, T, N, 4)`
@@ -29,29 +29,29 @@ def region_loss(box: Tensor, target: Tensor) -> Tensor:
 
 
 class OffsetDistillation(Callback):
-    """Teach a model of several blocks the regions of models with one (DyReg-GNN, NeurIPS 2021, section 4.1).
+    """Distil regions of single-block models into one with several blocks (DyReg-GNN, NeurIPS 2021, section 4.1).
 
-    "Models using multiple graphs have problems learning to adapt the regions from certain layers": train a model with
-    a single block at each stage, and give them as teachers. During the first ``share`` of the steps the loss is that of
-    the classification plus ``weight`` times ``region_loss`` of every block's regions against its teacher's; then it
-    is that of the classification alone. The paper does not say how the offsets are compared; here it is
-    :math:`(\\Delta x, \\Delta y, w, h)` after the transformation :math:`\\alpha` (eq. 4), which is where regions are.
+    "Models using multiple graphs have problems learning to adapt the regions from certain layers": one teacher with a
+    single block is trained per stage. During the first ``share`` of the steps, ``weight`` times ``region_loss`` between
+    the regions of each block and its teacher's is added to the classification loss. The paper does not specify how the
+    offsets are compared; here :math:`(\\Delta x, \\Delta y, w, h)` are compared after the transformation
+    :math:`\\alpha` (eq. 4), as positions of regions.
 
-    The added loss sees the student's features as they are: its gradient reaches the parameters of the student's
-    builders and nothing else. Teachers are frozen, in evaluation mode, and not part of the student's checkpoints. The
-    step decides whether it is on, so a resumed run goes on as one that was never interrupted.
+    The student's features are detached from the added loss, whose gradient reaches the parameters of the student's
+    builders only. Teachers are frozen, in evaluation mode, and not part of the student's checkpoints. The loss is
+    switched by the global step, so a resumed run equals an uninterrupted one.
 
     Logs ``train/distillation``, the unweighted loss.
 
     Args:
-        teachers: checkpoint, ``.safetensors`` or ``.ckpt``, of the teacher of each block. A block is named by its
-            stage, ``stage2``, or by its builder, ``blocks.stage2.builder``; a teacher has one block, or one of that
-            name.
-        share: part of all training steps, in [0, 1].
-        weight: factor of the added loss.
+        teachers: checkpoint (``.safetensors`` or ``.ckpt``) of the teacher for each block. A block is named by its
+            stage, ``stage2``, or by its builder, ``blocks.stage2.builder``. A teacher has a single block, or one with
+            the same name.
+        share: fraction of all training steps, in [0, 1].
+        weight: weight of the added loss.
 
     Raises:
-        ValueError: student or teacher has no such block, or their blocks differ in the number of regions.
+        ValueError: the student or a teacher has no such block, or their numbers of regions differ.
     """
 
     def __init__(self, teachers: dict[str, str], share: float = 0.1, weight: float = 1.0) -> None:
@@ -64,10 +64,10 @@ class OffsetDistillation(Callback):
         self.share, self.weight = share, weight
         self.num_steps = 0  # known when training starts
         self._pairs: dict[str, tuple[VideoClassifier, str]] = {}
-        self._batch = ExitStack()  # what has to be undone after a batch
+        self._batch = ExitStack()  # closed after every batch
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
-        """Load the teachers, before anything else takes time."""
+        """Load the teachers, so that errors appear before training."""
         if stage == "fit":
             student = find_builders(cast(VideoClassification, pl_module).net)
             for block, path in self.teachers.items():
@@ -97,7 +97,7 @@ class OffsetDistillation(Callback):
 
         def extra(batch: Clips) -> Tensor:
             loss = torch.stack([self._loss(task.net, name, maps[name], batch.video) for name in self._pairs]).sum()
-            # Not with task.log, which would repeat the last value in all later steps of the epoch.
+            # task.log would repeat the last value in all later steps of the epoch.
             every = trainer.log_every_n_steps  # type: ignore[attr-defined]
             if (trainer.global_step + 1) % max(1, every) == 0:
                 for logger in trainer.loggers:
@@ -108,7 +108,7 @@ class OffsetDistillation(Callback):
         self._batch.callback(task.extra_losses.remove, extra)
 
     def _loss(self, net: nn.Module, name: str, given: tuple[Tensor, Tensor | None], video: Tensor) -> Tensor:
-        """Loss of one block; the builder runs again on what it saw, cut off from what made it."""
+        """Loss of one block; its builder runs again on its detached input."""
         x, lengths = given
         box = find_builders(net)[name].scan_regions(x.detach(), lengths=lengths)[0].box
         if not box.requires_grad:
@@ -126,7 +126,7 @@ class OffsetDistillation(Callback):
 
 
 def find_block(builders: dict[str, Any], block: str, owner: str) -> str:
-    """The name of the builder of a block: ``block`` itself, or the one name that has it as a part."""
+    """Name of the builder of a block: ``block`` itself, or the only name that contains it as a component."""
     found = [name for name in builders if name == block or block in name.split(".")]
     if len(found) != 1:
         raise ValueError(f"Expected '{block}' to name one of the blocks of {owner}: {', '.join(builders)}")

@@ -1,4 +1,4 @@
-"""Regions against true boxes, while a run validates and tests."""
+"""Agreement of regions with true boxes during validation and test."""
 
 from contextlib import ExitStack
 from typing import Any, cast
@@ -17,13 +17,13 @@ _STAGES = ("val", "test")
 
 
 class RegionAgreement(Callback):
-    """Log how well the regions of a model agree with the objects in the clips.
+    """Log the agreement of a model's regions with the objects in the clips.
 
-    For the validation and the test: ``val/region_distance`` (:class:`~pyg_video.metrics.RegionObjectDistance`),
+    Logs ``val/region_distance`` (:class:`~pyg_video.metrics.RegionObjectDistance`),
     ``..._coverage`` (:class:`~pyg_video.metrics.RegionCoverage`), ``..._iou``
     (:class:`~pyg_video.metrics.BestBoxIoU`), ``..._identity`` and ``..._motion``
-    (:class:`~pyg_video.metrics.TemporalConsistency`). With several blocks the name of each follows,
-    ``val/region_distance/blocks.stage2.builder``. The graphs are those of the run itself: nothing is computed twice.
+    (:class:`~pyg_video.metrics.TemporalConsistency`). Models with several blocks log each
+    one by name, as ``val/region_distance/blocks.stage2.builder``. The graphs are captured during the forward pass.
 
     In a configuration::
 
@@ -33,8 +33,8 @@ class RegionAgreement(Callback):
 
     Args:
         stages: ``"val"``, ``"test"`` or both.
-        region_scale: factor on the regions' widths and heights. The tents of a
-            :class:`~pyg_video.graph_builders.RegionGraph` have fallen to half their height at 0.5.
+        region_scale: factor on the regions' widths and heights. At 0.5, boxes of a
+            :class:`~pyg_video.graph_builders.RegionGraph` end where its tent falls to half its height.
 
     Raises:
         ValueError: the model has no builder, or the clips have no boxes.
@@ -46,8 +46,8 @@ class RegionAgreement(Callback):
             check_option("stages", stage, _STAGES)
         self.stages = tuple(stages)
         self.region_scale = region_scale
-        self._metrics: dict[str, dict[str, MetricCollection]] = {}  # of every stage and builder
-        self._graphs: dict[str, VideoGraph] = {}  # of the batch under way
+        self._metrics: dict[str, dict[str, MetricCollection]] = {}  # by stage and builder
+        self._graphs: dict[str, VideoGraph] = {}  # of the current batch
         self._batch = ExitStack()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
@@ -101,14 +101,14 @@ class RegionAgreement(Callback):
             return
         if box is None or not box.shape[-2]:
             raise ValueError(f"Expected clips with a 'box' for every object (got {type(batch).__name__} without it)")
-        if box.ndim == 5:  # views of one video
+        if box.ndim == 5:  # several views per video
             box = box.flatten(0, 1)
         for name, metrics in self._metrics[stage].items():
             graph = self._graphs[name]
             regions = graph.grid(graph.need("box"))
             there = graph.grid(graph.need("mask")) if "mask" in graph else None
             objects = box.to(regions.device)
-            # An object without a box in a frame has NaN there.
+            # Boxes of absent objects are NaN.
             mask = objects.isfinite().all(dim=-1)
             metrics.to(regions.device).update(regions, objects, mask, region_mask=there)
 
@@ -117,12 +117,12 @@ class RegionAgreement(Callback):
         for name, metrics in self._metrics.get(stage, {}).items():
             for key, value in metrics.compute().items():
                 full = f"{stage}/region_{key}/{name}" if several else f"{stage}/region_{key}"
-                pl_module.log(full, value, sync_dist=True)  # the same in all processes already
+                pl_module.log(full, value, sync_dist=True)  # already reduced over processes
             metrics.reset()
 
 
 def agreement(*, region_scale: float = 1.0) -> MetricCollection:
-    """All measures of regions against objects, by their short names.
+    """All region metrics by their short names.
 
     Example:
         >>> import torch
@@ -137,5 +137,5 @@ def agreement(*, region_scale: float = 1.0) -> MetricCollection:
         "identity": TemporalConsistency(),
         "motion": TemporalConsistency("motion"),
     }
-    # Without groups: they take metrics for the same whose sums are equal after the first batch.
+    # Compute groups would merge metrics whose sums happen to be equal after the first batch.
     return MetricCollection(dict(metrics), compute_groups=False)

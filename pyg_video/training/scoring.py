@@ -1,4 +1,4 @@
-"""From a batch of the data to a model's scores."""
+"""Class scores of a batch, and the choice of a device."""
 
 from typing import TypeAlias
 
@@ -13,16 +13,16 @@ Clips: TypeAlias = SyncClip | VideoClip
 
 
 def class_scores(model: nn.Module, batch: Clips) -> Tensor:
-    """Scores of the classes in float32, of videos with several views their mean.
+    """Class scores in float32, averaged over the views of a video.
 
-    A model on given boxes gets those of the data: exact ones of synthetic clips, annotations of real ones.
+    Models on boxes receive those of the data: exact boxes of synthetic clips, annotations of real videos.
 
     Shapes:
         - **batch.video:** :math:`(B, T, C, H, W)`, or with views :math:`(B, S, T, C, H, W)`
         - **output:** :math:`(B, num\\_classes)`
 
     Raises:
-        ValueError: the model needs boxes and the batch has none.
+        ValueError: the model requires boxes and the batch has none.
     """
     video, given = batch.video, {}
     views = video.shape[:2] if video.dim() == 6 else None
@@ -36,7 +36,7 @@ def class_scores(model: nn.Module, batch: Clips) -> Tensor:
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of that name; for ``"auto"`` a GPU if there is one, else the CPU."""
+    """The device of that name; ``"auto"`` selects a GPU if available, else the CPU."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

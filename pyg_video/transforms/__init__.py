@@ -1,4 +1,4 @@
-"""Transforms of clips: the same for all frames, with boxes and labels; random ones draw from a given generator."""
+"""Transforms of clips, their boxes and labels, equal for all frames; random ones use a given generator."""
 
 from .clip import Clip, crop, resize
 from .crops import CentreCrop, MultiScaleCrop, ShortSide, ThreeCrops

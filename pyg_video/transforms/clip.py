@@ -1,4 +1,4 @@
-"""What a transform changes, and the two geometric steps of which all others are made."""
+"""The clip protocol, and the two geometric operations that the transforms are built from."""
 
 from typing import Protocol, Self, TypeVar
 
@@ -9,9 +9,9 @@ from ..functional import box_edges
 
 
 class Clip(Protocol):
-    """A clip with its label and boxes: any :class:`~typing.NamedTuple` that has these three among its fields.
+    """A clip with label and boxes: any :class:`~typing.NamedTuple` with these three fields.
 
-    :class:`~pyg_video.datasets.VideoClip` and :class:`~pyg_video.datasets.SyncClip` are such.
+    Examples are :class:`~pyg_video.datasets.VideoClip` and :class:`~pyg_video.datasets.SyncClip`.
 
     Shapes:
         - **video:** :math:`(*, T, C, H, W)`
@@ -32,7 +32,7 @@ AnyClip = TypeVar("AnyClip", bound=Clip)
 
 
 def resize(clip: AnyClip, height: int, width: int) -> AnyClip:
-    """All frames in another size; boxes, being fractions, stay."""
+    """Resize all frames; boxes are fractions and do not change."""
     from torchvision.transforms.v2 import functional as F
 
     if clip.video.shape[-2:] == (height, width):
@@ -41,7 +41,7 @@ def resize(clip: AnyClip, height: int, width: int) -> AnyClip:
 
 
 def crop(clip: AnyClip, top: int, left: int, height: int, width: int) -> AnyClip:
-    """The same part of all frames; boxes are cut at its border, and NaN where nothing is left of them."""
+    """Crop all frames; boxes are clipped to the crop, and NaN if nothing remains."""
     from torchvision.transforms.v2 import functional as F
 
     H, W = clip.video.shape[-2:]

@@ -1,4 +1,4 @@
-"""Parts of the frames, the same in all frames of a clip."""
+"""Crops and resizing, the same for all frames of a clip."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from .clip import AnyClip, crop, resize
 
 
 class ShortSide:
-    """Resize so that the shorter side of the frames has a given length, bilinear with antialiasing.
+    """Resize the shorter side of the frames to a given length, bilinear with antialiasing.
 
     Args:
         size: length of the shorter side, in pixels.
@@ -29,7 +29,7 @@ class ShortSide:
 
 
 class CentreCrop:
-    """The middle of the frames, a square.
+    """Square crop at the centre of the frames.
 
     Args:
         size: side of the square, in pixels.
@@ -50,17 +50,17 @@ class CentreCrop:
 
 
 class MultiScaleCrop:
-    r"""A random part of the frames, resized to a square, as TSM and TSN train.
+    r"""Random crop resized to a square, as in TSN and TSM.
 
-    Height and width are each the shorter side of the frames times one of the scales, at most ``max_distort`` places
-    apart in their list. With ``fix_crop`` the part lies at one of thirteen places: the corners, the middles of the
-    sides, the centre, and the points halfway from it to the corners; else anywhere.
+    Height and width are the shorter side of the frames times one of the scales each, at most ``max_distort`` positions
+    apart in their list. With ``fix_crop`` the crop is at one of thirteen positions: the corners, the middles of the
+    sides, the centre, and the points halfway from it to the corners; otherwise anywhere.
 
     Args:
-        size: side of the square, in pixels. Parts that differ from it by less than three pixels get its size.
-        scales: shares of the shorter side, falling.
-        max_distort: how unequal height and width may be.
-        fix_crop: whether only the thirteen places occur.
+        size: side of the square, in pixels. Crops that differ from it by less than three pixels have this size.
+        scales: fractions of the shorter side, in descending order.
+        max_distort: maximum distance between the scales of height and width.
+        fix_crop: restrict crops to the thirteen positions.
 
     Example:
         >>> from pyg_video.datasets import VideoClip
@@ -90,7 +90,7 @@ class MultiScaleCrop:
         return resize(crop(clip, top, left, height, width), self.size, self.size)
 
     def sizes(self, side: int) -> list[tuple[int, int]]:
-        """Heights and widths that occur for frames whose shorter side is ``side``."""
+        """Possible heights and widths of the crop for frames whose shorter side is ``side``."""
         lengths = [int(side * scale) for scale in self.scales]
         # Not beyond the frames: the published code pads by up to two black pixels there.
         lengths = [min(self.size, side) if abs(length - self.size) < 3 else length for length in lengths]
@@ -102,10 +102,10 @@ class MultiScaleCrop:
 
 
 class ThreeCrops:
-    """Three squares along the longer side: its start, its end and its middle, as the papers test.
+    """Three square crops along the longer side, at its start, end and middle, as tested in the papers.
 
-    The crops become views, a leading dimension of ``video`` and ``box``; of a video with several clips, each clip has
-    its three crops one after the other.
+    The crops form a leading dimension of views in ``video`` and ``box``; with several clips per video, the three crops
+    of a clip are adjacent.
 
     Args:
         size: side of the squares, in pixels; usually the shorter side of the frames.
@@ -144,7 +144,7 @@ _PLACES = (
 def _place(
     rows: int, cols: int, places: Sequence[tuple[int, int]] | None, generator: Generator | None
 ) -> tuple[int, int]:
-    """Top and left, where ``rows`` and ``cols`` pixels are free."""
+    """Top and left of a crop with ``rows`` and ``cols`` pixels of free space."""
     if places is None:
         return _below(rows + 1, generator), _below(cols + 1, generator)
     i, j = _choice(places, generator)

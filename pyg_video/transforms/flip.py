@@ -1,4 +1,4 @@
-"""Left becomes right, in the frames and in the label."""
+"""Horizontal flip of frames, boxes and label."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,11 @@ from .clip import AnyClip
 
 
 class HorizontalFlip:
-    """Mirror a clip with some probability, with its boxes and its label: a push to the left becomes one to the right.
+    """Flip a clip with its boxes and its label: a push to the left becomes one to the right.
 
     Args:
-        mirrored: for each label, that of the mirrored clip, as ``SomethingSomething.mirrored``; None if it stays.
-            Unknown labels, -1, stay, too.
+        mirrored: for each label, the label of the flipped clip, as ``SomethingSomething.mirrored``; None to keep
+            labels. Unknown labels (-1) are kept.
         p: probability.
 
     Example:

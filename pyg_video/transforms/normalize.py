@@ -1,4 +1,4 @@
-"""From bytes to numbers around zero."""
+"""Normalisation of pixels."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,11 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Normalize:
-    """Pixels as float32, with the mean and standard deviation of ImageNet's images taken out per channel.
+    """Convert pixels to float32 and normalise each channel, by default with the statistics of ImageNet.
 
     Args:
-        mean: mean of every channel, of pixels in [0, 1].
-        std: standard deviation of every channel.
+        mean: mean of each channel, for pixels in [0, 1].
+        std: standard deviation of each channel.
     """
 
     def __init__(self, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD) -> None:
@@ -25,7 +25,7 @@ class Normalize:
         return clip._replace(video=self.video(clip.video))
 
     def video(self, video: Tensor) -> Tensor:
-        """The frames alone, as for a video without label and boxes."""
+        """Normalise frames without label and boxes."""
         import torch
         from torchvision.transforms.v2 import functional as F
 

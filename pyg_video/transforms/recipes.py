@@ -1,4 +1,4 @@
-"""The transforms of the papers, put together."""
+"""The transforms of the papers, composed."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,10 +11,10 @@ from .normalize import Normalize
 
 
 class Compose:
-    """Steps one after the other, all drawing from one generator.
+    """Apply transforms in sequence with a common generator.
 
     Args:
-        steps: each is given the clip and the generator.
+        steps: callables ``(clip, generator) -> clip``.
     """
 
     def __init__(self, *steps: Callable[..., object]) -> None:
@@ -32,13 +32,13 @@ class Compose:
 def train_recipe(
     size: int = 224, *, short_side: int | None = None, mirrored: Sequence[int] | None = None, flip: float = 0.5
 ) -> Compose:
-    """TSM's training: short side 256, multi-scale crop of 224, flip with its label, normalisation.
+    """Training transforms of TSM: short side 256, multi-scale crop of 224, flip, normalisation.
 
     Args:
         size: side of the crop.
-        short_side: of the frames before cropping; None for 8/7 of the crop, as 256 is of 224.
-        mirrored: for each label, that of the flipped clip.
-        flip: probability of a flip; the published runs on Something-Something have 0.
+        short_side: shorter side of the frames before cropping; by default 8/7 of the crop, as 256 to 224.
+        mirrored: for each label, the label of the flipped clip.
+        flip: probability of a flip; 0 in the published runs on Something-Something.
 
     Example:
         >>> train_recipe()
@@ -56,7 +56,7 @@ def centre_recipe(size: int = 224, *, short_side: int | None = None) -> Compose:
 
 
 def three_crop_recipe(size: int = 256) -> Compose:
-    """Three views of every clip: short side 256, three crops of 256, normalisation; the papers' test has two clips."""
+    """Three views per clip: short side 256, three crops of 256, normalisation; the papers use two clips per video."""
     return Compose(ShortSide(size), ThreeCrops(size), Normalize())
 
 

@@ -1,4 +1,4 @@
-"""Look at videos, at regions and graphs drawn over them, at learning curves and at confusions."""
+"""Draw videos, regions, graphs and kernels, learning curves and confusion matrices."""
 
 from .confusion import draw_confusion
 from .curves import plot_curves

@@ -1,4 +1,4 @@
-"""Which classes are taken for which others."""
+"""Confusion matrices."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ class _Layout(NamedTuple):
 
 
 def draw_confusion(confusion: Tensor, names: Sequence[str], *, title: str = "") -> Tensor:
-    r"""A confusion matrix as a picture: a row for each true class, a column for each answer.
+    r"""Draw a confusion matrix with a row per true class and a column per prediction.
 
-    Colours are shares of the row's clips: right answers blue, from 0 to 100 %; confusions orange, from 0 to the most
-    frequent one, rounded up to 1, 2, 5, 10, 20, 50 or 100 %. The percentage of right answers stands beside each row,
-    and with a dozen classes or fewer the number of clips in each cell. Rows without clips are grey.
+    Colours are fractions of the row's clips: correct predictions blue, from 0 to 100 %; confusions orange, from 0 to
+    the most frequent one, rounded up to 1, 2, 5, 10, 20, 50 or 100 %. The accuracy of each class is written beside its
+    row and, with at most twelve classes, the number of clips in each cell. Rows without clips are grey.
 
     Args:
-        confusion: Number of clips of class :math:`i` that were taken for class :math:`j`.
-        names: The classes in words, in the same order; short ones.
-        title: A line over the picture.
+        confusion: number of clips of class :math:`i` that were predicted as class :math:`j`.
+        names: short names of the classes in the same order.
+        title: title above the matrix.
 
     Shapes:
         - **confusion:** :math:`[K, K]`
         - **output:** :math:`[3, h, w]`, uint8
 
     Raises:
-        ValueError: The matrix is not square, has a negative number in it, or other than one name a class.
+        ValueError: the matrix is not square, has negative entries, or the number of names differs.
 
     Example:
         >>> import torch

@@ -1,4 +1,4 @@
-"""Learning curves of several models in one picture."""
+"""Learning curves of several models."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import csv
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .._extras import need
 from .._files import whole_file
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Curves = Mapping[str, tuple[Sequence[float], Sequence[float]]]
 _COLUMNS = ("model", "videos_seen", "accuracy")
@@ -22,12 +26,12 @@ def plot_curves(
 
     Args:
         curves: ``{model: (videos seen, accuracy)}``, or a CSV file with the columns ``model,videos_seen,accuracy``.
-        path: The picture; its suffix says which kind (``.png``, ``.svg``, ``.pdf``).
-        lines: Levels to compare with, as ``{"chance": 0.1}``; drawn dashed.
+        path: file to write; its suffix selects the format (``.png``, ``.svg``, ``.pdf``).
+        lines: reference levels such as ``{"chance": 0.1}``, drawn dashed.
 
     Raises:
         ModuleNotFoundError: matplotlib is not installed.
-        ValueError: There is no curve, its two lists differ in length, or the CSV file lacks a column.
+        ValueError: there is no curve, its two lists differ in length, or the CSV file lacks a column.
 
     Example:
         >>> from tempfile import mkdtemp
@@ -35,12 +39,8 @@ def plot_curves(
         >>> plot_curves(two_points, Path(mkdtemp()) / "curves.png", lines={"chance": 0.1}).name
         'curves.png'
     """
-    need("matplotlib", "plots")
-    from matplotlib.figure import Figure
-
     curves = _checked(curves if isinstance(curves, Mapping) else _read(Path(curves)))
-    figure = Figure(figsize=(6, 4), layout="constrained")  # no pyplot: nothing global, no window
-    axes = figure.add_subplot()
+    axes = new_axes(6, 4)
     for model, (seen, accuracy) in curves.items():
         axes.plot(seen, accuracy, label=model, marker="o", markersize=3)
     for n, (name, level) in enumerate((lines or {}).items()):
@@ -52,8 +52,16 @@ def plot_curves(
     axes.legend()
     kind = Path(path).suffix.removeprefix(".") or "png"
     with whole_file(path) as draft:
-        figure.savefig(draft, format=kind, dpi=150)
+        axes.figure.savefig(draft, format=kind, dpi=150)  # type: ignore[union-attr]
     return Path(path)
+
+
+def new_axes(width: float, height: float) -> Axes:
+    """Axes of a new figure, in inches; without pyplot, so that nothing is shown or kept globally."""
+    need("matplotlib", "plots")
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained").add_subplot()
 
 
 def _read(path: Path) -> dict[str, tuple[list[float], list[float]]]:

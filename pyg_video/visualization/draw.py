@@ -1,4 +1,4 @@
-"""Frames with boxes on them, and clips side by side."""
+"""Boxes on frames, and contact sheets of clips."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import Tensor
 
 from .pictures import VIDEO, as_bytes, check_pixels, to_image, to_tensor
 
-#: Colours that stay apart on a dark ground, also for most colour-blind readers; used in turn.
+#: Colours that are distinguishable on a dark background, also with most colour vision deficiencies.
 PALETTE = (
     *("#ffd43b", "#4dabf7", "#ff6b6b", "#51cf66", "#da77f2", "#ffa94d", "#22d3ee", "#f783ac"),
     *("#a9e34b", "#9775fa", "#e8590c", "#ced4da", "#0ca678", "#c2255c"),
 )
 
-_GROUND = 40  # the grey between frames: black frames stay visible as frames
+_GROUND = 40  # grey between frames, so that black frames are visible
 
 
 def draw_boxes(
@@ -27,14 +27,14 @@ def draw_boxes(
     labels: Sequence[str] | None = None,
     scale: int = 4,
 ) -> Tensor:
-    r"""Enlarge the frames of a clip and draw a box per region on each of them.
+    r"""Enlarge the frames of a clip and draw a box per region on each.
 
     Args:
-        video: The clip, float in [0, 1] or uint8.
-        box: Regions, ``cxcywh`` in [0, 1]; what reaches outside the frame is cut off.
-        colors: A colour per region, as Pillow names them; by default ``PALETTE`` in turn.
-        labels: A word per region.
-        scale: How many pixels a pixel becomes on each side (nearest neighbour).
+        video: the clip, float in [0, 1] or uint8.
+        box: regions, ``cxcywh`` in [0, 1], clipped to the frame.
+        colors: a colour per region, as Pillow names them; by default ``PALETTE`` in turn.
+        labels: a label per region.
+        scale: integer factor of enlargement (nearest neighbour).
 
     Shapes:
         - **video:** :math:`[T, 1, H, W]` or :math:`[T, 3, H, W]`
@@ -42,7 +42,7 @@ def draw_boxes(
         - **output:** :math:`[T, 3, scale \cdot H, scale \cdot W]`, uint8
 
     Raises:
-        ValueError: An argument has another shape, type or range.
+        ValueError: an argument has another shape, type or range.
 
     Example:
         >>> box = torch.tensor([0.5, 0.5, 0.5, 0.5]).expand(2, 3, 4)
@@ -67,19 +67,19 @@ def draw_boxes(
 
 
 def contact_sheet(videos: Sequence[Tensor] | Tensor, captions: Sequence[str] | None = None, *, gap: int = 4) -> Tensor:
-    r"""Lay clips out as one picture: a row per clip, a column per frame.
+    r"""Arrange clips in one picture with a row per clip and a column per frame.
 
     Args:
-        videos: Clips, which may differ in size and length; or a batch of clips.
-        captions: A line of text over each row.
-        gap: Pixels between frames.
+        videos: clips, which may differ in size and length; or a batch of clips.
+        captions: a line of text above each row.
+        gap: pixels between frames.
 
     Shapes:
         - **videos:** each :math:`[T, 1, H, W]` or :math:`[T, 3, H, W]`, float in [0, 1] or uint8
         - **output:** :math:`[3, h, w]`, uint8
 
     Raises:
-        ValueError: There is no clip, a clip has another shape or type, or the captions do not go with the clips.
+        ValueError: there is no clip, a clip has another shape or type, or the number of captions differs.
 
     Example:
         >>> contact_sheet([torch.zeros(5, 1, 20, 20)] * 2, gap=4).shape
@@ -114,7 +114,7 @@ def write_line(line: str, width: int, height: int = 18) -> Tensor:
 
 
 def _write(frame: Tensor, edge: Tensor, words: Sequence[str], colors: Sequence[str]) -> Tensor:
-    """Write each box's word above it, or below where there is no room: not over what the box shows."""
+    """Write the label of each box above it, or below if there is no space."""
     from PIL import ImageDraw, ImageFont
 
     image, height = to_image(frame), 12

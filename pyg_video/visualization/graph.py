@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from .._extras import need
 from ..data import VideoGraph
+from .curves import new_axes
 from .draw import PALETTE
 from .pictures import as_bytes
 
@@ -28,17 +28,17 @@ def plot_graph(
     boxes: bool = True,
     axes: Axes | None = None,
 ) -> Axes:
-    r"""Draw one frame's graph over the frame: nodes at their regions, edges between them, a colour per region size.
+    r"""Draw the graph of one frame over the frame: nodes at their regions, edges, and a colour per region size.
 
     An edge has the colour of its larger region. Nodes with the same centre are drawn side by side.
 
     Args:
         graph: the graph of one frame, as :meth:`~pyg_video.data.VideoGraph.frame` gives it, with ``box``.
         image: the frame, float in [0, 1] or uint8.
-        edge_weight: how strongly an edge is drawn, such as its attention; the strongest in full. All alike by default.
-        node_size: how large a node is drawn, likewise; by the size of its region by default.
-        boxes: whether to draw the regions' outlines.
-        axes: where to; a figure of its own by default, without pyplot, so that nothing is shown by itself.
+        edge_weight: opacity of the edges relative to the largest, such as attention; equal by default.
+        node_size: size of the nodes relative to the largest; by default the size of the region.
+        boxes: whether to draw the outlines of the regions.
+        axes: axes to draw on; by default those of a new figure, without pyplot.
 
     Shapes:
         - **graph:** :math:`N` nodes, :math:`E` edges
@@ -57,7 +57,7 @@ def plot_graph(
         >>> axes.figure.savefig(getfixture("tmp_path") / "graph.png")
     """
     box = _check(graph, image, edge_weight, node_size)
-    axes = axes or _new_axes()
+    axes = axes or new_axes(5, 5)
     H, W = image.shape[-2:]
     picture = as_bytes(image[None])[0].expand(3, -1, -1)
     axes.imshow(picture.permute(1, 2, 0).numpy(), extent=(0, 1, 1, 0), interpolation="nearest", aspect=H / W)
@@ -89,22 +89,15 @@ def _check(graph: VideoGraph, image: Tensor, edge_weight: Tensor | None, node_si
     return graph.need("box").detach().float().cpu()
 
 
-def _new_axes() -> Axes:
-    need("matplotlib", "plots")
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(5, 5), layout="constrained").add_subplot()
-
-
 def _kinds(box: Tensor) -> tuple[list[int], list[str]]:
-    """A number per node, 0 for the smallest kind of region, and a colour per number."""
+    """Index of the region size of each node, ascending, and a colour per index."""
     area = (box[:, 2] * box[:, 3] * 1000).round()
     sizes, kind = area.unique(return_inverse=True)
     return kind.tolist(), [PALETTE[n % len(PALETTE)] for n in range(len(sizes))]
 
 
 def _side_by_side(box: Tensor) -> Tensor:
-    """The centres, those that lie on each other moved apart sideways: a larger region to the right."""
+    """The centres; coinciding ones are moved apart horizontally, larger regions to the right."""
     place = box[:, :2].clone()
     near = torch.cdist(place, place) < _SAME
     area = box[:, 2] * box[:, 3]

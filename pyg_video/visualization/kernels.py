@@ -11,20 +11,20 @@ from torch import Tensor
 from .draw import PALETTE
 from .pictures import VIDEO, as_bytes, check_pixels
 
-_OPAQUE = 0.65  # how much a kernel hides of the frame where it is largest
+_OPAQUE = 0.65  # opacity of the maximum of a kernel
 
 
 def draw_kernels(video: Tensor, kernel: Tensor, *, colors: Sequence[str] | None = None, scale: int = 4) -> Tensor:
-    r"""Enlarge the frames of a clip and colour each pixel by the nodes that it goes to.
+    r"""Enlarge the frames of a clip and colour each pixel by the nodes that it is assigned to.
 
-    Every node has a colour, in full where its kernel is largest in the frame; pixels of several nodes get a mixture.
-    For a picture of each node of one frame, draw the frame :math:`N` times with one kernel each.
+    Every node has a colour, opaque where its kernel is largest in the frame; pixels of several nodes get a mixture. For
+    one picture per node, draw the frame :math:`N` times with one kernel each.
 
     Args:
-        video: The clip, float in [0, 1] or uint8.
-        kernel: The nodes' kernels, on a map of any size.
-        colors: A colour per node, as Pillow names them; by default ``PALETTE`` in turn.
-        scale: How many pixels a pixel becomes on each side (nearest neighbour).
+        video: the clip, float in [0, 1] or uint8.
+        kernel: the nodes' kernels, on a map of any size.
+        colors: a colour per node, as Pillow names them; by default ``PALETTE`` in turn.
+        scale: integer factor of enlargement (nearest neighbour).
 
     Shapes:
         - **video:** :math:`[T, 1, H, W]` or :math:`[T, 3, H, W]`
@@ -32,7 +32,7 @@ def draw_kernels(video: Tensor, kernel: Tensor, *, colors: Sequence[str] | None 
         - **output:** :math:`[T, 3, scale \cdot H, scale \cdot W]`, uint8
 
     Raises:
-        ValueError: An argument has another shape, type or range.
+        ValueError: an argument has another shape, type or range.
 
     Example:
         >>> draw_kernels(torch.zeros(2, 1, 10, 12), torch.rand(2, 3, 5, 6), scale=4).shape

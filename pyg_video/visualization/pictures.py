@@ -1,4 +1,4 @@
-"""Pictures and animations: tensors to Pillow's images and to files, and back."""
+"""Pictures and animations: conversion between tensors, Pillow images and files."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ PICTURE = ("1 or 3", "h", "w")
 
 
 def save_gif(path: str | os.PathLike[str], frames: Tensor, fps: float = 5) -> Path:
-    r"""Write frames as an animation that repeats for ever; the file appears whole or not at all.
+    r"""Write frames as a looping GIF, atomically.
 
     Shapes:
         - **frames:** :math:`[T, 1, H, W]` or :math:`[T, 3, H, W]`, float in [0, 1] or uint8
 
     Raises:
-        ValueError: The frames have another shape or type, or ``fps`` is not above 0.
+        ValueError: the frames have another shape or type, or ``fps`` is not above 0.
     """
     check_pixels("frames", frames, VIDEO)
     if not fps > 0:
@@ -39,13 +39,13 @@ def save_gif(path: str | os.PathLike[str], frames: Tensor, fps: float = 5) -> Pa
 
 
 def save_png(path: str | os.PathLike[str], picture: Tensor) -> Path:
-    r"""Write a picture; the file appears whole or not at all.
+    r"""Write a PNG picture, atomically.
 
     Shapes:
         - **picture:** :math:`[1, h, w]` or :math:`[3, h, w]`, float in [0, 1] or uint8
 
     Raises:
-        ValueError: The picture has another shape or type.
+        ValueError: the picture has another shape or type.
     """
     check_pixels("picture", picture, PICTURE)
     with whole_file(path) as draft:
@@ -54,11 +54,11 @@ def save_png(path: str | os.PathLike[str], picture: Tensor) -> Path:
 
 
 def check_pixels(name: str, value: object, axes: Sequence[str]) -> None:
-    """Raise a :exc:`ValueError` that says what to do unless ``value`` has the ``axes`` and can be drawn.
+    """Raise a :exc:`ValueError` with a repair unless ``value`` has the ``axes`` and can be drawn.
 
     Args:
-        name: The argument's name.
-        value: What was given.
+        name: name of the argument.
+        value: its value.
         axes: ``VIDEO`` or ``PICTURE``.
     """
     if not isinstance(value, Tensor):
@@ -73,7 +73,7 @@ def check_pixels(name: str, value: object, axes: Sequence[str]) -> None:
 
 
 def _repair(value: Tensor, ndim: int) -> str:
-    """What makes pixels drawable; nothing where they are."""
+    """How to make pixels drawable; empty if they are."""
     if value.ndim > ndim:
         return "pass one clip at a time, or one frame of it as a picture"
     if value.ndim < ndim:

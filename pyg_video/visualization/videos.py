@@ -1,4 +1,4 @@
-"""Pictures that move, as video files, with words under them."""
+"""Video files and captions."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from .pictures import VIDEO, as_bytes, check_pixels
 
 
 def save_mp4(path: str | os.PathLike[str], frames: Tensor, fps: float = 5) -> Path:
-    r"""Write frames as an H.264 video that browsers and phones play; the file appears whole or not at all.
+    r"""Write frames as an H.264 video, atomically.
 
-    Odd sizes get one more row or column of black, since the format needs even ones.
+    The format requires even sizes; odd ones are padded with a black row or column.
 
     Shapes:
         - **frames:** :math:`[T, 1, H, W]` or :math:`[T, 3, H, W]`, float in [0, 1] or uint8
 
     Raises:
-        ValueError: The frames have another shape or type, or ``fps`` is not above 0.
+        ValueError: the frames have another shape or type, or ``fps`` is not above 0.
 
     Example:
         >>> path = save_mp4(getfixture("tmp_path") / "clip.mp4", torch.rand(8, 1, 40, 40))
@@ -45,14 +45,14 @@ def save_mp4(path: str | os.PathLike[str], frames: Tensor, fps: float = 5) -> Pa
 
 
 def caption(frames: Tensor, lines: Sequence[str]) -> Tensor:
-    r"""Lines of text under every frame.
+    r"""Write lines of text below every frame.
 
     Shapes:
         - **frames:** :math:`[T, 1, H, W]` or :math:`[T, 3, H, W]`, float in [0, 1] or uint8
         - **output:** :math:`[T, 3, h, w]`, uint8, at least as wide as the longest line
 
     Raises:
-        ValueError: The frames have another shape or type.
+        ValueError: the frames have another shape or type.
     """
     check_pixels("frames", frames, VIDEO)
     pixels = as_bytes(frames).expand(-1, 3, -1, -1)

@@ -1,9 +1,12 @@
 import runpy
 
+import pytest
+
 from pyg_video.cli import demo
 from pyg_video.evaluation import Score
 
 
+@pytest.mark.slow
 def test_the_demo_leaves_a_table_pictures_curves_and_a_snippet(tmp_path, capsys):
     rows = demo.run(tmp_path, videos=192, num_clips=64, seed=0)
     assert [row.name for row in rows] == [

@@ -46,7 +46,7 @@ def test_evaluate_on_recorded_trajectories(command, model, given_trajectories, t
 
 def test_evaluate_on_the_test_clips_of_a_configuration(command, tmp_path):
     data = "classes: [0, 1, 2, 3, 4], num_frames: 8, "
-    data += "canvas: 40, frame_size: 40, digit_size: 14, motion: smooth, max_step: 4"
+    data += "canvas_size: 40, frame_size: 40, digit_size: 14, motion: smooth, max_step: 4"
     (tmp_path / "run.yaml").write_text(
         f"data: {{class_path: SyncMNISTData, init_args: {{{data}, random_probability: 0, num_test: 2000}}}}"
     )
@@ -63,8 +63,8 @@ def test_evaluate_a_lightning_checkpoint(command, tiny_task, tiny_data, tiny_tra
     data = tiny_data(num_test=12)
     tiny_trainer(max_epochs=1).fit(task := tiny_task(label_names=data.label_names), data)
     (tmp_path / "run.yaml").write_text(
-        "data: {class_path: pyg_video.training.SyncMNISTData, init_args: {canvas: 16, frame_size: 16, digit_size: 6, "
-        "num_frames: 3, classes: [0, 1, 2, 3], random_probability: 0, num_test: 12}}"
+        "data: {class_path: pyg_video.training.SyncMNISTData, init_args: {canvas_size: 16, frame_size: 16, "
+        "digit_size: 6, num_frames: 3, classes: [0, 1, 2, 3], random_probability: 0, num_test: 12}}"
     )
     checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"
     assert (

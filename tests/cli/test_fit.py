@@ -12,15 +12,27 @@ from pyg_video.models import UnknownModelError, create_model, registry
 from pyg_video.training import Prediction, load_trained
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-CONFIGS = sorted(path for path in (EXAMPLES / "configs").rglob("*.yaml") if path.parent.name != "something_something")
+CONFIGS = [
+    path
+    for path in sorted((EXAMPLES / "configs").rglob("*.yaml"))
+    if path.parent.name != "something_something" and not path.stem.startswith("base_")
+]
 NEED_OTHERS = {"small_distillation", "frozen_features"}  # have tests of their own
 SMALL = next(path for path in CONFIGS if path.stem == "small_dyreg")
 TINY = [
     *("--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"),
     *("--data.batch_size=2", "--data.num_train=4", "--data.num_val=4", "--data.num_test=4", "--data.num_workers=0"),
-    *("--data.canvas=32", "--data.frame_size=32", "--data.digit_size=6", "--data.num_frames=2"),
+    *("--data.canvas_size=32", "--data.frame_size=32", "--data.digit_size=6", "--data.num_frames=2"),
     *("--model.model_options.channels=[4,4]", "--model.model_options.strides=[2,2]"),
 ]
+
+
+def files_of(path):
+    """``--config`` with the files that the first line of a configuration names, itself the last of them."""
+    first = path.read_text().splitlines()[0]
+    named = [EXAMPLES.parent / name for name in first.removeprefix("# pyg-video fit --config ").split(" --config ")]
+    assert named[-1] == path
+    return [f"--config={file}" for file in named]
 
 
 @pytest.fixture
@@ -35,21 +47,21 @@ def command(monkeypatch, tmp_path, capsys):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", [c for c in CONFIGS if c.stem not in NEED_OTHERS], ids=lambda path: path.stem)
 def test_the_configs_of_the_examples_run(command, config):
     own_stages = "resnet" in config.stem or "stages:" in config.read_text()
     options = [option for option in TINY if not own_stages or "model_options" not in option]
     if "backbone_from" in config.read_text():
         options.append("--model.backbone_from=null")  # made for another width than the test's
-    assert command("fit", f"--config={config}", *options, "--trainer.fast_dev_run=true")[0] == 0
-    path = config.relative_to(EXAMPLES).as_posix()
-    assert config.read_text().startswith(f"# pyg-video fit --config examples/{path}\n")
+    assert command("fit", *files_of(config), *options, "--trainer.fast_dev_run=true")[0] == 0
 
 
+@pytest.mark.slow
 def test_the_distillation_follows_its_teachers(command, tmp_path):
     options = [*TINY, "--trainer.max_epochs=1", "--trainer.log_every_n_steps=1", "--data.num_train=20"]
     options += ["--model.model_options.channels=[4,4,4,4,4]", "--model.model_options.strides=[2,1,2,1,1]"]
-    fit = ("fit", f"--config={SMALL.with_name('small_distillation.yaml')}", *options)
+    fit = ("fit", *files_of(SMALL.with_name("small_distillation.yaml")), *options)
     code, error = command(*fit)
     assert (code, error.count("\n")) == (2, 1), error
     assert "runs/small_teacher_stage4/version_0/checkpoints/best.safetensors" in error
@@ -66,8 +78,9 @@ def test_the_distillation_follows_its_teachers(command, tmp_path):
     assert float(agreement["val/region_distance/blocks.stage4.builder"]) > 0
 
 
+@pytest.mark.slow
 def test_fit_leaves_logs_and_checkpoints_that_the_other_commands_take(command, tmp_path):
-    run = [f"--config={SMALL}", *TINY, "--trainer.max_epochs=2", "--trainer.log_every_n_steps=1"]
+    run = [*files_of(SMALL), *TINY, "--trainer.max_epochs=2", "--trainer.log_every_n_steps=1"]
     assert command("fit", *run)[0] == 0
     folder = tmp_path / "runs" / "small_dyreg"
     version = folder / "version_0"
@@ -78,7 +91,7 @@ def test_fit_leaves_logs_and_checkpoints_that_the_other_commands_take(command, t
 
     best = version / "checkpoints" / "best.ckpt"
     for name in ("validate", "test", "predict"):
-        assert command(name, f"--config={SMALL}", *TINY, f"--ckpt_path={best}")[0] == 0
+        assert command(name, f"--config={version / 'config.yaml'}", f"--ckpt_path={best}")[0] == 0
     table = list(csv.DictReader((folder / "predictions.csv").read_text().splitlines()))
     assert [row["clip"] for row in table] == ["0", "1", "2", "3"]
     assert table[0]["name"].endswith("move together")
@@ -104,11 +117,12 @@ def test_fit_leaves_logs_and_checkpoints_that_the_other_commands_take(command, t
         (["--data.digits=/nowhere"], "pass download=True"),
         (["--data.motion=circular"], "'motion' to be one of"),
         (["--config=nowhere.yaml"], "nowhere.yaml"),
+        (["--config"], "--config: expected one argument"),
         (["--ckpt_path=nowhere.ckpt"], "nowhere.ckpt"),
     ],
 )
 def test_mistakes_end_in_one_line_that_names_them(command, arguments, named):
-    code, error = command("fit", f"--config={SMALL}", *TINY, *arguments)
+    code, error = command("fit", *files_of(SMALL), *TINY, *arguments)
     assert (code, error.count("\n")) == (2, 1), error
     assert error.startswith("pyg-video: error: ")
     assert named in error
@@ -117,7 +131,7 @@ def test_mistakes_end_in_one_line_that_names_them(command, arguments, named):
 
 def test_misspelt_keys_in_a_file_are_named(command, tmp_path):
     for right, wrong in (("lr:", "lrr:"), ("num_digits:", "num_digit:"), ("max_epochs:", "max_epoch:")):
-        (tmp_path / "bad.yaml").write_text(SMALL.read_text().replace(right, wrong))
+        (tmp_path / "bad.yaml").write_text(SMALL.with_name("base_small.yaml").read_text().replace(right, wrong))
         code, error = command("fit", "--config=bad.yaml")
         assert (code, error.count("\n")) == (2, 1), error
         assert wrong[:-1] in error
@@ -128,7 +142,7 @@ def test_truncated_checkpoints_are_named(command, tmp_path, content):
     torch.save({"state_dict": {"weight": torch.zeros(9)}, "pytorch-lightning_version": "2.6"}, tmp_path / "last.ckpt")
     whole = (tmp_path / "last.ckpt").read_bytes()
     (tmp_path / "last.ckpt").write_bytes(whole[: len(whole) // 2] if content else b"")
-    code, error = command("test", f"--config={SMALL}", *TINY, "--ckpt_path=last.ckpt")
+    code, error = command("test", *files_of(SMALL), *TINY, "--ckpt_path=last.ckpt")
     assert (code, error.count("\n")) == (2, 1), error
     assert "whole checkpoint of Lightning (got 'last.ckpt'" in error
 
@@ -136,15 +150,16 @@ def test_truncated_checkpoints_are_named(command, tmp_path, content):
 def test_a_traceback_on_request(command, monkeypatch):
     monkeypatch.setenv("PYG_VIDEO_TRACEBACK", "1")
     with pytest.raises(ValueError, match="Expected the name of a model"):
-        command("fit", f"--config={SMALL}", *TINY, "--model.model=lost")
+        command("fit", *files_of(SMALL), *TINY, "--model.model=lost")
 
 
+@pytest.mark.slow
 def test_scoring_needs_a_checkpoint(command):
     for name in ("validate", "test", "predict"):
-        code, error = command(name, f"--config={SMALL}", *TINY)
+        code, error = command(name, *files_of(SMALL), *TINY)
         assert code == 2
         assert f"Expected 'ckpt_path' for {name} (got None" in error
-        code, error = command(name, f"--config={SMALL}", *TINY, "--ckpt_path=last")
+        code, error = command(name, *files_of(SMALL), *TINY, "--ckpt_path=last")
         assert code == 2
         assert f"Expected 'ckpt_path' for {name} (got last" in error
 
@@ -152,14 +167,15 @@ def test_scoring_needs_a_checkpoint(command):
 @pytest.mark.parametrize("content", [torch.zeros(3), 5, {"pytorch-lightning_version": "2.6"}])
 def test_what_is_no_checkpoint_of_a_run_is_refused(command, tmp_path, content):
     torch.save(content, tmp_path / "other.ckpt")
-    code, error = command("test", f"--config={SMALL}", *TINY, "--ckpt_path=other.ckpt")
+    code, error = command("test", *files_of(SMALL), *TINY, "--ckpt_path=other.ckpt")
     assert code == 2
     assert "Expected 'ckpt_path' to be a whole checkpoint of Lightning (got 'other.ckpt'" in error
 
 
+@pytest.mark.slow
 def test_the_command_line_wins_over_the_checkpoint(command, tmp_path):
     folder = tmp_path / "run"
-    run = (f"--config={SMALL}", *TINY, f"--trainer.default_root_dir={folder}")
+    run = (*files_of(SMALL), *TINY, f"--trainer.default_root_dir={folder}")
     fit = ("fit", *run, "--trainer.log_every_n_steps=1", "--model.warmup_steps=0")
     assert command(*fit, "--trainer.max_epochs=1")[0] == 0
     last = folder / "version_0" / "checkpoints" / "last.ckpt"
@@ -181,7 +197,7 @@ def test_the_command_line_wins_over_the_checkpoint(command, tmp_path):
     assert code == 2
     assert "a checkpoint of VideoClassification (got one with hidden)" in error
     baseline = SMALL.with_name("small_baseline.yaml")
-    code, error = command("test", f"--config={baseline}", *TINY, f"--ckpt_path={last}")
+    code, error = command("test", *files_of(baseline), *TINY, f"--ckpt_path={last}")
     assert code == 2
     assert "a checkpoint of cnn_sync_mnist (got one of dyreg_gnn_sync_mnist)" in error
 
@@ -227,7 +243,7 @@ def own_net(num_classes: int = 10, *, frame_size: int = 8, channels: tuple[int, 
 
 class OwnData(SyncMNISTData):
     def __init__(self, num_train: int = 4) -> None:
-        sizes = dict(canvas=16, frame_size=16, digit_size=6, num_frames=2, batch_size=2, num_val=4, num_test=4)
+        sizes = dict(canvas_size=16, frame_size=16, digit_size=6, num_frames=2, batch_size=2, num_val=4, num_test=4)
         super().__init__(classes=(0, 1, 2, 3), random_probability=0, num_train=num_train, **sizes)
 """
 QUIET = [*TINY[:3], "--trainer.max_epochs=1", "--trainer.logger=false", "--trainer.default_root_dir=run"]

@@ -36,6 +36,7 @@ def test_answers_without_a_command_load_nothing_heavy(arguments):
     assert printed.endswith("False\n")
 
 
+@pytest.mark.slow
 def test_lightning_is_imported_only_for_training():
     code = (
         "import warnings, sys; warnings.simplefilter('ignore'); import pyg_video.checkpoints, pyg_video.training; "

@@ -10,7 +10,7 @@ from pyg_video.evaluation import DigitSource, Score, evaluate
 from pyg_video.models import create_model
 from pyg_video.training.scoring import choose_device
 
-OPTIONS = {"canvas": 16, "frame_size": 16, "digit_size": 6, "num_frames": 2, "random_probability": 0}
+OPTIONS = {"canvas_size": 16, "frame_size": 16, "digit_size": 6, "num_frames": 2, "random_probability": 0}
 TINY = {"frame_size": 16, "channels": (4, 4), "strides": (2, 2)}
 
 

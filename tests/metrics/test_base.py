@@ -21,7 +21,7 @@ every_metric = pytest.mark.parametrize("make", METRICS.values(), ids=METRICS)
 
 @every_metric
 def test_the_digits_own_boxes_agree_perfectly(make, score):
-    clips = SyncMNIST(3, num_frames=3, canvas=40, frame_size=40, digit_size=14, max_step=4).batch(range(4))
+    clips = SyncMNIST(3, num_frames=3, canvas_size=40, frame_size=40, digit_size=14, max_step=4).batch(range(4))
     metric = make()
     assert score(metric, clips.box, clips.box) == pytest.approx(1.0 if metric.higher_is_better else 0.0, abs=1e-6)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from torch.nn import functional as F
 
+from pyg_video._config import merged_config
 from pyg_video.datasets import SyncMNIST
 from pyg_video.layers import HomogeneousGraph, SpaceConv, TemporalRNN, scan
 from pyg_video.models import create_model, model_options, rstg_sync_mnist
@@ -27,7 +27,7 @@ variants = pytest.mark.parametrize(
 
 
 def options_of(config):
-    task = yaml.safe_load(config.read_text())["model"]
+    task = merged_config([config.with_name("base_sync_mnist.yaml"), config])["model"]
     return task["model"], task.get("model_options", {})
 
 
@@ -52,13 +52,21 @@ def video():
     return torch.rand(2, 4, 1, 20, 20, dtype=torch.float64)
 
 
+@pytest.mark.slow
 @rows
-def test_every_row_learns_64_clips(config):
+def test_every_row_learns_32_clips(config):
     """The loss falls to half of what guessing costs."""
     data = SyncMNIST(
-        3, num_frames=3, canvas=20, frame_size=20, digit_size=8, classes=(0, 1, 2, 3), max_step=4, random_probability=0
+        3,
+        num_frames=3,
+        canvas_size=20,
+        frame_size=20,
+        digit_size=8,
+        classes=(0, 1, 2, 3),
+        max_step=4,
+        random_probability=0,
     )
-    clips, model = data.batch(range(64)), tiny(config, scales=(2, 1))
+    clips, model = data.batch(range(32)), tiny(config, scales=(2, 1))
     optimizer = torch.optim.Adam(model.parameters(), lr=6e-3)
     for _ in range(200):
         loss = F.cross_entropy(model(clips.video), clips.label)
@@ -188,13 +196,21 @@ def test_i3d_sees_as_many_frames_as_its_kernels_and_non_local_sees_them_all():
         assert changed.tolist() == [False] * (8 - seen) + [True] * seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", RESNETS, ids=lambda path: path.stem)
-def test_the_large_rows_learn_64_clips_too(config):
+def test_the_large_rows_learn_24_clips_too(config):
     name, options = options_of(config)
     data = SyncMNIST(
-        3, num_frames=2, canvas=32, frame_size=32, digit_size=14, classes=(0, 1, 2, 3), max_step=8, random_probability=0
+        3,
+        num_frames=2,
+        canvas_size=32,
+        frame_size=32,
+        digit_size=14,
+        classes=(0, 1, 2, 3),
+        max_step=8,
+        random_probability=0,
     )
-    clips, model = data.batch(range(64)), create_model(name, num_classes=6, **options)
+    clips, model = data.batch(range(24)), create_model(name, num_classes=6, **options)
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-4)
     for _ in range(12):
         loss = F.cross_entropy(model(clips.video), clips.label)

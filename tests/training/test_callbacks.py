@@ -31,6 +31,7 @@ def last(tmp_path, folder):
     return tmp_path / folder / "checkpoints" / "last.ckpt"
 
 
+@pytest.mark.slow
 def test_a_resumed_run_equals_an_uninterrupted_one(tiny_task, tiny_data, tiny_trainer, tmp_path):
     torch.manual_seed(1)
     tiny_trainer(folder="whole", max_epochs=3).fit(tiny_task(), tiny_data())

@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from pyg_video.checkpoints import load_model
 from pyg_video.training import SyncMNISTData
 
@@ -15,21 +17,30 @@ class WriteLabels(Callback):
         with Path(f"rank{trainer.global_rank}.txt").open("a") as file:
             print(*batch.label.tolist(), file=file)
 
-data = SyncMNISTData(canvas=16, frame_size=16, digit_size=6, num_frames=2, batch_size=2, num_train=8, num_val=5)
+    def on_validation_batch_start(self, trainer, pl_module, batch, batch_idx):
+        with Path(f"validation{trainer.global_rank}.txt").open("a") as file:
+            print(*batch.label.tolist(), file=file)
+
+data = SyncMNISTData(canvas_size=16, frame_size=16, digit_size=6, num_frames=2, batch_size=2, num_train=8, num_val=5)
 trainer = Trainer(
-    accelerator="cpu", devices=2, strategy="ddp_fork", max_epochs=2, logger=False, use_distributed_sampler=False,
+    accelerator="cpu", devices=2, strategy="ddp_fork", max_epochs=2, logger=False, num_sanity_val_steps=0,
+    use_distributed_sampler=False,
     callbacks=[WriteLabels(), best_checkpoint(), ExportBest()], plugins=[AtomicCheckpointIO()],
 )
 trainer.fit(VideoClassification("cnn_sync_mnist", data.num_classes, 16), data)
 """
 
 
+@pytest.mark.slow
 def test_two_processes_share_the_clips(tmp_path):
     command = [sys.executable, "-W", "ignore", "-c", RUN]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
     labels = [(tmp_path / f"rank{rank}.txt").read_text().split() for rank in (0, 1)]
-    clips = SyncMNISTData(canvas=16, frame_size=16, digit_size=6, num_frames=2).train.batch(range(16))
+    data = SyncMNISTData(canvas_size=16, frame_size=16, digit_size=6, num_frames=2, num_val=5)
+    train, val = data.train.batch(range(16)), data.val.batch(range(5))
     for rank in (0, 1):
-        assert list(map(int, labels[rank])) == clips.label[rank::2].tolist()
+        assert list(map(int, labels[rank])) == train.label[rank::2].tolist()
+        validated = (tmp_path / f"validation{rank}.txt").read_text().split()
+        assert list(map(int, validated)) == 2 * val.label[rank::2].tolist()  # every clip once per epoch
     assert load_model(tmp_path / "checkpoints" / "best.safetensors").recipe.name == "cnn_sync_mnist"

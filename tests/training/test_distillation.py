@@ -68,6 +68,7 @@ def test_the_loss_is_the_squared_distance_of_regions():
     assert region_loss(box, target) == (1 + 4 + 1) / 2
 
 
+@pytest.mark.slow
 def test_regions_come_closer_to_the_teachers(teachers, student, tiny_data, tiny_trainer, monkeypatch):
     values = spy(monkeypatch)
     callback = OffsetDistillation(teachers, share=1.0)
@@ -76,6 +77,7 @@ def test_regions_come_closer_to_the_teachers(teachers, student, tiny_data, tiny_
     assert sum(values[-8:]) < 0.3 * sum(values[:8])
 
 
+@pytest.mark.slow
 def test_it_ends_exactly_after_its_share_of_the_steps(teachers, student, tiny_data, tiny_trainer, monkeypatch):
     values = spy(monkeypatch)
     callback = OffsetDistillation(teachers, share=0.1)
@@ -87,6 +89,7 @@ def test_it_ends_exactly_after_its_share_of_the_steps(teachers, student, tiny_da
     assert not any(module._forward_pre_hooks for module in task.net.modules())
 
 
+@pytest.mark.slow
 def test_a_share_of_none_is_training_without_teachers(teachers, student, tiny_data, tiny_trainer):
     with_teachers = fit(tiny_trainer(OffsetDistillation(teachers, share=0.0)), student(), tiny_data())
     without = fit(tiny_trainer(folder="without"), student(), tiny_data())
@@ -115,6 +118,7 @@ def test_teachers_stay_as_they_are_and_out_of_the_checkpoint(teachers, student, 
     assert saved["state_dict"].keys() == task.state_dict().keys() == student().state_dict().keys()
 
 
+@pytest.mark.slow
 def test_a_resumed_run_equals_an_uninterrupted_one(teachers, student, tiny_data, tiny_trainer, tmp_path):
     class StopAt(Callback):
         def on_train_epoch_start(self, trainer, pl_module):

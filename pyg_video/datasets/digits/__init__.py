@@ -1,4 +1,4 @@
-"""Synchronous digits, made on the fly."""
+"""Synchronous digits, generated on the fly."""
 
 from .clips import DigitClips, EndlessSampler, SyncClip
 from .images import Digits, load_digits

@@ -1,4 +1,4 @@
-"""Clips of moving digits as a torch data set: any clip by its number, or a whole batch at once."""
+"""Clips of moving digits as a map-style data set with batched generation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SyncClip(NamedTuple):
     Shapes:
         - **video:** :math:`[T, 1, H, W]`, float32 in [0, 1]
         - **label:** :math:`[]`, int64
-        - **box:** :math:`[T, D, 4]`, float32 ``cxcywh`` in [0, 1], tight around each digit's ink, seen or hidden
+        - **box:** :math:`[T, D, 4]`, float32 ``cxcywh`` in [0, 1], tight around each digit's ink, occluded or not
         - **digit:** :math:`[D]`, int64, the digits' classes
         - **sync:** :math:`[D]`, bool, which digits move together
     """
@@ -34,16 +34,16 @@ class SyncClip(NamedTuple):
 
 
 class DigitClips(Dataset[SyncClip]):
-    """Draws the clips that a planner plans; the base of the synchronous digit data sets.
+    """Renders the clips of a planner; base class of the synchronous digit data sets.
 
     Args:
-        digits: Images and classes of the digits.
-        planner: Says for each clip number which digits appear, where, and which of them move together.
-        classes: The digit classes that occur, in the order of the labels.
-        num_classes: How many of the labels of ``sync_label`` can occur.
-        num_clips: Number of clips; None for endlessly many.
-        canvas: Side of the canvas on which digits are drawn, in pixels.
-        frame_size: Side of the frames, to which the canvas is resized.
+        digits: images and classes of the digits.
+        planner: maps clip numbers to digits, positions and the set that moves together.
+        classes: the digit classes that occur, in the order of the labels.
+        num_classes: number of labels of ``sync_label`` that can occur.
+        num_clips: number of clips; None for an endless data set.
+        canvas_size: side of the canvas on which digits are drawn, in pixels.
+        frame_size: side of the frames, to which the canvas is resized.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class DigitClips(Dataset[SyncClip]):
         classes: Sequence[int],
         num_classes: int,
         num_clips: int | None,
-        canvas: int,
+        canvas_size: int,
         frame_size: int,
     ) -> None:
         if num_clips is not None and num_clips < 1:
@@ -64,26 +64,26 @@ class DigitClips(Dataset[SyncClip]):
         if frame_size < 1:
             raise ValueError(f"Expected 'frame_size' to be at least 1 pixel (got {frame_size})")
         self.digits, self.planner, self.num_clips = digits, planner, num_clips
-        self.classes, self.canvas, self.frame_size = tuple(classes), canvas, frame_size
+        self.classes, self.canvas_size, self.frame_size = tuple(classes), canvas_size, frame_size
         self.label_names = sync_label_names(self.classes)[:num_classes]
         assets = (*digits, ink_box(digits.image), torch.tensor(self.classes))
         self._assets: dict[torch.device, tuple[Tensor, ...]] = {torch.device("cpu"): assets}  # a copy per device used
 
     @property
     def num_classes(self) -> int:
-        """Number of different labels."""
+        """Number of classes."""
         return len(self.label_names)
 
     def batch(self, indices: Sequence[int] | Tensor, device: torch.device | str | None = None) -> SyncClip:
-        """Many clips at once, with a leading batch dimension.
+        """Several clips with a leading batch dimension.
 
         Args:
-            indices: The clips' numbers.
-            device: Where to make them; None for where ``indices`` is.
+            indices: the clips' numbers.
+            device: device to generate them on; by default that of ``indices``.
 
         Raises:
-            TypeError: The numbers are not integers.
-            IndexError: There is no clip of that number.
+            TypeError: the numbers are not integers.
+            IndexError: a number is out of range.
         """
         index = self._checked(indices).to(device)
         image, target, ink, classes = self._on(index.device)
@@ -91,11 +91,11 @@ class DigitClips(Dataset[SyncClip]):
         digit = target[plan.image]
         member = (digit[..., None] == classes).byte().argmax(-1)
         layer = plan.order[:, None, :, None].expand_as(plan.position)
-        board = render(image[plan.image.gather(1, plan.order)], plan.position.gather(2, layer), self.canvas)
+        board = render(image[plan.image.gather(1, plan.order)], plan.position.gather(2, layer), self.canvas_size)
         return SyncClip(
             video=shrink(board, self.frame_size),
             label=sync_label(member, plan.sync, len(self.classes)),
-            box=boxes_on_canvas(ink[plan.image], plan.position, self.canvas),
+            box=boxes_on_canvas(ink[plan.image], plan.position, self.canvas_size),
             digit=digit,
             sync=plan.sync,
         )
@@ -105,7 +105,7 @@ class DigitClips(Dataset[SyncClip]):
         return SyncClip(*(field[0] for field in self.batch([number])))
 
     def __getitems__(self, indices: Sequence[int]) -> list[SyncClip]:
-        """One drawing for a whole batch: torch's DataLoader calls this when there is a batch to fetch."""
+        """Render a batch at once; torch's DataLoader calls this to fetch a batch."""
         return [SyncClip(*fields) for fields in zip(*self.batch(indices), strict=True)]
 
     def __len__(self) -> int:
@@ -134,7 +134,7 @@ class DigitClips(Dataset[SyncClip]):
 def _as_integers(indices: Sequence[int] | Tensor) -> Tensor:
     try:
         index = torch.as_tensor(indices)
-    except (TypeError, ValueError, RuntimeError):  # torch's ways to say that these are no numbers
+    except (TypeError, ValueError, RuntimeError):  # not numbers
         index = torch.tensor([torch.nan])
     if index.numel() and (index.is_floating_point() or index.is_complex() or index.dtype == torch.bool):
         raise TypeError(f"Expected 'indices' to be integers (got {indices!r}); pass clip numbers, as range(4)")
@@ -142,11 +142,11 @@ def _as_integers(indices: Sequence[int] | Tensor) -> Tensor:
 
 
 class EndlessSampler(Sampler[int]):
-    """Counts ``start, start + step, ...`` for ever, to walk through an endless data set.
+    """Yields ``start, start + step, ...`` without end, for endless data sets.
 
     Args:
-        start: The first clip; to resume, the number of clips already seen.
-        step: With several processes: their number, ``start`` being this one's rank.
+        start: the first clip; to resume, the number of clips already seen.
+        step: number of processes; ``start`` is then the rank of this one.
 
     Example:
         >>> from itertools import islice

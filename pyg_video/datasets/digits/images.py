@@ -1,4 +1,4 @@
-"""Where the images of handwritten digits come from."""
+"""Images of handwritten digits: bundled, or MNIST."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BUNDLED = Path(__file__).with_name("uci_digits.npz")
 
 
 class Digits(NamedTuple):
-    """Images of digits and the digit each one shows.
+    """Images of digits and their classes.
 
     Shapes:
         - **image:** :math:`[M, S, S]`, uint8
@@ -45,12 +45,12 @@ def load_digits(
         source: ``"bundled"``, the 1,797 UCI digits inside this package, enlarged to look like MNIST (for their origin
             and licence see ``UCI_DIGITS.md`` beside this file); or the root of :class:`torchvision.datasets.MNIST`.
         split: ``"train"`` or ``"test"``. Of the bundled digits the last fifth of each class is the test split.
-        download: Fetch MNIST into ``source`` if it is not there.
-        size: Side of the images; the digits are resized from 28 x 28 when it differs.
+        download: download MNIST into ``source`` if missing.
+        size: side of the images; the digits are resized from 28 x 28 if it differs.
 
     Raises:
-        ValueError: The split is unknown, or the size is less than 1.
-        FileNotFoundError: There is no MNIST under ``source``.
+        ValueError: the split is unknown, or the size is less than 1.
+        FileNotFoundError: MNIST is missing from ``source``.
 
     Example:
         >>> load_digits("bundled", "test", size=14).image.shape
@@ -72,7 +72,7 @@ def _load_bundled(split: str) -> Digits:
         image, target = torch.from_numpy(file["image"]), torch.from_numpy(file["target"]).long()
     one_hot = F.one_hot(target)
     count = one_hot.sum(0)
-    rank = (one_hot.cumsum(0) * one_hot).sum(1) - 1  # how many of its class come before an image
+    rank = (one_hot.cumsum(0) * one_hot).sum(1) - 1  # number of earlier images of the same class
     chosen = (rank >= count[target] - count[target] // 5) == (split == "test")
     return Digits(_like_mnist(image[chosen]), target[chosen])
 

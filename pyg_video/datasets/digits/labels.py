@@ -1,4 +1,4 @@
-"""Numbers and words for "which digits move together"."""
+"""Labels of the synchronous digits and their names."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from torch import Tensor
 
 
 def sync_label(member: Tensor, sync: Tensor, num_digit_classes: int) -> Tensor:
-    r"""The answer of a clip: the smallest and the largest class among the digits that move together.
+    r"""Label of a clip: the smallest and the largest class among the digits that move together.
 
     Of :math:`K` classes and :math:`P = K(K-1)/2` pairs, in the order of the published code: a set from class :math:`j`
     to class :math:`i > j` has label :math:`i(i-1)/2 + j`; "nothing" has label :math:`P`; a set of one class :math:`i`
     only has :math:`P + 1 + i`.
 
     Args:
-        member: Each digit's place in the list of classes.
-        sync: Which digits move together.
-        num_digit_classes: Number of classes, :math:`K`.
+        member: index of each digit's class in the list of classes.
+        sync: which digits move together.
+        num_digit_classes: number of classes, :math:`K`.
 
     Shapes:
         - **member:** :math:`[*, D]`, int64
@@ -40,7 +40,7 @@ def sync_label(member: Tensor, sync: Tensor, num_digit_classes: int) -> Tensor:
 
 
 def sync_label_names(classes: Sequence[int]) -> list[str]:
-    """Every label of ``sync_label`` in words; the k-th sentence is label k.
+    """Name of every label of ``sync_label``; the k-th name is that of label k.
 
     Example:
         >>> sync_label_names((3, 7))

@@ -21,27 +21,27 @@ class MultiSyncMNIST(DigitClips):
     ``MultiSyncMNIST(split="test", num_clips=10_000)``. Its digits are 14 pixels wide on frames of 128: MNIST's 28 on a
     canvas of 256, halved.
 
-    The paper does not say how often how many digits move together, nor how far they jump. Here 2, 3, 4 and 5 are
-    equally frequent, and the jumps are those of SyncMNIST, in pixels of the canvas.
+    The paper specifies neither the distribution of the size of the synchronous set nor that of the jumps. Here sizes 2,
+    3, 4 and 5 are equally likely, and the jumps are those of SyncMNIST, in pixels of the canvas.
 
     Args:
         split: ``"train"`` or ``"test"``; they share neither a digit image nor a trajectory.
         digits: ``"bundled"``, or the root folder of torchvision's MNIST; see
             :func:`~pyg_video.datasets.load_digits`.
-        download: Fetch MNIST if it is not there.
-        num_clips: Number of clips; None for endlessly many.
-        seed: Any integer; another seed gives other clips.
-        num_digits: Digits per clip, :math:`D`.
-        num_frames: Frames per clip, :math:`T`.
-        canvas: Side of the canvas on which digits are drawn, in pixels.
-        frame_size: Side of the frames, :math:`H = W`, to which the canvas is resized.
-        digit_size: Side of a digit's tile on the canvas, in pixels.
+        download: download MNIST if missing.
+        num_clips: number of clips; None for an endless data set.
+        seed: any integer; another seed gives other clips.
+        num_digits: digits per clip, :math:`D`.
+        num_frames: frames per clip, :math:`T`.
+        canvas_size: side of the canvas on which digits are drawn, in pixels.
+        frame_size: side of the frames, :math:`H = W`, to which the canvas is resized.
+        digit_size: side of a digit's tile on the canvas, in pixels.
         motion: ``"jumps"`` as in the paper, or ``"smooth"``: every digit keeps its velocity and bounces.
-        max_step: Largest step per axis and frame, in pixels of the canvas.
-        random_probability: Share of clips in which nothing moves together.
+        max_step: largest step per axis and frame, in pixels of the canvas.
+        random_probability: fraction of clips in which no digits move together.
 
     Shapes:
-        - **item:** a :class:`~pyg_video.datasets.clips.SyncClip`
+        - **item:** a :class:`~pyg_video.datasets.SyncClip`
 
     Example:
         >>> clips = MultiSyncMNIST(num_clips=100)
@@ -61,7 +61,7 @@ class MultiSyncMNIST(DigitClips):
         seed: int = 0,
         num_digits: int = 5,
         num_frames: int = 10,
-        canvas: int = 256,
+        canvas_size: int = 256,
         frame_size: int = 128,
         digit_size: int = 28,
         motion: str = "jumps",
@@ -76,7 +76,7 @@ class MultiSyncMNIST(DigitClips):
             any_set,
             num_digits=num_digits,
             num_frames=num_frames,
-            canvas=canvas,
+            canvas_size=canvas_size,
             digit_size=digit_size,
             motion=motion,
             max_step=max_step,
@@ -90,6 +90,6 @@ class MultiSyncMNIST(DigitClips):
             classes=range(10),
             num_classes=56,
             num_clips=num_clips,
-            canvas=canvas,
+            canvas_size=canvas_size,
             frame_size=frame_size,
         )

@@ -1,4 +1,4 @@
-"""Plans of clips: which digits, where, and which of them together - all that is decided before a pixel is drawn."""
+"""Plans of clips: digits, positions and the synchronous set, before rendering."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from .counter_random import Stream, below, clip_key, uniform
-from .trajectories import MOTIONS
+from ..counter_random import Stream, below, clip_key, uniform
+from .motions import MOTIONS
 
 
 class Plan(NamedTuple):
-    """What happens in :math:`B` clips of :math:`D` digits.
+    """Content of :math:`B` clips with :math:`D` digits.
 
     Shapes:
         - **image:** :math:`[B, D]`, int64, which digit images are used
@@ -30,7 +30,7 @@ class Plan(NamedTuple):
 
 
 class Planner(Protocol):
-    """Anything that plans the clips of given numbers :math:`[B]`."""
+    """A callable that plans the clips with given numbers :math:`[B]`."""
 
     def __call__(self, index: Tensor) -> Plan: ...
 
@@ -46,12 +46,12 @@ def any_classes(key: Tensor, num_classes: int, num_digits: int) -> Tensor:
 
 
 def one_pair(key: Tensor, num_digits: int) -> Tensor:
-    """Two digits at random, ``[B, D]``: who moves together says nothing about who lies in front."""
+    """Two digits at random, ``[B, D]``: independent of the drawing order."""
     return _rank(key, num_digits) < 2
 
 
 def any_set(key: Tensor, num_digits: int) -> Tensor:
-    """Two digits or more, every number equally often, ``[B, D]``."""
+    """Two or more digits, every number equally likely, ``[B, D]``."""
     return _rank(key, num_digits) < 2 + below(key, Stream.SET_SIZE, num_digits - 1, 1)
 
 
@@ -60,22 +60,22 @@ def _rank(key: Tensor, num_digits: int) -> Tensor:
 
 
 class RandomPlan:
-    """Endlessly many random clips, each a function of ``(seed, salt, index)`` alone.
+    """Random clips, each a function of ``(seed, salt, index)`` only.
 
     Args:
-        target: The class of every digit image, :math:`[M]`.
-        classes: The digit classes that occur.
-        choose_classes: Chooses the digits of a clip, as :func:`distinct_classes`.
-        choose_members: Chooses those that move together, as :func:`one_pair`.
-        num_digits: Digits per clip.
-        num_frames: Frames per clip.
-        canvas: Side of the canvas in pixels.
-        digit_size: Side of a digit's image in pixels.
-        motion: ``"jumps"`` or ``"smooth"``, see :mod:`pyg_video.datasets.trajectories`.
-        max_step: Largest step per axis and frame, in pixels of the canvas.
-        random_probability: Share of clips in which nothing moves together.
-        seed: Any integer.
-        salt: Keeps the clips of two splits apart.
+        target: the class of every digit image, :math:`[M]`.
+        classes: the digit classes that occur.
+        choose_classes: chooses the digits of a clip, as :func:`distinct_classes`.
+        choose_members: chooses the digits that move together, as :func:`one_pair`.
+        num_digits: digits per clip.
+        num_frames: frames per clip.
+        canvas_size: side of the canvas in pixels.
+        digit_size: side of a digit's image in pixels.
+        motion: ``"jumps"`` or ``"smooth"``, see :mod:`pyg_video.datasets.digits.motions`.
+        max_step: largest step per axis and frame, in pixels of the canvas.
+        random_probability: fraction of clips in which no digits move together.
+        seed: any integer.
+        salt: separates the clips of two splits.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class RandomPlan:
         *,
         num_digits: int,
         num_frames: int,
-        canvas: int,
+        canvas_size: int,
         digit_size: int,
         motion: str,
         max_step: int,
@@ -95,10 +95,23 @@ class RandomPlan:
         seed: int,
         salt: int = 0,
     ) -> None:
-        _check(target, classes, num_digits, num_frames, canvas, digit_size, motion, max_step, random_probability)
+        known = set(target.tolist())
+        _expect(
+            len(set(classes)) == len(classes) > 1 and known.issuperset(classes),
+            f"'classes' to be two or more different digits among {sorted(known)} (got {tuple(classes)})",
+        )
+        _expect(num_digits > 1, f"'num_digits' to be at least 2, so that two can move together (got {num_digits})")
+        _expect(num_frames > 0, f"'num_frames' to be at least 1 (got {num_frames})")
+        _expect(
+            digit_size <= canvas_size,
+            f"'digit_size' to be at most the canvas, {canvas_size} pixels (got {digit_size}); enlarge 'canvas_size'",
+        )
+        _expect(motion in MOTIONS, f"'motion' to be one of {tuple(MOTIONS)} (got {motion!r})")
+        _expect(max_step > 0, f"'max_step' to be at least 1 pixel, so that digits move (got {max_step})")
+        _expect(0 <= random_probability <= 1, f"'random_probability' to lie in [0, 1] (got {random_probability})")
         self.choose_classes, self.choose_members, self.move = choose_classes, choose_members, MOTIONS[motion]
         self.num_digits, self.num_frames, self.num_classes = num_digits, num_frames, len(classes)
-        self.room, self.max_step = canvas - digit_size, max_step
+        self.room, self.max_step = canvas_size - digit_size, max_step
         self.random_probability, self.salt = random_probability, salt
         self.seed = as_integer("'seed' to be an integer", seed, "round it")
         images = [(target == digit).nonzero().flatten() for digit in classes]
@@ -117,35 +130,8 @@ class RandomPlan:
         return Plan(image, position, sync, torch.arange(D, device=device).expand_as(sync))
 
 
-def _check(
-    target: Tensor,
-    classes: Sequence[int],
-    num_digits: int,
-    num_frames: int,
-    canvas: int,
-    digit_size: int,
-    motion: str,
-    max_step: int,
-    random_probability: float,
-) -> None:
-    known = set(target.tolist())
-    _expect(
-        len(set(classes)) == len(classes) > 1 and known.issuperset(classes),
-        f"'classes' to be two or more different digits among {sorted(known)} (got {tuple(classes)})",
-    )
-    _expect(num_digits > 1, f"'num_digits' to be at least 2, so that two can move together (got {num_digits})")
-    _expect(num_frames > 0, f"'num_frames' to be at least 1 (got {num_frames})")
-    _expect(
-        digit_size <= canvas,
-        f"'digit_size' to be at most the canvas, {canvas} pixels (got {digit_size}); enlarge 'canvas'",
-    )
-    _expect(motion in MOTIONS, f"'motion' to be one of {tuple(MOTIONS)} (got {motion!r})")
-    _expect(max_step > 0, f"'max_step' to be at least 1 pixel, so that digits move (got {max_step})")
-    _expect(0 <= random_probability <= 1, f"'random_probability' to lie in [0, 1] (got {random_probability})")
-
-
 def as_integer(expectation: str, value: int, repair: str) -> int:
-    """Python's integer of anything that stands for one, as NumPy's and torch's; a :exc:`TypeError` for all else."""
+    """Convert integers of Python, NumPy and torch to ``int``; a :exc:`TypeError` for anything else."""
     try:
         return operator.index(value)
     except TypeError:

@@ -1,4 +1,4 @@
-"""From digits and where they are to pixels and boxes, for a whole batch of clips at once."""
+"""Batched rendering of digits at given positions, and their boxes."""
 
 from __future__ import annotations
 
@@ -9,43 +9,43 @@ from torch import Tensor
 from .images import INK
 
 
-def render(image: Tensor, position: Tensor, canvas: int) -> Tensor:
-    r"""Draw moving digits over each other.
+def render(image: Tensor, position: Tensor, canvas_size: int) -> Tensor:
+    r"""Render moving digits onto a canvas.
 
-    A digit replaces what is under it where its own pixel is at least 10 of 255; later digits lie in front.
+    A pixel of a digit replaces the one below it if it is at least 10 of 255; later digits lie in front.
 
     Args:
-        image: The clips' digits, in drawing order.
-        position: Their top-left corners (row, column), in pixels of the canvas.
-        canvas: Side of the square canvas; every digit lies fully on it.
+        image: the clips' digits, in drawing order.
+        position: their top-left corners (row, column), in pixels of the canvas.
+        canvas_size: side of the square canvas; every digit lies fully on it.
 
     Shapes:
         - **image:** :math:`[B, D, S, S]`, uint8
         - **position:** :math:`[B, T, D, 2]`, int64
-        - **output:** :math:`[B, T, canvas, canvas]`, uint8
+        - **output:** :math:`[B, T, canvas\_size, canvas\_size]`, uint8
 
     Example:
         >>> white = torch.full((1, 1, 2, 2), 255, dtype=torch.uint8)
-        >>> render(white, torch.tensor([[[[0, 1]]]]), canvas=3)[0, 0].tolist()
+        >>> render(white, torch.tensor([[[[0, 1]]]]), canvas_size=3)[0, 0].tolist()
         [[0, 255, 255], [0, 255, 255], [0, 0, 0]]
     """
     B, T, D, _ = position.shape
     side = torch.arange(image.shape[-1], device=image.device)
-    pixel = (side[:, None] * canvas + side).flatten()  # [S * S], counted from the digit's corner
-    frame = torch.arange(B * T, device=image.device).view(B, T, 1) * canvas**2
-    corner = frame + position[..., 0] * canvas + position[..., 1]  # [B, T, D]
-    board = image.new_zeros(B * T * canvas**2)
+    pixel = (side[:, None] * canvas_size + side).flatten()  # [S * S], counted from the digit's corner
+    frame = torch.arange(B * T, device=image.device).view(B, T, 1) * canvas_size**2
+    corner = frame + position[..., 0] * canvas_size + position[..., 1]  # [B, T, D]
+    board = image.new_zeros(B * T * canvas_size**2)
     for d in range(D):
         where = (corner[:, :, d, None] + pixel).flatten()
         new = image[:, d].flatten(1)[:, None].expand(B, T, -1).flatten()
         board[where] = torch.where(new >= INK, new, board[where])
-    return board.view(B, T, canvas, canvas)
+    return board.view(B, T, canvas_size, canvas_size)
 
 
 def shrink(video: Tensor, frame_size: int) -> Tensor:
     r"""Bilinear resize to ``frame_size`` x ``frame_size`` pixels, values in [0, 1].
 
-    The filter is widened when it shrinks (``antialias``): so does Pillow's, which the authors used.
+    Uses antialiasing, like Pillow's filter, which the authors used.
 
     Shapes:
         - **video:** :math:`[B, T, H, W]`, uint8
@@ -60,7 +60,7 @@ def shrink(video: Tensor, frame_size: int) -> Tensor:
 
 
 def ink_box(image: Tensor) -> Tensor:
-    r"""The tight box around each digit's ink (pixels of at least 10), in pixels from its top-left corner.
+    r"""Tight box around each digit's ink (pixels of at least 10), in pixels from its top-left corner.
 
     Shapes:
         - **image:** :math:`[M, S, S]`, uint8
@@ -78,10 +78,10 @@ def _extent(present: Tensor) -> tuple[Tensor, Tensor]:
     return first, last
 
 
-def boxes_on_canvas(box: Tensor, position: Tensor, canvas: int) -> Tensor:
-    r"""Move the digits' ink boxes to where the digits are.
+def boxes_on_canvas(box: Tensor, position: Tensor, canvas_size: int) -> Tensor:
+    r"""Move the digits' ink boxes to their positions.
 
-    As the result is relative to the canvas, it holds for the resized frames too.
+    The result is relative to the canvas, so it is valid for the resized frames as well.
 
     Shapes:
         - **box:** :math:`[B, D, 4]`, ``cxcywh`` in pixels, from :func:`ink_box`
@@ -89,4 +89,4 @@ def boxes_on_canvas(box: Tensor, position: Tensor, canvas: int) -> Tensor:
         - **output:** :math:`[B, T, D, 4]`, float32, ``cxcywh`` in [0, 1]
     """
     size = box[:, None, :, 2:].expand(-1, position.shape[1], -1, -1)
-    return torch.cat([box[:, None, :, :2] + position.flip(-1), size], dim=-1) / canvas
+    return torch.cat([box[:, None, :, :2] + position.flip(-1), size], dim=-1) / canvas_size

@@ -1,4 +1,4 @@
-"""SyncMNIST: which two of the moving digits move together?"""
+"""SyncMNIST: which two digits move together?"""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import torch
 
 from .clips import DigitClips
-from .given_plan import Arrays, GivenPlan
 from .images import SPLITS, Digits, load_digits
 from .plans import RandomPlan, distinct_classes, one_pair
+from .recorded_plan import Arrays, RecordedPlan
 
 
 class SyncMNIST(DigitClips):
@@ -20,29 +20,29 @@ class SyncMNIST(DigitClips):
 
     The label of a clip in which the classes :math:`c_i` and :math:`c_j`, :math:`i > j`, move together is
     :math:`i(i-1)/2 + j`; the last label, :math:`K(K-1)/2` for :math:`K` classes, means that nothing moves together.
-    Clip ``index`` depends on ``(seed, split, index)`` only, whatever the batch or the worker; on CUDA it is the same
-    up to rounding of the resize.
+    Clip ``index`` depends on ``(seed, split, index)`` only, not on batch or worker; on CUDA it is equal up to rounding
+    of the resize.
 
     Args:
-        num_digits: Digits per clip, :math:`D`; the paper has 3 and 5.
+        num_digits: digits per clip, :math:`D`; 3 and 5 in the paper.
         split: ``"train"`` or ``"test"``; they share neither a digit image nor a trajectory.
         digits: ``"bundled"``, or the root folder of torchvision's MNIST; see
             :func:`~pyg_video.datasets.load_digits`.
-        download: Fetch MNIST if it is not there.
-        num_clips: Number of clips; None for endlessly many.
-        seed: Any integer; another seed gives other clips.
-        num_frames: Frames per clip, :math:`T`.
-        canvas: Side of the canvas on which digits are drawn, in pixels.
-        frame_size: Side of the frames, :math:`H = W`, to which the canvas is resized.
-        digit_size: Side of a digit's tile on the canvas, in pixels.
-        classes: The digit classes that occur, :math:`c`.
+        download: download MNIST if missing.
+        num_clips: number of clips; None for an endless data set.
+        seed: any integer; another seed gives other clips.
+        num_frames: frames per clip, :math:`T`.
+        canvas_size: side of the canvas on which digits are drawn, in pixels.
+        frame_size: side of the frames, :math:`H = W`, to which the canvas is resized.
+        digit_size: side of a digit's tile on the canvas, in pixels.
+        classes: the digit classes that occur, :math:`c`.
         motion: ``"jumps"`` as in the paper, or ``"smooth"``: every digit keeps its velocity and bounces.
-        max_step: Largest step per axis and frame, in pixels of the canvas.
-        random_probability: Share of clips in which nothing moves together; of the authors' test clips, 1.23 % are
+        max_step: largest step per axis and frame, in pixels of the canvas.
+        random_probability: fraction of clips in which no digits move together; of the authors' test clips, 1.23 % are
             such. 0 also removes the last label.
 
     Shapes:
-        - **item:** a :class:`~pyg_video.datasets.clips.SyncClip`
+        - **item:** a :class:`~pyg_video.datasets.SyncClip`
 
     Example:
         >>> clips = SyncMNIST(num_digits=3, num_clips=100)
@@ -63,7 +63,7 @@ class SyncMNIST(DigitClips):
         num_clips: int | None = None,
         seed: int = 0,
         num_frames: int = 10,
-        canvas: int = 100,
+        canvas_size: int = 100,
         frame_size: int = 64,
         digit_size: int = 28,
         classes: Sequence[int] = tuple(range(10)),
@@ -84,7 +84,7 @@ class SyncMNIST(DigitClips):
             one_pair,
             num_digits=num_digits,
             num_frames=num_frames,
-            canvas=canvas,
+            canvas_size=canvas_size,
             digit_size=digit_size,
             motion=motion,
             max_step=max_step,
@@ -99,7 +99,7 @@ class SyncMNIST(DigitClips):
             classes=classes,
             num_classes=num_classes,
             num_clips=num_clips,
-            canvas=canvas,
+            canvas_size=canvas_size,
             frame_size=frame_size,
         )
 
@@ -111,28 +111,28 @@ class SyncMNIST(DigitClips):
         digits: str | os.PathLike[str] = "bundled",
         split: str = "test",
         download: bool = False,
-        canvas: int = 100,
+        canvas_size: int = 100,
         frame_size: int = 64,
         digit_size: int = 28,
     ) -> SyncMNIST:
         """The clips of recorded trajectories, as the test split that the authors published.
 
         Args:
-            trajectories: An ``.npz`` file or a mapping; see ``GivenPlan``.
-            digits: As above; the authors' file needs MNIST's root folder.
-            split: The split whose images ``digit_index`` counts.
-            download: Fetch MNIST if it is not there.
-            canvas: Side of the canvas, in pixels.
-            frame_size: Side of the frames.
-            digit_size: Side of a digit's tile on the canvas.
+            trajectories: an ``.npz`` file or a mapping; see ``RecordedPlan``.
+            digits: as above; the authors' file needs MNIST's root folder.
+            split: split whose images ``digit_index`` refers to.
+            download: download MNIST if missing.
+            canvas_size: side of the canvas, in pixels.
+            frame_size: side of the frames.
+            digit_size: side of a digit's tile on the canvas.
 
         Raises:
-            FileNotFoundError: There is no such file.
-            ValueError: The file is not an ``.npz`` file, an array does not fit, or the two synchronous digits of a clip
+            FileNotFoundError: the file does not exist.
+            ValueError: the file is not an ``.npz`` file, an array does not fit, or the two synchronous digits of a clip
                 have the same class, for which there is no label.
         """
         images = load_digits(digits, split, download=download, size=digit_size)
-        planner = GivenPlan(trajectories, num_images=len(images.target), room=canvas - digit_size)
+        planner = RecordedPlan(trajectories, num_images=len(images.target), room=canvas_size - digit_size)
         _check_pairs(planner, images)
         self = cls.__new__(cls)
         DigitClips.__init__(
@@ -142,13 +142,13 @@ class SyncMNIST(DigitClips):
             classes=range(10),
             num_classes=46,
             num_clips=len(planner),
-            canvas=canvas,
+            canvas_size=canvas_size,
             frame_size=frame_size,
         )
         return self
 
 
-def _check_pairs(planner: GivenPlan, digits: Digits) -> None:
+def _check_pairs(planner: RecordedPlan, digits: Digits) -> None:
     pair = digits.target[planner.image[:, :2]]
     equal = (pair[:, 0] == pair[:, 1]) & planner.is_sync
     if equal.any():

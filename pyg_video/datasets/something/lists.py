@@ -1,4 +1,4 @@
-"""The lists that come with Something-Something: which videos, which labels."""
+"""The lists of videos and labels of Something-Something."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _Json = TypeVar("_Json", dict[str, Any], list[Any])
 
 
 class VideoRecord(NamedTuple):
-    """One line of a list.
+    """One entry of a list.
 
     Attributes:
-        id: Name of the video's file or folder.
-        label: Number of its class; -1 in the test split, which has none.
-        text: What the video shows in words, as "holding potato next to bottle"; in v1 the class, in the test split "".
-        placeholders: What the video has for each [something] of its class's template, as ("potato", "bottle").
+        id: name of the video's file or folder.
+        label: class index; -1 in the test split, which has no labels.
+        text: description such as "holding potato next to bottle"; in v1 the class, in the test split "".
+        placeholders: the objects for each [something] in the template of the class, as ("potato", "bottle").
     """
 
     id: str
@@ -37,12 +37,12 @@ class VideoRecord(NamedTuple):
 
 
 def video_path(root: str | os.PathLike[str], version: str, name: str) -> Path:
-    """Where a video lies: a folder of frames in v1, a file in v2."""
+    """Path of a video: a folder of frames in v1, a file in v2."""
     return Path(root) / f"20bn-something-something-{version}" / (name if version == "v1" else f"{name}.webm")
 
 
 def read_labels(root: str | os.PathLike[str], version: str) -> tuple[str, ...]:
-    """Names of the classes in the order of the labels: of v2 as its list numbers them, of v1 in alphabetical order.
+    """Names of the classes in the order of the labels: as numbered in the list of v2, alphabetical for v1.
 
     The order of v1 is that of the published checkpoints of TSM and DyReg-GNN.
     """
@@ -56,17 +56,17 @@ def read_labels(root: str | os.PathLike[str], version: str) -> tuple[str, ...]:
 
 
 def read_records(root: str | os.PathLike[str], version: str, split: str, names: Sequence[str]) -> list[VideoRecord]:
-    """The videos of a split, in the order of its list.
+    """The videos of a split in the order of its list.
 
     Args:
-        root: Folder of the download.
+        root: folder of the download.
         version: ``"v1"`` or ``"v2"``.
         split: ``"train"``, ``"val"`` or ``"test"``.
-        names: The classes, from :func:`read_labels`.
+        names: the classes, from :func:`read_labels`.
 
     Raises:
-        FileNotFoundError: There is no such list.
-        ValueError: The list is damaged or has a class that is not among ``names``.
+        FileNotFoundError: the list does not exist.
+        ValueError: the list is damaged or has a class that is not among ``names``.
     """
     check_option("split", split, SPLITS)
     path = _list_file(root, version, split)
@@ -84,9 +84,9 @@ def read_records(root: str | os.PathLike[str], version: str, split: str, names: 
 
 
 def mirrored_labels(names: Sequence[str]) -> tuple[int, ...]:
-    """The label that each class has when its videos are flipped horizontally.
+    """Label of each class after a horizontal flip.
 
-    Classes that differ only in "left" and "right" become each other; all others stay.
+    Classes that differ only in "left" and "right" are exchanged; all others are unchanged.
 
     Example:
         >>> mirrored_labels(["Pushing something from left to right", "Folding something",
@@ -120,7 +120,7 @@ def _records_v2(path: Path, number: dict[str, int]) -> list[VideoRecord]:
 
 
 def _list_file(root: str | os.PathLike[str], version: str, kind: str) -> Path:
-    """The list as 20BN named it, beside the videos or in ``labels/``, or as the later download does."""
+    """Path of a list: with 20BN's name beside the videos or in ``labels/``, or with the name of the later download."""
     check_option("version", version, VERSIONS)
     name, suffix = _NAMES[kind], _SUFFIX[version]
     folders = (Path(root), Path(root) / "labels")

@@ -1,4 +1,4 @@
-"""Check a download of Something-Something, and write the index that the data set reads."""
+"""Check a download of Something-Something and write the index that the data set reads."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from ..video.index import CheckedVideo, fingerprint, index_path, read_index, wri
 from .lists import SPLITS, read_labels, read_records, video_path
 
 _SAVE_EVERY = 30.0  # seconds
-_CHUNK = 16  # videos a task
+_CHUNK = 16  # videos per task
 
 Progress = Callable[[int, int], None]
 
 
 class Report(NamedTuple):
-    """What :func:`prepare` found.
+    """Result of :func:`prepare`.
 
     Attributes:
-        total: Number of videos in the lists.
-        checked: How many were read now; the others were known from an earlier run.
-        problems: What is wrong, by split and id.
-        index_file: The file with what is known of all videos.
-        table: The CSV file that lists the problems.
+        total: number of videos in the lists.
+        checked: number of videos read in this run; the others were known from an earlier one.
+        problems: description of each problem, by split and id.
+        index_file: path of the index of all videos.
+        table: path of the CSV file of problems.
     """
 
     total: int
@@ -45,7 +45,7 @@ class Report(NamedTuple):
     table: Path
 
     def summary(self) -> str:
-        """The report on one screen."""
+        """The report as text."""
         kinds: dict[str, int] = {}
         for problem in self.problems.values():
             kind = problem.partition(",")[0].partition(":")[0]
@@ -69,21 +69,21 @@ def prepare(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> Report:
-    """Decode every video once; missing, truncated, empty and undecodable ones are listed in a table.
+    """Decode every video once and list those that are missing, truncated, empty or undecodable in a table.
 
-    The index is written now and then, and when the check ends or is stopped; the next run goes on from there, and
-    reads again only what has changed since, by size and time.
+    The index is written regularly, and when the check ends or is stopped. The next run continues from there and reads
+    only videos whose size or modification time has changed.
 
     Args:
-        root: Folder of the download; index and table are written here.
+        root: folder of the download; index and table are written here.
         version: ``"v1"`` or ``"v2"``.
-        splits: Which lists to check. Those that were not downloaded are left out, but for the first.
-        workers: Processes that read.
-        progress: Is called with the number of videos done and of all.
+        splits: the lists to check. Lists that were not downloaded are left out, except for the first.
+        workers: number of processes.
+        progress: called with the number of finished videos and the total.
 
     Raises:
-        FileNotFoundError: The list of labels or of the first split is not under ``root``.
-        ValueError: A list is damaged or an option unknown.
+        FileNotFoundError: the list of labels or of the first split is missing.
+        ValueError: a list is damaged or an option unknown.
     """
     if workers < 1 or not splits:
         raise ValueError(f"Expected 'workers' of at least 1, and 'splits' (got {workers} and {list(splits)})")
@@ -147,7 +147,7 @@ def _listed(root: Path, version: str, splits: Sequence[str]) -> dict[str, str]:
 def _known(
     root: Path, version: str, index: dict[str, CheckedVideo], names: Sequence[str]
 ) -> tuple[dict[str, CheckedVideo], list[str]]:
-    """What the index knows of videos that did not change, and the names of the others."""
+    """Index entries of unchanged videos, and the names of the others."""
     todo = []
     for name in names:
         try:
@@ -163,7 +163,7 @@ def _known(
 def _checked(
     check: Callable[[str], CheckedVideo], names: Sequence[str], workers: int
 ) -> Iterator[tuple[str, CheckedVideo]]:
-    """Every name with what ``check`` found, as it comes."""
+    """Every name with the result of ``check``, as completed."""
     if workers == 1 or len(names) <= _CHUNK:
         yield from ((name, check(name)) for name in names)
         return
@@ -183,7 +183,7 @@ def _checked(
 
 
 def _start() -> None:
-    """One thread a process, and the main process alone decides what Ctrl-C means."""
+    """One thread per process; only the main process handles Ctrl-C."""
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 

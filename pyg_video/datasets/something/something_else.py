@@ -23,8 +23,8 @@ class Track(NamedTuple):
 
     Attributes:
         category: ``"hand"``, or the number of the placeholder that the object stands for, as ``"0000"``.
-        frame: Numbers of the frames with a box, from 0, at 12 frames a second.
-        box: Left, top, right and bottom edge in pixels of the video.
+        frame: numbers of the frames with a box, from 0, at 12 frames per second.
+        box: left, top, right and bottom edge in pixels of the video.
 
     Shapes:
         - **frame:** :math:`[M]`, int32
@@ -37,20 +37,20 @@ class Track(NamedTuple):
 
 
 class SomethingElse:
-    """Boxes by video; objects come before hands, each in a place of its own for the whole video.
+    """Boxes by video; objects come before hands, each at a fixed index throughout the video.
 
     From the paper `"Something-Else: Compositional Action Recognition with Spatial-Temporal Interaction Networks"
     <https://arxiv.org/abs/1912.09930>`_ (CVPR 2020).
 
     Args:
-        folder: Holds the four published files, ``bounding_box_smthsmth_part1.json`` to ``..._part4.json``. They are
-            read together, one video at a time: they have some gigabytes.
-        ids: The videos to keep; None for all.
-        max_objects: Objects and hands to keep of each video, :math:`N`.
+        folder: holds the four published files, ``bounding_box_smthsmth_part1.json`` to ``..._part4.json``. They hold
+            some gigabytes and are parsed one video at a time.
+        ids: videos to keep; None for all.
+        max_objects: maximum number of objects and hands per video, :math:`N`.
 
     Raises:
-        FileNotFoundError: One of the files is missing.
-        ValueError: A file is damaged.
+        FileNotFoundError: one of the files is missing.
+        ValueError: a file is damaged.
     """
 
     def __init__(
@@ -78,25 +78,25 @@ class SomethingElse:
 
     @property
     def ids(self) -> list[str]:
-        """The videos with annotations."""
+        """Ids of the annotated videos."""
         return list(self._where)
 
     def tracks(self, video: str) -> list[Track]:
-        """The boxes of a video by object, none if it has no annotations."""
+        """The boxes of a video by object; empty without annotations."""
         return [
             Track(category, self._frame[start:end], self._box[start:end])
             for category, start, end in self._where.get(video, [])
         ]
 
     def boxes(self, video: str, frame: Tensor, frame_rate: float, height: int, width: int) -> Tensor:
-        """The boxes of some frames of a video, as fractions of the frame; NaN where there is none.
+        """Boxes in given frames of a video, as fractions of the frame; NaN where an object has none.
 
         Args:
-            video: The video's id; one without annotations has no boxes.
-            frame: Numbers of the frames.
-            frame_rate: Of the video; the annotations have 12 frames a second.
-            height: Height of the video in pixels.
-            width: Width of the video in pixels.
+            video: id of the video; without annotations it has no boxes.
+            frame: numbers of the frames.
+            frame_rate: of the video; the annotations have 12 frames per second.
+            height: height of the video in pixels.
+            width: width of the video in pixels.
 
         Shapes:
             - **frame:** :math:`[*]`, int64
@@ -118,7 +118,7 @@ _Groups = dict[tuple[bool, str, int], list[tuple[int, list[float]]]]
 
 
 def _grouped(path: Path, name: str, frames: list[dict[str, Any]]) -> _Groups:
-    """All boxes of a video by object; of several hands in a frame, the second makes a second track."""
+    """All boxes of a video by object; a second hand in a frame belongs to a second track."""
     groups: _Groups = {}
     try:
         for frame in frames:
@@ -135,7 +135,7 @@ def _grouped(path: Path, name: str, frames: list[dict[str, Any]]) -> _Groups:
 
 
 def _append(groups: _Groups, most: int, frame: array[int], box: array[float]) -> list[tuple[str, int, int]]:
-    """Put the boxes of the first objects at the end of the arrays; tells what lies from where to where."""
+    """Append the boxes of the first objects to the arrays; returns category, start and end of each track."""
     where = []
     for key in sorted(groups)[:most]:
         start = len(frame)

@@ -1,19 +1,19 @@
-"""Something-Something: what do the hands do with something?"""
+"""Something-Something v1 and v2."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
 from ..._checks import check_option
-from ..digits.counter_random import clip_key
+from ..counter_random import clip_key
 from ..video.files import VideoFileError, check_backend, decode_frames, probe_video
 from ..video.frame_folders import decode_jpegs, frame_files
 from ..video.index import fingerprint, index_path, read_index
@@ -25,12 +25,12 @@ from .something_else import SomethingElse
 class VideoClip(NamedTuple):
     """A clip of a video, or a batch of them (then each field has a leading :math:`B`).
 
-    With several clips or crops of one video, ``video`` and ``box`` have a leading :math:`S` for these views.
+    With several clips or crops per video, ``video`` and ``box`` have a leading dimension :math:`S` of views.
 
     Shapes:
-        - **video:** :math:`[T, 3, H, W]`, uint8 as it is decoded, or what the transform makes of it
-        - **label:** :math:`[]`, int64; -1 where it is not known
-        - **number:** :math:`[]`, int64, the video's place in the data set's ``records``
+        - **video:** :math:`[T, 3, H, W]`, uint8 as decoded, or the output of the transform
+        - **label:** :math:`[]`, int64; -1 if unknown
+        - **number:** :math:`[]`, int64, index into ``records`` of the data set
         - **box:** :math:`[T, N, 4]`, float32 ``cxcywh`` in [0, 1], NaN where an object has no box; without
           annotations :math:`N = 0`
     """
@@ -45,43 +45,42 @@ Transform = Callable[[VideoClip, Generator | None], VideoClip]
 
 
 class SomethingSomething(Dataset[VideoClip]):
-    r"""Videos of people who do something with something, of 174 classes, as 20BN published them.
+    r"""Videos of hands acting on objects in 174 classes, as published by 20BN.
 
     From the paper `"The something something video database for learning and evaluating visual common sense"
     <https://arxiv.org/abs/1706.04261>`_ (ICCV 2017). ``docs/something_something.md`` shows the folder: ``.webm`` files
     and JSON lists of v2, folders of JPEG frames and CSV lists of v1.
 
-    Clip ``i`` of epoch ``e``, with its sampling and its augmentation, depends on ``(seed, e, i)`` only, whatever the
-    batch or the worker: it is ``dataset[e, i]``, and ``dataset[i]`` is that of epoch 0.
+    Clip ``i`` of epoch ``e`` is ``dataset[e, i]``, and ``dataset[i]`` is that of epoch 0. Its sampling and augmentation
+    depend on ``(seed, e, i)`` only, not on batch or worker.
 
     Args:
-        root: Folder of the download.
+        root: folder of the download.
         version: ``"v1"`` or ``"v2"``.
-        split: ``"train"``, ``"val"`` or ``"test"``; the last one has no labels.
-        num_frames: Frames per clip, :math:`T`.
-        sampling: ``"segments"``, one frame of each of :math:`T` segments as TSM has it, or ``"dense"``, frames at a
-            steady pace as I3D has it.
-        num_clips: Clips of each video, :math:`S`.
-        random: Whether frames are chosen at random; None for yes in training.
-        transform: Is given the clip and a generator; the one of training here, see :mod:`pyg_video.transforms`.
-        boxes: Folder with the four files of Something-Else, for boxes in v2; or what was read from it.
-        max_objects: Boxes per frame, :math:`N`.
-        seed: Another seed, other clips.
-        on_error: What to do with videos that are missing or that ``pyg-video prepare`` found damaged: ``"raise"``, or
-            ``"skip"``, which leaves them out, with a warning that tells how many; ``skipped`` names them. A video that
-            turns out to be damaged only when it is read is an error in both cases.
-        backend: Decoder of v2, see :func:`~pyg_video.datasets.decode_frames`.
+        split: ``"train"``, ``"val"`` or ``"test"``, which has no labels.
+        num_frames: frames per clip, :math:`T`.
+        sampling: ``"segments"``, one frame from each of :math:`T` segments as in TSM, or ``"dense"``, equally spaced
+            frames as in I3D.
+        num_clips: clips per video, :math:`S`.
+        random: whether frames are sampled at random; by default in training only.
+        transform: callable ``(clip, generator) -> clip``, see :mod:`pyg_video.transforms`.
+        boxes: folder with the four files of Something-Else, or a :class:`SomethingElse`, for boxes in v2.
+        max_objects: boxes per frame, :math:`N`.
+        seed: seed of sampling and augmentation.
+        on_error: ``"raise"`` for videos that are missing or that ``pyg-video prepare`` found damaged, or ``"skip"`` to
+            leave them out with a warning; see ``skipped``. Damage that is found only on reading raises in both cases.
+        backend: decoder of v2, see :func:`~pyg_video.datasets.decode_frames`.
 
     Attributes:
-        records: The videos: id, label, text, placeholders.
-        label_names: The classes in words.
-        mirrored: For each label, that of the flipped video.
-        skipped: The videos left out, and why.
+        records: the videos: id, label, text, placeholders.
+        label_names: names of the classes.
+        mirrored: for each label, the label of the flipped video.
+        skipped: the problem of each video left out, by id.
 
     Raises:
-        FileNotFoundError: The lists of videos are not under ``root``.
-        VideoFileError: Videos are missing or damaged.
-        ValueError: An option is unknown, or a list is damaged.
+        FileNotFoundError: the lists of videos are missing from ``root``.
+        VideoFileError: videos are missing or damaged.
+        ValueError: an option is unknown, or a list is damaged.
 
     Shapes:
         - **item:** a :class:`VideoClip`
@@ -131,11 +130,11 @@ class SomethingSomething(Dataset[VideoClip]):
 
     @property
     def num_classes(self) -> int:
-        """Number of different labels."""
+        """Number of classes."""
         return len(self.label_names)
 
     def path(self, index: int) -> Path:
-        """The file of a video, or in v1 the folder of its frames."""
+        """File of a video; in v1, folder of its frames."""
         return video_path(self.root, self.version, self.records[index].id)
 
     def __len__(self) -> int:
@@ -153,8 +152,17 @@ class SomethingSomething(Dataset[VideoClip]):
         clip = VideoClip(video, torch.tensor(self.records[index].label), torch.tensor(index), box)
         return clip if self.transform is None else self.transform(clip, generator)
 
+    def batch(self, keys: Sequence[int | tuple[int, int]]) -> VideoClip:
+        """Several clips with a leading batch dimension; they need to have the same size.
+
+        Args:
+            keys: numbers of the videos, or ``(epoch, number)``.
+        """
+        clips: VideoClip = default_collate([self[key] for key in keys])
+        return clips
+
     def _read(self, index: int, generator: Generator | None) -> tuple[Tensor, Tensor]:
-        """The frames ``[S, T, 3, H, W]`` of a video's clips, and their boxes."""
+        """Frames ``[S, T, 3, H, W]`` of the clips of a video, and their boxes."""
         path, name = self.path(index), self.records[index].id
         if self.version == "v1":
             files = frame_files(path)
@@ -175,7 +183,7 @@ class SomethingSomething(Dataset[VideoClip]):
 def _survey(
     root: Path, version: str, records: list[VideoRecord]
 ) -> tuple[dict[str, str], dict[str, tuple[int, float]]]:
-    """What is wrong with which video, and the frames and frame rates of those that were checked."""
+    """Problems by video, and number of frames and frame rate of the checked videos."""
     folder, suffix = video_path(root, version, "0").parent, ".webm" if version == "v2" else ""
     try:
         present = set(os.listdir(folder))
@@ -191,7 +199,7 @@ def _survey(
             continue
         elif not checked.problem:
             known[record.id] = (checked.num_frames, checked.frame_rate)
-        elif fingerprint(folder / (record.id + suffix)) == (checked.size, checked.mtime):  # else it was replaced since
+        elif fingerprint(folder / (record.id + suffix)) == (checked.size, checked.mtime):  # unchanged since the check
             wrong[record.id] = checked.problem
     return wrong, known
 

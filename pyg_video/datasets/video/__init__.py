@@ -1,4 +1,4 @@
-"""Video files and folders of frames: reading, sampling, an index of what is there."""
+"""Video files and folders of frames: decoding, sampling, and an index of checked files."""
 
 from .files import VideoFileError, VideoInfo, decode_frames, probe_video
 

@@ -1,4 +1,4 @@
-"""How long a video file says it is: a download that was cut off is shorter than that."""
+"""Declared size of a video file, to detect truncated downloads."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _SEGMENT = bytes.fromhex("18538067")
 
 
 def declared_size(path: Path) -> int | None:
-    r"""Bytes that a ``.webm``, ``.mkv``, ``.mp4`` or ``.mov`` file declares to have; None where it does not say.
+    r"""Size in bytes that a ``.webm``, ``.mkv``, ``.mp4`` or ``.mov`` file declares; None if it declares none.
 
-    A truncated ``.webm`` still opens and plays, without any error, up to the cut: its header tells better. Matroska
-    files give the length of their one segment; MP4 files are a chain of boxes that each give their own.
+    A truncated ``.webm`` opens and plays up to the cut without an error. Matroska files declare the length of their
+    single segment; MP4 files are a chain of boxes with one length each.
 
     Example:
         >>> path = getfixture("tmp_path") / "cut.mp4"

@@ -1,4 +1,4 @@
-"""Frames of a video file, by their numbers."""
+"""Decode frames of video files by number."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 BACKENDS = ("av", "torchcodec")
-_FAR = 256  # frames after which jumping to a key frame pays
+_FAR = 256  # frames from which seeking to a key frame is faster
 _REPAIR = "fetch or copy it again; for a whole data set, pyg-video prepare lists all such files"
 
 
@@ -30,27 +30,27 @@ class VideoFileError(ValueError):
     """A video, or a folder of frames, that is missing, empty, truncated or undecodable.
 
     Attributes:
-        problem: What is wrong, without the path.
+        problem: description without the path.
     """
 
     problem = ""
 
     @classmethod
     def of(cls, path: str | os.PathLike[str], problem: str, repair: str = _REPAIR) -> VideoFileError:
-        """The error for one file, in the words of all our errors."""
+        """The error for one file."""
         error = cls(f"Expected a whole video in '{os.fspath(path)}' (got {problem}); {repair}")
         error.problem = problem
         return error
 
 
 class VideoInfo(NamedTuple):
-    """What a video file holds.
+    """Properties of a video file.
 
     Attributes:
-        num_frames: Number of frames.
-        frame_rate: Frames a second.
-        height: Height as it is to be shown, that is after the rotation that a phone notes in the file.
-        width: Width as it is to be shown.
+        num_frames: number of frames.
+        frame_rate: frames per second.
+        height: displayed height, after the rotation stored in the file.
+        width: displayed width.
     """
 
     num_frames: int
@@ -60,12 +60,12 @@ class VideoInfo(NamedTuple):
 
 
 def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
-    """Count the frames of a video without decoding them, a matter of milliseconds.
+    """Count the frames of a video without decoding them, in milliseconds.
 
-    ``.webm`` files do not say how many frames they have, so the packets are counted.
+    ``.webm`` files do not store their number of frames, so packets are counted.
 
     Raises:
-        VideoFileError: The file is missing, empty, truncated, without video or damaged at its start.
+        VideoFileError: the file is missing, empty, truncated, without video or damaged at its start.
     """
     with _opened(path) as (container, stream):
         times, _ = _times(container, stream)
@@ -79,10 +79,10 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
 
 
 def count_frames(path: str | os.PathLike[str]) -> VideoInfo:
-    """As :func:`probe_video`, but every frame is decoded: what this counts can be read.
+    """As :func:`probe_video`, but decodes every frame and counts those that decode.
 
     Raises:
-        VideoFileError: The file is missing, empty, truncated, without video or damaged anywhere.
+        VideoFileError: the file is missing, empty, truncated, without video or damaged anywhere.
     """
     info = probe_video(path)
     with _opened(path) as (container, stream):
@@ -93,14 +93,14 @@ def count_frames(path: str | os.PathLike[str]) -> VideoInfo:
 
 
 def decode_frames(path: str | os.PathLike[str], indices: Sequence[int], backend: str = "av") -> Tensor:
-    """Frames of a video by their numbers, in the order asked for; a number may come twice.
+    """Decode frames of a video by number, in the given order; numbers may repeat.
 
-    Portrait videos of phones are turned upright. Any frame rate will do, also a varying one: frames are counted, not
-    timed. Long videos are not decoded from the start: the decoder jumps to the key frame before a far frame.
+    Rotations stored in the file are applied. Frames are counted, not timed, so the frame rate may vary. In long videos
+    the decoder seeks to the key frame before a distant frame.
 
     Args:
-        path: Any video that ffmpeg reads: ``.webm``, ``.mp4``, ...
-        indices: Numbers of the frames, from 0.
+        path: any video that ffmpeg reads: ``.webm``, ``.mp4``, ...
+        indices: frame numbers, from 0.
         backend: ``"av"`` (PyAV, with ffmpeg inside), or ``"torchcodec"``, which is faster and needs the extra
             ``torchcodec`` (``pip install ".[torchcodec]"`` in a checkout) and ffmpeg on the system.
 
@@ -108,9 +108,9 @@ def decode_frames(path: str | os.PathLike[str], indices: Sequence[int], backend:
         - **output:** :math:`(T, 3, H, W)`, uint8, for :math:`T` indices
 
     Raises:
-        VideoFileError: The file is missing, empty, truncated or undecodable, or ends before one of the frames.
-        ValueError: A number is negative, or the backend unknown, or without ffmpeg.
-        ModuleNotFoundError: The backend is not installed.
+        VideoFileError: the file is missing, empty, truncated or undecodable, or ends before one of the frames.
+        ValueError: a number is negative, or the backend unknown, or without ffmpeg.
+        ModuleNotFoundError: the backend is not installed.
     """
     check_backend(backend)
     wanted = sorted(set(indices))
@@ -172,7 +172,7 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[InputContainer, Vide
             if not container.streams.video:
                 raise VideoFileError.of(path, "a file without video")
             stream = container.streams.video[0]
-            stream.codec_context.thread_count = 1  # as many data loader workers as cores do better
+            stream.codec_context.thread_count = 1  # data loader workers run in parallel already
             yield container, stream
     except av.FFmpegError as error:
         raise VideoFileError.of(path, f"an undecodable file: {error.strerror}") from error
@@ -181,7 +181,7 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[InputContainer, Vide
 def _times(container: InputContainer, stream: VideoStream) -> tuple[list[int], list[int]]:
     """Presentation times of all frames and of the key frames, sorted; -1 where a packet has none."""
     packets = [packet for packet in container.demux(stream) if packet.size and not packet.is_discard]
-    if stream.codec_context.name == "vp8":  # whose alternate references are packets of their own, and not shown
+    if stream.codec_context.name == "vp8":  # alternate references are separate packets that are not displayed
         packets = [packet for packet in packets if memoryview(packet)[0] & 0x10]
     times = [-1 if packet.pts is None else packet.pts for packet in packets]
     return sorted(times), sorted(time for time, packet in zip(times, packets, strict=True) if packet.is_keyframe)
@@ -201,7 +201,7 @@ def _in_order(container: InputContainer, stream: VideoStream, wanted: Sequence[i
 def _by_time(
     container: InputContainer, stream: VideoStream, wanted: Sequence[int], times: Sequence[int], keys: Sequence[int]
 ) -> Iterator[VideoFrame]:
-    """The frames ``wanted``, found by their times: where a key frame lies ahead, decoding goes on from there."""
+    """The frames ``wanted``, found by their times; seeks to a key frame that lies ahead."""
     frames, position = container.decode(stream), -1
     for time in (times[number] for number in wanted):
         ahead = keys[bisect_right(keys, time) - 1] if keys and keys[0] <= time else position
@@ -218,7 +218,7 @@ def _by_time(
 
 
 def _as_tensor(frame: VideoFrame) -> Tensor:
-    """A frame as it is to be shown, ``[3, H, W]``."""
+    """A frame as displayed, ``[3, H, W]``."""
     image = torch.from_numpy(frame.to_ndarray(format="rgb24"))
     return image.rot90(frame.rotation // 90 % 4).permute(2, 0, 1)
 

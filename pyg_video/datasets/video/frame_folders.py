@@ -1,4 +1,4 @@
-"""Videos that come as a folder of JPEG frames, ``00001.jpg`` and on."""
+"""Videos as folders of JPEG frames, ``00001.jpg`` onwards."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .files import VideoFileError
 
 
 def frame_files(folder: str | os.PathLike[str]) -> list[Path]:
-    """The frames of a folder in their order.
+    """The frames of a folder in order.
 
     Raises:
-        VideoFileError: There is no such folder, no frame in it, or a frame is missing between others.
+        VideoFileError: the folder is missing or empty, or a frame between others is missing.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -32,16 +32,16 @@ def frame_files(folder: str | os.PathLike[str]) -> list[Path]:
 
 
 def decode_jpegs(paths: Sequence[Path]) -> Tensor:
-    """Frames of one video, by Pillow, as the published models saw them.
+    """Decode the frames of one video with Pillow, as for the published models.
 
-    torchvision's ``decode_jpeg`` takes half the time (0.9 against 1.7 ms for 16 frames of v1) for the same pixels, but
+    torchvision's ``decode_jpeg`` gives the same pixels in half the time (0.9 against 1.7 ms for 16 frames of v1), but
     is deprecated.
 
     Shapes:
         - **output:** :math:`(T, 3, H, W)`, uint8
 
     Raises:
-        VideoFileError: A frame is missing, empty, truncated or damaged, or the frames differ in size.
+        VideoFileError: a frame is missing, empty, truncated or damaged, or the frames differ in size.
     """
     frames = [_decode_jpeg(path) for path in paths]
     if any(frame.shape != frames[0].shape for frame in frames):
@@ -58,6 +58,6 @@ def _decode_jpeg(path: Path) -> Tensor:
     except UnidentifiedImageError as error:
         problem = "an undecodable frame" if path.stat().st_size else "an empty file"
         raise VideoFileError.of(path, problem) from error
-    except OSError as error:  # also what Pillow says of truncated images
+    except OSError as error:  # includes truncated images
         raise VideoFileError.of(path, f"an unreadable frame: {error.strerror or error}") from error
     return torch.from_numpy(pixels).permute(2, 0, 1)

@@ -1,4 +1,4 @@
-"""What is known about the files of a data set, kept in one file beside them."""
+"""Index of checked video files, stored beside them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _FORMAT = 1
 
 
 class CheckedVideo(NamedTuple):
-    """What a check found in one video.
+    """Result of checking one video.
 
     Attributes:
-        size: Bytes of the file, or of all frames of a folder.
-        mtime: When it was last changed, in nanoseconds.
-        num_frames: Frames that decode.
-        frame_rate: Frames a second; 0 for a folder of frames.
-        problem: What is wrong; "" if nothing is.
+        size: size in bytes of the file, or of all frames of a folder.
+        mtime: modification time in nanoseconds.
+        num_frames: frames that decode.
+        frame_rate: frames per second; 0 for a folder of frames.
+        problem: description of the problem; "" if there is none.
     """
 
     size: int
@@ -31,10 +31,10 @@ class CheckedVideo(NamedTuple):
 
 
 def fingerprint(path: Path) -> tuple[int, int]:
-    """Size and time of change of a file, or of a folder of frames (all sizes together, the latest time).
+    """Size and modification time of a file, or total size and latest time of a folder of frames.
 
     Raises:
-        OSError: It is not there.
+        OSError: the file does not exist.
     """
     if not path.is_dir():
         stat = path.stat()
@@ -45,12 +45,12 @@ def fingerprint(path: Path) -> tuple[int, int]:
 
 
 def index_path(root: str | os.PathLike[str], version: str) -> Path:
-    """Where the index of a data set lies."""
+    """Path of the index of a data set."""
     return Path(root) / f"pyg-video-index-{version}.json"
 
 
 def read_index(path: str | os.PathLike[str]) -> dict[str, CheckedVideo]:
-    """What was known when the index was written; nothing if there is none, or a damaged one."""
+    """Read the index; empty if it is missing or damaged."""
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         if content["format"] != _FORMAT:
@@ -61,5 +61,5 @@ def read_index(path: str | os.PathLike[str]) -> dict[str, CheckedVideo]:
 
 
 def write_index(path: str | os.PathLike[str], videos: dict[str, CheckedVideo]) -> None:
-    """Write the index; it appears whole or not at all."""
+    """Write the index, whole or not at all."""
     write_whole(path, json.dumps({"format": _FORMAT, "videos": videos}, separators=(",", ":")))

@@ -1,4 +1,4 @@
-"""Which frames of a video make a clip."""
+"""Frame sampling: which frames of a video form a clip."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Generator, Tensor
 
 
 def segment_indices(num_frames: int, length: int, num_clips: int = 1, *, generator: Generator | None = None) -> Tensor:
-    r"""One frame out of each of :math:`T` equal segments of the video, as TSM samples (sparse sampling).
+    r"""One frame from each of :math:`T` equal segments of the video (sparse sampling, as in TSM).
 
     With a generator, a random frame of each segment of :math:`\lfloor n / T \rfloor` frames (the published code's
     segments, which leave out the end of the video); without one
@@ -15,13 +15,13 @@ def segment_indices(num_frames: int, length: int, num_clips: int = 1, *, generat
     .. math:: \lfloor (k + \phi_s) \, n / T \rfloor, \quad \phi_s = (1/2 + s / S) \bmod 1
 
     for frame :math:`k` of clip :math:`s` of :math:`S`: the middles of the segments, then, for two clips, their starts.
-    Of videos with fewer than :math:`T` frames, some frames come more than once (the published code repeats the first).
+    Videos with fewer than :math:`T` frames repeat some frames (the published code repeats the first).
 
     Args:
-        num_frames: Frames of the video, :math:`n`.
-        length: Frames of a clip, :math:`T`.
-        num_clips: Clips of the video, :math:`S`.
-        generator: Random numbers, for training.
+        num_frames: number of frames of the video, :math:`n`.
+        length: frames per clip, :math:`T`.
+        num_clips: clips per video, :math:`S`.
+        generator: source of random numbers, for training.
 
     Shapes:
         - **output:** :math:`[S, T]`, int64
@@ -43,18 +43,17 @@ def segment_indices(num_frames: int, length: int, num_clips: int = 1, *, generat
 def dense_indices(
     num_frames: int, length: int, num_clips: int = 1, *, window: int = 64, generator: Generator | None = None
 ) -> Tensor:
-    r"""Frames at a steady pace out of a window of the video, as I3D samples (dense sampling).
+    r"""Equally spaced frames from a window of the video (dense sampling, as in I3D).
 
-    The pace is ``window // length``. With a generator the window lies anywhere; without one, :math:`S` windows are
-    spread evenly from the start to the end of the video, and one alone lies in the middle. A video shorter than the
-    window starts over.
+    The stride is ``window // length``. With a generator the window is random; without one, :math:`S` windows are spread
+    evenly over the video, and a single one is centred. Videos shorter than the window are looped.
 
     Args:
-        num_frames: Frames of the video.
-        length: Frames of a clip, :math:`T`.
-        num_clips: Clips of the video, :math:`S`.
-        window: Length of the window, in frames of the video.
-        generator: Random numbers, for training.
+        num_frames: number of frames of the video.
+        length: frames per clip, :math:`T`.
+        num_clips: clips per video, :math:`S`.
+        window: length of the window, in frames of the video.
+        generator: source of random numbers, for training.
 
     Shapes:
         - **output:** :math:`[S, T]`, int64
@@ -79,6 +78,6 @@ def dense_indices(
 def _check(num_frames: int, length: int, num_clips: int) -> None:
     if min(num_frames, length, num_clips) < 1:
         raise ValueError(
-            "Expected at least one frame in the video, one frame a clip and one clip "
+            "Expected at least one frame in the video, one frame per clip and one clip "
             f"(got {num_frames}, {length} and {num_clips})"
         )

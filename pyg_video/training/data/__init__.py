@@ -1,22 +1,21 @@
-"""The data sets as Lightning data modules."""
+"""Lightning data modules and their samplers."""
 
 from .base import VideoData
-from .batches import EpochBatches, WholeBatches
+from .batches import FreshBatches, SequentialBatches, ShuffledBatches
 from .cached_features import CachedFeatures
-from .digits import ClipBatches, ClipData, FreshClipBatches, MultiSyncMNISTData, SyncMNISTData
+from .digits import DigitData, MultiSyncMNISTData, SyncMNISTData
 from .extractors import load_extractor
 from .something_something import SomethingSomethingData
 
 __all__ = [
     "CachedFeatures",
-    "ClipBatches",
-    "ClipData",
-    "EpochBatches",
-    "FreshClipBatches",
+    "DigitData",
+    "FreshBatches",
     "MultiSyncMNISTData",
+    "SequentialBatches",
+    "ShuffledBatches",
     "SomethingSomethingData",
     "SyncMNISTData",
     "VideoData",
-    "WholeBatches",
     "load_extractor",
 ]

@@ -1,39 +1,81 @@
-"""What the command line asks of all data modules."""
+"""Base class of the data modules."""
 
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import torch
 from pytorch_lightning import LightningDataModule
+from torch.utils.data import DataLoader, Dataset
+
+from ..scoring import Clips
+from .batches import SequentialBatches
+
+
+class ClipSource(Protocol):
+    """A data set that returns whole batches, by clip number or by ``(epoch, number)``."""
+
+    def __len__(self) -> int: ...
+
+    def batch(self, keys: Any, /) -> Clips:
+        """Several clips with a leading batch dimension."""
 
 
 class VideoData(LightningDataModule):
-    """Clips of classes for training, validation, test and prediction.
+    """Labelled clips for training, validation, test and prediction; subclasses provide data sets and samplers.
 
-    The loaders share the clips among processes by themselves: give the Trainer ``use_distributed_sampler=False``.
+    The samplers distribute the clips over processes; set ``use_distributed_sampler=False`` in the Trainer.
 
     Attributes:
-        num_train: training clips an epoch.
-        num_frames: frames of a clip; ``None`` where they differ.
+        label_names: names of the classes.
+        frame_size: side of the frames in pixels.
+        num_frames: frames per clip; ``None`` if it varies.
+        num_train: training clips per epoch.
+        batch_size: clips per step and process.
+        num_workers: worker processes of each loader.
     """
 
-    num_train: int
+    label_names: tuple[str, ...]
+    frame_size: int
     num_frames: int | None = None
+    num_train: int
+    batch_size: int
+    num_workers: int
 
     @property
     def num_classes(self) -> int:
-        """Number of different labels."""
-        raise NotImplementedError
+        """Number of classes."""
+        return len(self.label_names)
 
-    @property
-    def label_names(self) -> tuple[str, ...]:
-        """The labels in words."""
-        raise NotImplementedError
+    def predict_dataloader(self) -> DataLoader[Clips]:
+        return self.test_dataloader()
 
-    @property
-    def frame_size(self) -> int:
-        """Side of the frames."""
-        raise NotImplementedError
+    def _sequential(self, clips: ClipSource, batch_size: int) -> DataLoader[Clips]:
+        """All clips in order."""
+        return self._loader(clips, SequentialBatches(len(clips), batch_size, **self._share))
+
+    def _loader(self, clips: ClipSource, batches: Iterable[list[int] | list[tuple[int, int]]]) -> DataLoader[Clips]:
+        return DataLoader(
+            _Batched(clips),
+            batch_size=None,  # an item is a batch; Lightning calls set_epoch of 'sampler', not of 'batch_sampler'
+            sampler=batches,
+            num_workers=self.num_workers,
+            pin_memory=torch.cuda.is_available(),
+            persistent_workers=self.num_workers > 0,
+        )
 
     @property
     def _share(self) -> dict[str, int]:
-        """This process's number and the number of processes."""
+        """Rank of this process and number of processes."""
         if self.trainer is None:
             return {}
         return {"rank": self.trainer.global_rank, "world_size": self.trainer.world_size}
+
+
+class _Batched(Dataset[Clips]):
+    """A data set whose items are batches."""
+
+    def __init__(self, clips: ClipSource) -> None:
+        self.clips = clips
+
+    def __getitem__(self, keys: list[int] | list[tuple[int, int]]) -> Clips:
+        return self.clips.batch(keys)

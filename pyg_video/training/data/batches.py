@@ -1,75 +1,117 @@
-"""Which videos make a batch, in every process."""
+"""Samplers of batches: which clips form a batch, in every process."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Generic, TypeVar
 
 import torch
 from torch.utils.data import Sampler
 
+Key = TypeVar("Key", int, tuple[int, int])
 
-class EpochBatches(Sampler[list[tuple[int, int]]]):
-    """Batches of (epoch, number) of all videos, shuffled anew in every epoch.
 
-    The order depends on seed and epoch alone, which makes a resumed run equal to one that was never interrupted.
-    Several processes take turns; ``size % world_size`` videos, others in every epoch, are left out, so that all
-    processes have the same number of batches.
+class _EpochBatches(Sampler[list[Key]], Generic[Key]):
+    """Batches that depend on the epoch; processes take clips in turn, and subclasses give the order of an epoch.
 
-    Args:
-        size: number of videos.
-        batch_size: videos of a batch, in each process.
-        seed: another seed, another order.
-        rank: number of this process.
-        world_size: number of processes.
-
-    Example:
-        >>> batches = EpochBatches(size=5, batch_size=2)
-        >>> batches.set_epoch(3)
-        >>> list(batches)
-        [[(3, 1), (3, 0)], [(3, 3), (3, 4)], [(3, 2)]]
+    ``size % world_size`` clips are left out of every epoch, so that all processes have the same number of batches.
     """
 
     epoch = 0
 
-    def __init__(self, size: int, batch_size: int, *, seed: int = 0, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(self, size: int, batch_size: int, *, rank: int = 0, world_size: int = 1) -> None:
         if batch_size < 1 or size < world_size:
             raise ValueError(
-                f"Expected batches of at least 1 video and at least one video for each of {world_size} process(es) "
-                f"(got 'batch_size' {batch_size} and {size} videos)"
+                f"Expected batches of at least 1 clip and at least one clip for each of {world_size} process(es) "
+                f"(got 'batch_size' {batch_size} and {size} clips)"
             )
-        self.size, self.batch_size, self.seed = size, batch_size, seed
+        self.size, self.batch_size = size, batch_size
         self.rank, self.world_size = rank, world_size
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning calls this before every epoch."""
         self.epoch = epoch
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        generator = torch.Generator().manual_seed((self.seed << 20) + self.epoch)
-        order = torch.randperm(self.size, generator=generator).tolist()
-        own = order[self.rank : self.size - self.size % self.world_size : self.world_size]
+    def keys(self) -> Sequence[Key]:
+        """All clips of the epoch in their order."""
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        own = self.keys()[self.rank : self.size - self.size % self.world_size : self.world_size]
         for i in range(0, len(own), self.batch_size):
-            yield [(self.epoch, number) for number in own[i : i + self.batch_size]]
+            yield list(own[i : i + self.batch_size])
 
     def __len__(self) -> int:
         return -(-(self.size // self.world_size) // self.batch_size)
 
 
-class WholeBatches(Sampler[list[int]]):
-    """Batches of the numbers of all videos, in their order; none is left out and none comes twice.
+class ShuffledBatches(_EpochBatches[tuple[int, int]]):
+    """Batches of ``(epoch, number)`` over all clips, reshuffled in every epoch.
 
-    Several processes take turns. Where their shares differ by one video they still have the same number of batches, of
-    which some are smaller: a process with a batch more than the others would wait for them for ever.
+    The order depends on the seed and the epoch only, so a resumed run equals an uninterrupted one. With several
+    processes, ``size % world_size`` clips are left out, different ones in every epoch.
 
     Args:
-        size: number of videos.
-        batch_size: videos of a batch, at most, in each process.
-        rank: number of this process.
+        size: number of clips.
+        batch_size: clips per batch and process.
+        seed: seed of the order.
+        rank: index of this process.
+        world_size: number of processes.
+
+    Example:
+        >>> batches = ShuffledBatches(size=5, batch_size=2)
+        >>> batches.set_epoch(3)
+        >>> list(batches)
+        [[(3, 1), (3, 0)], [(3, 3), (3, 4)], [(3, 2)]]
+    """
+
+    def __init__(self, size: int, batch_size: int, *, seed: int = 0, rank: int = 0, world_size: int = 1) -> None:
+        super().__init__(size, batch_size, rank=rank, world_size=world_size)
+        self.seed = seed
+
+    def keys(self) -> list[tuple[int, int]]:
+        generator = torch.Generator().manual_seed((self.seed << 20) + self.epoch)
+        return [(self.epoch, number) for number in torch.randperm(self.size, generator=generator).tolist()]
+
+
+class FreshBatches(_EpochBatches[int]):
+    """Batches of clips that no earlier epoch had: epoch :math:`e` of :math:`S` clips starts with number :math:`eS`.
+
+    The numbers depend on the epoch only, so a resumed run equals an uninterrupted one. With several processes, the
+    last ``size % world_size`` clips of every epoch are left out.
+
+    Args:
+        size: clips per epoch :math:`S`.
+        batch_size: clips per batch and process.
+        rank: index of this process.
+        world_size: number of processes.
+
+    Example:
+        >>> batches = FreshBatches(size=6, batch_size=2)
+        >>> batches.set_epoch(1)
+        >>> list(batches)
+        [[6, 7], [8, 9], [10, 11]]
+    """
+
+    def keys(self) -> range:
+        return range(self.epoch * self.size, (self.epoch + 1) * self.size)
+
+
+class SequentialBatches(Sampler[list[int]]):
+    """Batches of the numbers of all clips in order, each exactly once, for validation and test.
+
+    Processes take clips in turn. If their shares differ by one clip, some batches are smaller, so that all processes
+    have the same number of batches; a process with one batch more would wait for the others forever.
+
+    Args:
+        size: number of clips.
+        batch_size: maximum number of clips per batch and process.
+        rank: index of this process.
         world_size: number of processes.
 
     Raises:
-        ValueError: there are too few videos for every process to have something in each of its batches.
+        ValueError: there are too few clips for a non-empty batch in every process.
 
     Example:
-        >>> [list(WholeBatches(size=9, batch_size=4, rank=rank, world_size=2)) for rank in (0, 1)]
+        >>> [list(SequentialBatches(size=9, batch_size=4, rank=rank, world_size=2)) for rank in (0, 1)]
         [[[0, 2, 4], [6, 8]], [[1, 3], [5, 7]]]
     """
 
@@ -80,8 +122,8 @@ class WholeBatches(Sampler[list[int]]):
         self.num_batches = -(-len(range(0, size, world_size)) // batch_size)
         if size // world_size < self.num_batches or not size:
             raise ValueError(
-                f"Expected a video for each of {self.num_batches} batch(es) in all of {world_size} process(es) (got "
-                f"{size} videos, 'batch_size' {batch_size}); take a 'batch_size' of at least 2, or fewer processes"
+                f"Expected a clip for each of {self.num_batches} batch(es) in all of {world_size} process(es) (got "
+                f"{size} clips, 'batch_size' {batch_size}); use a 'batch_size' of at least 2, or fewer processes"
             )
 
     def __iter__(self) -> Iterator[list[int]]:

@@ -1,173 +1,91 @@
-"""The data sets as Lightning data modules."""
+"""The synchronous digits as Lightning data modules."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
-import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader
 
-from ...datasets import DigitClips, MultiSyncMNIST, SyncClip, SyncMNIST
+from ...datasets import DigitClips, MultiSyncMNIST, SyncMNIST
+from ..scoring import Clips
 from .base import VideoData
+from .batches import FreshBatches
 
 _VAL_SEED = -1  # no seed of a training set
 _TEST_SEED = 0
 
 
-class ClipBatches(Sampler[list[int]]):
-    """Numbers of the clips of every batch, from 0 to ``size - 1``.
+class DigitData(VideoData):
+    """Moving digits that are generated on the fly; training never repeats a clip.
 
-    Several processes take turns; the last ``size % world_size`` clips are left out, so that all have the same number
-    of batches.
-
-    Args:
-        size: number of clips.
-        batch_size: clips of a batch, in each process.
-        rank: number of this process.
-        world_size: number of processes.
-
-    Example:
-        >>> list(ClipBatches(size=7, batch_size=2, rank=1, world_size=2))
-        [[1, 3], [5]]
-    """
-
-    first = 0
-
-    def __init__(self, size: int, batch_size: int, *, rank: int = 0, world_size: int = 1) -> None:
-        if batch_size < 1 or size < world_size:
-            raise ValueError(
-                f"Expected batches of at least 1 clip and at least one clip for each of {world_size} process(es) "
-                f"(got 'batch_size' {batch_size} and {size} clips)"
-            )
-        self.size, self.batch_size = size, batch_size
-        self.rank, self.world_size = rank, world_size
-
-    def __iter__(self) -> Iterator[list[int]]:
-        end = self.first + self.size - self.size % self.world_size
-        numbers = range(self.first + self.rank, end, self.world_size)
-        for i in range(0, len(numbers), self.batch_size):
-            yield list(numbers[i : i + self.batch_size])
-
-    def __len__(self) -> int:
-        return -(-(self.size // self.world_size) // self.batch_size)
-
-
-class FreshClipBatches(ClipBatches):
-    """Batches of clips that no earlier epoch had: epoch :math:`e` of :math:`S` clips starts with number :math:`eS`.
-
-    The numbers depend on the epoch alone, which makes a resumed run equal to one that was never interrupted.
-
-    Example:
-        >>> batches = FreshClipBatches(size=6, batch_size=2)
-        >>> batches.set_epoch(1)
-        >>> list(batches)
-        [[6, 7], [8, 9], [10, 11]]
-    """
-
-    def set_epoch(self, epoch: int) -> None:
-        """Lightning calls this before every epoch."""
-        self.first = epoch * self.size
-
-
-class _WholeBatches(Dataset[SyncClip]):
-    """A data set whose items are batches, each made in one go."""
-
-    def __init__(self, clips: DigitClips) -> None:
-        self.clips = clips
-
-    def __getitem__(self, numbers: list[int]) -> SyncClip:
-        return self.clips.batch(numbers)
-
-
-class ClipData(VideoData):
-    """Clips that are made on the fly: training never sees one twice.
-
-    Validation clips have the digit images of training on trajectories of their own; test clips have other images, too.
+    Validation clips show the digit images of training on other trajectories; test clips show other images as well.
     Both are the same in every run, whatever the seed.
 
     Args:
-        train: endless clips.
-        val: as many clips as the validation has.
-        test: as many clips as the test has; the prediction runs on them, too.
-        batch_size: clips a step, in each process.
-        num_train: training clips an epoch.
-        num_workers: processes that make clips; 0 makes them in the main one.
+        clips: makes a data set, given ``split``, ``seed``, ``num_clips`` and the ``options``.
+        seed: seed of the training clips, at least 0.
+        batch_size: clips per step and process.
+        num_train: training clips per epoch.
+        num_val: validation clips.
+        num_test: test clips, used for prediction as well.
+        num_workers: worker processes that generate clips; 0 generates them in the main process.
+        **options: options of the data sets, ``num_frames`` among them.
     """
 
     def __init__(
         self,
-        train: DigitClips,
-        val: DigitClips,
-        test: DigitClips,
+        clips: Callable[..., DigitClips],
         *,
+        seed: int,
         batch_size: int,
         num_train: int,
-        num_workers: int = 0,
+        num_val: int,
+        num_test: int,
+        num_workers: int,
+        **options: Any,
     ) -> None:
+        if seed < 0:
+            raise ValueError(f"Expected 'seed' of at least 0 (got {seed}); negative seeds are those of the validation")
         super().__init__()
-        self.train, self.val, self.test = train, val, test
-        self.batch_size = batch_size
-        self.num_train = num_train
-        self.num_workers = num_workers
+        clips = partial(clips, **options)
+        self.train = clips(split="train", seed=seed, num_clips=None)
+        self.val = clips(split="train", seed=_VAL_SEED, num_clips=num_val)
+        self.test = clips(split="test", seed=_TEST_SEED, num_clips=num_test)
+        self.label_names = tuple(self.train.label_names)
+        self.frame_size, self.num_frames = self.train.frame_size, options["num_frames"]
+        self.batch_size, self.num_train, self.num_workers = batch_size, num_train, num_workers
 
-    @property
-    def num_classes(self) -> int:
-        """Number of different labels."""
-        return self.train.num_classes
+    def train_dataloader(self) -> DataLoader[Clips]:
+        return self._loader(self.train, FreshBatches(self.num_train, self.batch_size, **self._share))
 
-    @property
-    def label_names(self) -> tuple[str, ...]:
-        """The labels in words."""
-        return tuple(self.train.label_names)
+    def val_dataloader(self) -> DataLoader[Clips]:
+        return self._sequential(self.val, self.batch_size)
 
-    @property
-    def frame_size(self) -> int:
-        """Side of the frames."""
-        return self.train.frame_size
-
-    def train_dataloader(self) -> DataLoader[SyncClip]:
-        return self._loader(self.train, FreshClipBatches(self.num_train, self.batch_size, **self._share))
-
-    def val_dataloader(self) -> DataLoader[SyncClip]:
-        return self._loader(self.val, ClipBatches(len(self.val), self.batch_size, **self._share))
-
-    def test_dataloader(self) -> DataLoader[SyncClip]:
-        return self._loader(self.test, ClipBatches(len(self.test), self.batch_size, **self._share))
-
-    def predict_dataloader(self) -> DataLoader[SyncClip]:
-        return self.test_dataloader()
-
-    def _loader(self, clips: DigitClips, batches: ClipBatches) -> DataLoader[SyncClip]:
-        return DataLoader(
-            _WholeBatches(clips),
-            batch_size=None,  # the sampler's items are batches already
-            sampler=batches,
-            num_workers=self.num_workers,
-            pin_memory=torch.cuda.is_available(),
-            persistent_workers=self.num_workers > 0,
-        )
+    def test_dataloader(self) -> DataLoader[Clips]:
+        return self._sequential(self.test, self.batch_size)
 
 
-class SyncMNISTData(ClipData):
+class SyncMNISTData(DigitData):
     """:class:`~pyg_video.datasets.SyncMNIST` for training, validation and test.
 
     Args:
         num_digits: digits per clip; the paper has 3 and 5.
         digits: ``"bundled"``, or the root folder of torchvision's MNIST.
-        download: fetch MNIST if it is not there.
-        seed: of the training clips; 0 or more.
+        download: download MNIST if missing.
+        seed: seed of the training clips, at least 0.
         num_frames: frames per clip.
-        canvas: side of the canvas on which digits are drawn, in pixels.
+        canvas_size: side of the canvas on which digits are drawn, in pixels.
         frame_size: side of the frames, to which the canvas is resized.
         digit_size: side of a digit's tile on the canvas, in pixels.
         classes: the digit classes that occur.
         motion: ``"jumps"`` as in the paper, or ``"smooth"``.
         max_step: largest step per axis and frame, in pixels of the canvas.
-        random_probability: share of clips in which nothing moves together.
-        batch_size: clips a step, in each process.
-        num_train: training clips an epoch; none comes twice.
-        num_val: clips of the validation.
-        num_test: clips of the test.
-        num_workers: processes that make clips; 0 makes them in the main one.
+        random_probability: fraction of clips in which no digits move together.
+        batch_size: clips per step and process.
+        num_train: training clips per epoch, none of which repeats.
+        num_val: validation clips.
+        num_test: test clips.
+        num_workers: worker processes that generate clips; 0 generates them in the main process.
 
     Example:
         >>> data = SyncMNISTData(classes=(0, 1, 2), random_probability=0, batch_size=4)
@@ -183,7 +101,7 @@ class SyncMNISTData(ClipData):
         download: bool = False,
         seed: int = 0,
         num_frames: int = 10,
-        canvas: int = 100,
+        canvas_size: int = 100,
         frame_size: int = 64,
         digit_size: int = 28,
         classes: tuple[int, ...] = tuple(range(10)),
@@ -196,52 +114,29 @@ class SyncMNISTData(ClipData):
         num_test: int = 10_000,
         num_workers: int = 0,
     ) -> None:
-        _check_seed(seed)
-        clips = partial(
-            SyncMNIST,
-            num_digits,
-            digits=digits,
-            download=download,
-            num_frames=num_frames,
-            canvas=canvas,
-            frame_size=frame_size,
-            digit_size=digit_size,
-            classes=classes,
-            motion=motion,
-            max_step=max_step,
-            random_probability=random_probability,
-        )
-        super().__init__(
-            clips(seed=seed),
-            clips(seed=_VAL_SEED, num_clips=num_val),
-            clips(split="test", seed=_TEST_SEED, num_clips=num_test),
-            batch_size=batch_size,
-            num_train=num_train,
-            num_workers=num_workers,
-        )
-        self.num_frames = num_frames
+        super().__init__(SyncMNIST, **_arguments(locals()))
 
 
-class MultiSyncMNISTData(ClipData):
+class MultiSyncMNISTData(DigitData):
     """:class:`~pyg_video.datasets.MultiSyncMNIST` for training, validation and test.
 
     Args:
         digits: ``"bundled"``, or the root folder of torchvision's MNIST.
-        download: fetch MNIST if it is not there.
-        seed: of the training clips; 0 or more.
+        download: download MNIST if missing.
+        seed: seed of the training clips, at least 0.
         num_digits: digits per clip.
         num_frames: frames per clip.
-        canvas: side of the canvas on which digits are drawn, in pixels.
+        canvas_size: side of the canvas on which digits are drawn, in pixels.
         frame_size: side of the frames, to which the canvas is resized.
         digit_size: side of a digit's tile on the canvas, in pixels.
         motion: ``"jumps"`` as in the paper, or ``"smooth"``.
         max_step: largest step per axis and frame, in pixels of the canvas.
-        random_probability: share of clips in which nothing moves together.
-        batch_size: clips a step, in each process.
-        num_train: training clips an epoch; none comes twice. The paper has 600,000 that do.
-        num_val: clips of the validation.
-        num_test: clips of the test.
-        num_workers: processes that make clips; 0 makes them in the main one.
+        random_probability: fraction of clips in which no digits move together.
+        batch_size: clips per step and process.
+        num_train: training clips per epoch, none of which repeats; the paper has 600,000 that do.
+        num_val: validation clips.
+        num_test: test clips.
+        num_workers: worker processes that generate clips; 0 generates them in the main process.
     """
 
     def __init__(
@@ -252,7 +147,7 @@ class MultiSyncMNISTData(ClipData):
         seed: int = 0,
         num_digits: int = 5,
         num_frames: int = 10,
-        canvas: int = 256,
+        canvas_size: int = 256,
         frame_size: int = 128,
         digit_size: int = 28,
         motion: str = "jumps",
@@ -264,31 +159,9 @@ class MultiSyncMNISTData(ClipData):
         num_test: int = 10_000,
         num_workers: int = 0,
     ) -> None:
-        _check_seed(seed)
-        clips = partial(
-            MultiSyncMNIST,
-            digits=digits,
-            download=download,
-            num_digits=num_digits,
-            num_frames=num_frames,
-            canvas=canvas,
-            frame_size=frame_size,
-            digit_size=digit_size,
-            motion=motion,
-            max_step=max_step,
-            random_probability=random_probability,
-        )
-        super().__init__(
-            clips(seed=seed, num_clips=None),
-            clips(seed=_VAL_SEED, num_clips=num_val),
-            clips(split="test", seed=_TEST_SEED, num_clips=num_test),
-            batch_size=batch_size,
-            num_train=num_train,
-            num_workers=num_workers,
-        )
-        self.num_frames = num_frames
+        super().__init__(MultiSyncMNIST, **_arguments(locals()))
 
 
-def _check_seed(seed: int) -> None:
-    if seed < 0:
-        raise ValueError(f"Expected 'seed' of at least 0 (got {seed}); the validation clips have the others")
+def _arguments(scope: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a constructor, from its ``locals()``."""
+    return {name: value for name, value in scope.items() if name not in ("self", "__class__")}

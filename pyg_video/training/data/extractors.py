@@ -1,4 +1,4 @@
-"""Models of torchvision and timm by name, to look at videos with."""
+"""Models of torchvision and timm by name, as feature extractors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TIMM = "timm/"
 
 
 def load_extractor(name: str, weights: str = "", options: Mapping[str, Option] | None = None) -> nn.Module:
-    """A model of torchvision or, with ``timm/`` before its name, of timm.
+    """A model of torchvision or, with the prefix ``timm/``, of timm.
 
     Args:
         name: such as ``"vit_b_16"`` or ``"timm/vit_small_patch14_dinov2"``.
@@ -24,7 +24,7 @@ def load_extractor(name: str, weights: str = "", options: Mapping[str, Option] |
         options: further options of the model.
 
     Raises:
-        ValueError: the model is unknown, or the weights are not there or do not fit.
+        ValueError: the model is unknown, or the weights are missing or do not fit.
     """
     file = weights if Path(weights).is_file() else None
     named = weights if file is None and weights else None
@@ -69,7 +69,7 @@ def _state_dict(file: str) -> dict[str, Tensor]:
 
 
 def weights_in_words(extractor: str, weights: str) -> str:
-    """Which weights these are, in words that change when they do; raises as :func:`load_extractor`."""
+    """A description that identifies the weights; raises as :func:`load_extractor`."""
     if not extractor.startswith(_TIMM):
         _check_name(extractor)
     if not weights:

@@ -1,4 +1,4 @@
-"""Feature maps of a data set on disk: computed once, read clip by clip."""
+"""Feature maps of a data set on disk."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.lib.format import open_memmap
 from torch import Tensor
-from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from ..._files import whole_file
@@ -22,26 +21,26 @@ _TARGETS = SyncClip._fields[1:]
 
 
 class FeatureFiles(NamedTuple):
-    """The two files of a split: half-precision maps :math:`(N, T, C, H, W)`, and all else about the clips."""
+    """The two files of a split: half-precision maps :math:`(N, T, C, H, W)`, and the other fields of the clips."""
 
     maps: Path
     targets: Path
 
     @classmethod
     def of(cls, folder: Path, split: str) -> FeatureFiles:
-        """Where the files of a split are."""
+        """The files of a split."""
         return cls(folder / f"{split}.npy", folder / f"{split}_targets.npz")
 
     def complete(self) -> bool:
-        """Whether both are there; they appear whole or not at all, the maps last."""
+        """Whether both exist; they are written atomically, the maps last."""
         return self.maps.is_file() and self.targets.is_file()
 
 
-class FeatureClips(Dataset[SyncClip]):
-    """Clips whose frames are feature maps, read from :func:`write_features`'s files when asked for.
+class FeatureClips:
+    """Clips whose frames are feature maps, read on demand from the files of :func:`write_features`.
 
     Raises:
-        FileNotFoundError: there are no such files.
+        FileNotFoundError: the files do not exist.
     """
 
     def __init__(self, files: FeatureFiles) -> None:
@@ -56,8 +55,8 @@ class FeatureClips(Dataset[SyncClip]):
     def __len__(self) -> int:
         return len(self.maps)
 
-    def __getitem__(self, keys: list[int] | list[tuple[int, int]]) -> SyncClip:
-        """Many clips at once, by number or (epoch, number); their ``video`` is the features :math:`(B, T, C, H, W)`."""
+    def batch(self, keys: list[int] | list[tuple[int, int]]) -> SyncClip:
+        """Several clips, by number or ``(epoch, number)``; ``video`` holds their features :math:`(B, T, C, H, W)`."""
         numbers = [key[-1] if isinstance(key, tuple) else key for key in keys]
         video = torch.from_numpy(np.asarray(self.maps[numbers])).float()
         return SyncClip(video, *(self.targets[name][numbers] for name in _TARGETS))
@@ -73,7 +72,7 @@ def write_features(
     device: torch.device | str = "cpu",
     progress: bool = True,
 ) -> None:
-    """Compute the features of the first ``size`` clips and write them, whole or not at all.
+    """Compute the features of the first ``size`` clips and write them atomically.
 
     Raises:
         OSError: the disk is too small for them.

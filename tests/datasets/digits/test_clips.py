@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader
 from pyg_video.datasets import EndlessSampler, SyncMNIST
 from pyg_video.datasets.digits.images import INK
 
-SMALL = {"canvas": 40, "frame_size": 40, "digit_size": 14, "num_frames": 4, "max_step": 4}
+SMALL = {"canvas_size": 40, "frame_size": 40, "digit_size": 14, "num_frames": 4, "max_step": 4}
 
 
 @pytest.fixture(scope="module")

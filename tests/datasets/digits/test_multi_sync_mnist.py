@@ -3,7 +3,7 @@ import torch
 
 from pyg_video.datasets import MultiSyncMNIST
 
-SMALL = {"canvas": 40, "frame_size": 20, "digit_size": 14, "num_frames": 2}
+SMALL = {"canvas_size": 40, "frame_size": 20, "digit_size": 14, "num_frames": 2}
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pyg_video.datasets.digits.counter_random import clip_key
+from pyg_video.datasets.counter_random import clip_key
 from pyg_video.datasets.digits.plans import RandomPlan, any_classes, any_set, distinct_classes, one_pair
 
 KEY = clip_key(0, torch.arange(2000))
@@ -9,7 +9,7 @@ TARGET = torch.arange(40) % 4
 GOOD = {
     "num_digits": 3,
     "num_frames": 2,
-    "canvas": 30,
+    "canvas_size": 30,
     "digit_size": 10,
     "motion": "jumps",
     "max_step": 4,
@@ -65,7 +65,7 @@ def test_salt_separates_the_splits():
     [
         ({"num_digits": 1}, "'num_digits' to be at least 2"),
         ({"num_frames": 0}, "'num_frames' to be at least 1 .*got 0"),
-        ({"digit_size": 31}, "'digit_size' to be at most the canvas, 30 .*got 31.*enlarge 'canvas'"),
+        ({"digit_size": 31}, "'digit_size' to be at most the canvas, 30 .*got 31.*enlarge 'canvas_size'"),
         ({"motion": "fly"}, r"'motion' to be one of \('jumps', 'smooth'\) \(got 'fly'\)"),
         ({"max_step": 0}, "'max_step' to be at least 1"),
         ({"random_probability": 1.5}, r"'random_probability' to lie in \[0, 1\]"),

@@ -10,19 +10,19 @@ def tile(*rows: str) -> torch.Tensor:
 def test_a_later_digit_covers_an_earlier_one_where_it_has_ink():
     image = torch.stack([tile("44", "44"), tile("80", "08")])[None]
     position = torch.tensor([[[[0, 0], [0, 1]]]])
-    assert torch.equal(render(image, position, canvas=3)[0, 0], tile("480", "448", "000"))
+    assert torch.equal(render(image, position, canvas_size=3)[0, 0], tile("480", "448", "000"))
 
 
 def test_faint_pixels_do_not_cover():
     image = torch.stack([tile("4"), torch.tensor([[9]], dtype=torch.uint8)])[None]
-    assert render(image, torch.zeros(1, 1, 2, 2, dtype=torch.long), canvas=1).item() == 100
+    assert render(image, torch.zeros(1, 1, 2, 2, dtype=torch.long), canvas_size=1).item() == 100
 
 
 def test_each_frame_and_clip_has_its_own_canvas():
     image = torch.stack([tile("1"), tile("2")])[:, None]  # two clips of one digit
     position = torch.tensor([[[[0, 0]], [[1, 1]]], [[[0, 1]], [[1, 0]]]])
     expected = [[tile("10", "00"), tile("00", "01")], [tile("02", "00"), tile("00", "20")]]
-    assert torch.equal(render(image, position, canvas=2), torch.stack([torch.stack(clip) for clip in expected]))
+    assert torch.equal(render(image, position, canvas_size=2), torch.stack([torch.stack(clip) for clip in expected]))
 
 
 def test_an_equal_frame_is_the_canvas_in_zero_to_one():
@@ -48,4 +48,4 @@ def test_boxes_follow_the_digits():
     box = torch.tensor([[[2.0, 3.0, 4.0, 6.0]]])  # cx, cy, w, h from the digit's corner
     position = torch.tensor([[[[0, 0]], [[10, 5]]]])  # row, column
     expected = torch.tensor([[[[2, 3, 4, 6.0]], [[7, 13, 4, 6]]]]) / 20
-    torch.testing.assert_close(boxes_on_canvas(box, position, canvas=20), expected)
+    torch.testing.assert_close(boxes_on_canvas(box, position, canvas_size=20), expected)

@@ -6,7 +6,7 @@ import torch
 
 from pyg_video.datasets import SyncMNIST, load_digits
 
-SMALL = {"canvas": 40, "frame_size": 40, "digit_size": 14, "num_frames": 4, "max_step": 4}
+SMALL = {"canvas_size": 40, "frame_size": 40, "digit_size": 14, "num_frames": 4, "max_step": 4}
 FIVE = {**SMALL, "classes": (0, 1, 2, 3, 4), "motion": "smooth", "random_probability": 0}
 
 

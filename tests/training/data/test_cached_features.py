@@ -11,8 +11,8 @@ from pyg_video.training.data import cached_features
 
 CONFIG = Path(__file__).parents[3] / "examples" / "configs" / "frozen_features.yaml"
 CLIPS = {
-    "canvas": 32, "frame_size": 16, "digit_size": 8, "num_frames": 3, "classes": (0, 1, 2), "random_probability": 0,
-    "num_train": 6, "num_val": 4, "num_test": 4,
+    "canvas_size": 32, "frame_size": 16, "digit_size": 8, "num_frames": 3, "classes": (0, 1, 2),
+    "random_probability": 0, "num_train": 6, "num_val": 4, "num_test": 4,
 }  # fmt: skip
 
 
@@ -29,7 +29,7 @@ def test_features_are_computed_once(features, monkeypatch):
     data = features()
     data.prepare_data()
     about = json.loads((data.folder / "about.json").read_text())
-    assert (about["layer"], about["data_options"]["canvas"]) == ("layer3", 32)
+    assert (about["layer"], about["data_options"]["canvas_size"]) == ("layer3", 32)
     monkeypatch.setattr(cached_features, "write_features", None)  # would raise
     again = features()
     again.prepare_data()
@@ -60,14 +60,15 @@ def test_every_epoch_has_the_same_clips_in_another_order(features):
 
 
 def test_options_that_do_not_exist_are_refused(features):
-    with pytest.raises(ValueError, match="'data_options' to be one of 'num_digits', .*got 'canvass'"):
-        features(data_options={"canvass": 3})
+    with pytest.raises(ValueError, match="'data_options' to be one of 'num_digits', .*got 'canvas_sizes'"):
+        features(data_options={"canvas_sizes": 3})
     with pytest.raises(ValueError, match="'data' to be one of 'SyncMNISTData', 'MultiSyncMNISTData'"):
         features(data="Clips")
     with pytest.raises(FileNotFoundError, match="call prepare_data"):
         features().train_dataloader()
 
 
+@pytest.mark.slow
 def test_the_recipe_of_the_documentation_trains_and_is_scored(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr("sys.argv", ["pyg-video"])
     monkeypatch.chdir(tmp_path)

@@ -1,31 +1,9 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
-from pyg_video.training import ClipBatches, FreshClipBatches, MultiSyncMNISTData
-
-
-@pytest.mark.parametrize("world_size", [1, 2, 3])
-def test_processes_share_the_clips_without_overlap(world_size):
-    parts = [ClipBatches(13, 4, rank=rank, world_size=world_size) for rank in range(world_size)]
-    numbers = [number for part in parts for batch in part for number in batch]
-    assert sorted(numbers) == list(range(13 - 13 % world_size))
-    assert len({len(list(part)) for part in parts}) == 1
-    assert all(len(part) == len(list(part)) for part in parts)
-
-
-def test_no_epoch_repeats_a_clip():
-    batches = FreshClipBatches(10, 4)
-    seen = []
-    for epoch in range(3):
-        batches.set_epoch(epoch)
-        seen += [number for batch in batches for number in batch]
-    assert seen == list(range(30))
-
-
-@pytest.mark.parametrize("options", [{"size": 1, "batch_size": 4, "world_size": 2}, {"size": 4, "batch_size": 0}])
-def test_processes_without_clips_are_refused(options):
-    with pytest.raises(ValueError, match="at least one clip for each"):
-        ClipBatches(**options)
+from pyg_video.training import MultiSyncMNISTData
 
 
 def test_loaders_give_whole_batches(tiny_data):
@@ -40,6 +18,16 @@ def test_workers_change_nothing(tiny_data, num_workers):
     data = tiny_data(num_workers=num_workers)
     labels = torch.cat([batch.label for batch in data.test_dataloader()])
     assert torch.equal(labels, data.test.batch(range(6)).label)
+
+
+def test_no_clip_is_left_out_of_the_test_with_several_processes(tiny_data):
+    data, labels = tiny_data(num_test=7), {}
+    for rank in (0, 1):
+        data.trainer = SimpleNamespace(global_rank=rank, world_size=2)
+        labels[rank] = torch.cat([batch.label for batch in data.test_dataloader()])
+    want = data.test.batch(range(7)).label
+    assert torch.equal(labels[0], want[::2])
+    assert torch.equal(labels[1], want[1::2])
 
 
 def test_validation_has_trajectories_of_its_own(tiny_data):
@@ -66,6 +54,8 @@ def test_the_data_know_their_classes(tiny_data):
 
 
 def test_multi_sync_mnist():
-    data = MultiSyncMNISTData(canvas=32, frame_size=16, digit_size=6, num_frames=2, batch_size=2, num_val=2, num_test=2)
+    data = MultiSyncMNISTData(
+        canvas_size=32, frame_size=16, digit_size=6, num_frames=2, batch_size=2, num_val=2, num_test=2
+    )
     assert data.num_classes == 56
     assert next(iter(data.val_dataloader())).digit.shape == (2, 5)

@@ -18,7 +18,7 @@ def features():
 
 @pytest.fixture
 def clips():
-    return SyncMNIST(num_clips=5, num_frames=3, canvas=32, frame_size=16, digit_size=8)
+    return SyncMNIST(num_clips=5, num_frames=3, canvas_size=32, frame_size=16, digit_size=8)
 
 
 def test_what_is_read_is_what_the_model_gives_of_these_clips(tmp_path, features, clips):
@@ -26,8 +26,8 @@ def test_what_is_read_is_what_the_model_gives_of_these_clips(tmp_path, features,
     write_features(features, clips, files, size=5, batch_size=2, progress=False)
     cached = FeatureClips(files)
     assert len(cached) == 5
-    assert torch.equal(cached[[(7, 4), (7, 1)]].video, cached[[4, 1]].video)
-    got, want = cached[[4, 1]], clips.batch([4, 1])
+    assert torch.equal(cached.batch([(7, 4), (7, 1)]).video, cached.batch([4, 1]).video)
+    got, want = cached.batch([4, 1]), clips.batch([4, 1])
     torch.testing.assert_close(got.video, features(want.video), atol=2e-3, rtol=2e-3)
     assert got.video.dtype == torch.float32
     assert all(torch.equal(ours, theirs) for ours, theirs in zip(got[1:], want[1:], strict=True))

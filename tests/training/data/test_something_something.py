@@ -1,14 +1,9 @@
 import csv
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 from pytorch_lightning import Callback
 
-import pyg_video
 from pyg_video.backbones import SmallCNN
 from pyg_video.cli.main import main
 from pyg_video.datasets import VideoClip
@@ -95,6 +90,7 @@ def task():
     return VideoClassification("tiny_rgb", 174, 28, warmup_steps=1)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_equals_one_that_was_never_interrupted(tiny, tiny_trainer, tmp_path):
     whole, resumed = Losses(), Losses()
     tiny_trainer(whole, folder="whole", max_epochs=3).fit(task(), tiny())
@@ -126,6 +122,7 @@ def command(monkeypatch, tmp_path, capsys):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["v1", "v2"])
 def test_one_command_each_to_train_resume_test_and_predict(request, command, tmp_path, version):
     root = request.getfixturevalue(f"something_{version}")
@@ -163,40 +160,3 @@ def test_wrong_folders_end_in_one_line(command, tmp_path):
     code, error = command("fit", "--data=SomethingSomethingData", f"--data.root={tmp_path}", "--model.model=x")
     assert (code, error.count("\n")) == (2, 1), error
     assert "Expected Something-Something v2 in 'root', with something-something-v2-labels.json" in error
-
-
-RUN = """
-import sys
-from pytorch_lightning import Callback, Trainer
-from pyg_video.backbones import SmallCNN
-from pyg_video.models import PoolHead, VideoClassifier, register_model
-from pyg_video.training import SomethingSomethingData, VideoClassification
-
-class WriteNumbers(Callback):
-    def on_validation_batch_start(self, trainer, pl_module, batch, batch_idx, dataloader_idx=0):
-        with open(f"rank{trainer.global_rank}.txt", "a") as file:
-            print(*batch.number.tolist(), file=file)
-
-data = SomethingSomethingData(sys.argv[1], num_frames=2, frame_size=28, batch_size=3, num_workers=0)
-trainer = Trainer(
-    accelerator="cpu", devices=2, strategy="ddp_fork", max_epochs=1, logger=False, use_distributed_sampler=False,
-    enable_checkpointing=False, num_sanity_val_steps=0, callbacks=[WriteNumbers()],
-)
-
-@register_model
-def tiny_rgb(num_classes: int = 174, *, frame_size: int = 28):
-    return VideoClassifier(SmallCNN(3, (4, 4), (2, 2)), PoolHead(4, num_classes))
-
-trainer.fit(VideoClassification("tiny_rgb", data.num_classes, 28), data)
-"""
-
-
-def test_two_processes_validate_every_video_once(something_v2, tmp_path):
-    # Three videos: one process has two, the other one.
-    (tmp_path / "run").mkdir()
-    command = [sys.executable, "-W", "ignore", "-c", RUN, str(something_v2)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(pyg_video.__file__).parents[1])}
-    done = subprocess.run(command, cwd=tmp_path / "run", env=environment, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "run" / "rank0.txt").read_text() == "0 2\n"
-    assert (tmp_path / "run" / "rank1.txt").read_text() == "1\n"

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from pyg_video.datasets.digits.given_plan import GivenPlan
+from pyg_video.datasets.digits.recorded_plan import RecordedPlan
 
 
 def trajectories(**changes):
@@ -17,7 +17,7 @@ def trajectories(**changes):
 
 
 def plan(**changes):
-    return GivenPlan(trajectories(**changes), num_images=6, room=72)
+    return RecordedPlan(trajectories(**changes), num_images=6, room=72)
 
 
 def test_it_plays_what_is_given():
@@ -43,7 +43,7 @@ def test_a_digit_not_in_front_is_drawn_first():
 
 def test_a_file_and_a_mapping_are_the_same(tmp_path):
     np.savez(tmp_path / "given.npz", **trajectories())
-    read = GivenPlan(tmp_path / "given.npz", num_images=6, room=72)
+    read = RecordedPlan(tmp_path / "given.npz", num_images=6, room=72)
     assert len(read) == 2
     for mine, theirs in zip(read(torch.arange(2)), plan()(torch.arange(2)), strict=True):
         assert torch.equal(mine, theirs)
@@ -51,7 +51,7 @@ def test_a_file_and_a_mapping_are_the_same(tmp_path):
 
 def test_no_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"trajectories in an .npz file .*missing.npz"):
-        GivenPlan(tmp_path / "missing.npz", num_images=6, room=72)
+        RecordedPlan(tmp_path / "missing.npz", num_images=6, room=72)
 
 
 def test_missing_arrays_are_named():
@@ -59,7 +59,7 @@ def test_missing_arrays_are_named():
     with pytest.raises(
         ValueError, match=r"Expected trajectories with the arrays .* \(got \['path'\]\); add \['coords'"
     ):
-        GivenPlan(arrays, num_images=6, room=72)
+        RecordedPlan(arrays, num_images=6, room=72)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_missing_arrays_are_named():
         ({"digit_index": np.zeros((2, 3))}, r"'digit_index' to hold integers .*\(got float64\)"),
         ({"is_sync": np.array(["yes", "no"])}, r"'is_sync' to hold integers or truth values \(got <U3\)"),
         ({"is_sync": np.array([True])}, "to go with the 2 clips of 'coords'"),
-        ({"coords": np.full((2, 4, 3, 2), 73, np.uint8)}, r"'coords' to lie in \[0, 72\] .*enlarge 'canvas'"),
+        ({"coords": np.full((2, 4, 3, 2), 73, np.uint8)}, r"'coords' to lie in \[0, 72\] .*enlarge 'canvas_size'"),
         (
             {"digit_index": np.full((2, 3), 6, np.uint32)},
             r"'digit_index' to lie in \[0, 5\] \(got 6 to 6\); pass the digits",

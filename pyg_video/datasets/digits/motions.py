@@ -1,4 +1,4 @@
-"""How digits move: random jumps (the papers) or smooth flights, some of them together."""
+"""Motions of digits: random jumps as in the papers, or smooth paths; the synchronous ones move together."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .counter_random import Stream, below, uniform
+from ..counter_random import Stream, below, uniform
 
 #: ``(key [B], sync [B, D], num_frames, room, max_step) -> position [B, T, D, 2]``
 Motion = Callable[[Tensor, Tensor, int, int, int], Tensor]
 
 
 def jumps(key: Tensor, sync: Tensor, num_frames: int, room: int, max_step: int) -> Tensor:
-    r"""Every frame, every digit jumps by up to ``max_step`` pixels per axis, and stays on the canvas.
+    r"""In every frame, every digit jumps by up to ``max_step`` pixels per axis and stays on the canvas.
 
     A jump is uniform over the integers of :math:`[-max\_step, max\_step]` that keep the digit on the canvas. The
     synchronous digits use one jump, uniform over those that keep *all* of them on it: their relative positions are the
@@ -24,11 +24,11 @@ def jumps(key: Tensor, sync: Tensor, num_frames: int, room: int, max_step: int) 
     Deviation: their code draws from a half-open range (-10 to 9); ours is symmetric, as the paper describes it.
 
     Args:
-        key: Keys of the clips, from :func:`~pyg_video.datasets.digits.counter_random.clip_key`.
-        sync: Which digits move together.
-        num_frames: Number of frames, :math:`T`.
-        room: Largest position, in pixels: canvas size less digit size.
-        max_step: Largest jump per axis, in pixels.
+        key: keys of the clips, from :func:`~pyg_video.datasets.counter_random.clip_key`.
+        sync: which digits move together.
+        num_frames: number of frames, :math:`T`.
+        room: largest position, in pixels: canvas size minus digit size.
+        max_step: largest jump per axis, in pixels.
 
     Shapes:
         - **key:** :math:`[B]`
@@ -36,7 +36,7 @@ def jumps(key: Tensor, sync: Tensor, num_frames: int, room: int, max_step: int) 
         - **output:** :math:`[B, T, D, 2]`, int64, top-left corners (row, column) in ``[0, room]``
 
     Example:
-        >>> from pyg_video.datasets.digits.counter_random import clip_key
+        >>> from pyg_video.datasets.counter_random import clip_key
         >>> sync = torch.tensor([[True, False, True]])
         >>> jumps(clip_key(0, torch.arange(1)), sync, num_frames=4, room=72, max_step=10).shape
         torch.Size([1, 4, 3, 2])
@@ -57,24 +57,23 @@ def jumps(key: Tensor, sync: Tensor, num_frames: int, room: int, max_step: int) 
 
 
 def smooth(key: Tensor, sync: Tensor, num_frames: int, room: int, max_step: int) -> Tensor:
-    r"""Every digit keeps its speed and bounces off the border; the synchronous digits fly and bounce as one body.
+    r"""Every digit keeps its speed and bounces off the border; the synchronous ones move and bounce as one body.
 
-    The whole synchronous set turns around when any member touches the border, so that its members' relative positions
-    are the same in every frame. With a body's start :math:`p`, velocity :math:`v` and the way :math:`L` it has, on each
-    axis,
+    The whole synchronous set turns around when any member touches the border, so the relative positions of its members
+    are the same in every frame. With start :math:`p`, velocity :math:`v` and range :math:`L` of a body on each axis,
 
     .. math::
         p_t = L - |(p + v t) \bmod 2L - L| .
 
-    The direction is uniform, the speed uniform between half of ``max_step`` and ``max_step`` pixels a frame: nothing
+    The direction is uniform, the speed uniform between half of ``max_step`` and ``max_step`` pixels per frame: nothing
     stands still, unless the set is as wide as the canvas, and no digit moves by more than ``max_step`` per axis.
 
     Args:
-        key: Keys of the clips, from :func:`~pyg_video.datasets.digits.counter_random.clip_key`.
-        sync: Which digits move together.
-        num_frames: Number of frames, :math:`T`.
-        room: Largest position, in pixels: canvas size less digit size.
-        max_step: Largest step per axis, in pixels.
+        key: keys of the clips, from :func:`~pyg_video.datasets.counter_random.clip_key`.
+        sync: which digits move together.
+        num_frames: number of frames, :math:`T`.
+        room: largest position, in pixels: canvas size minus digit size.
+        max_step: largest step per axis, in pixels.
 
     Shapes:
         - **key:** :math:`[B]`
@@ -82,7 +81,7 @@ def smooth(key: Tensor, sync: Tensor, num_frames: int, room: int, max_step: int)
         - **output:** :math:`[B, T, D, 2]`, int64, top-left corners (row, column) in ``[0, room]``
 
     Example:
-        >>> from pyg_video.datasets.digits.counter_random import clip_key
+        >>> from pyg_video.datasets.counter_random import clip_key
         >>> position = smooth(clip_key(0, torch.arange(1)), torch.tensor([[True, True]]), 8, room=26, max_step=4)
         >>> bool(((position[:, :, 0] - position[:, :, 1]).diff(dim=1) == 0).all())
         True

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from pyg_video.datasets.digits.counter_random import clip_key
-from pyg_video.datasets.digits.trajectories import MOTIONS, jumps, smooth
+from pyg_video.datasets.counter_random import clip_key
+from pyg_video.datasets.digits.motions import MOTIONS, jumps, smooth
 
 SYNC = torch.tensor([True, False, True, False, True])
 CLIPS, ROOM, STEP = 400, 26, 5

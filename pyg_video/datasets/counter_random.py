@@ -1,4 +1,4 @@
-"""Random numbers without a state: the n-th number of a clip is a hash of what it is for."""
+"""Counter-based random numbers: each number of a clip is a hash of its key, stream and index."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class Stream(IntEnum):
-    """What a number is drawn for; different streams of one clip are independent."""
+    """Purpose of a number; different streams of one clip are independent."""
 
     CLASSES = 0
     IMAGES = 1
@@ -42,15 +42,14 @@ def _mix(x: Tensor) -> Tensor:
 
 
 def clip_key(seed: int, index: Tensor, *, salt: int = 0) -> Tensor:
-    r"""One 64-bit key per clip, from which all its random numbers follow.
+    r"""One 64-bit key per clip, which determines all its random numbers.
 
-    Because nothing else enters, clip ``index`` is the same whichever batch or worker makes it; on CUDA it is the same
-    up to rounding of the resize.
+    Clip ``index`` is therefore the same in every batch and worker; on CUDA it is equal up to rounding of the resize.
 
     Args:
-        seed: Any integer.
-        index: Clip numbers.
-        salt: Any integer; separates data sets of one seed, as the training and the test split.
+        seed: any integer.
+        index: clip numbers.
+        salt: any integer; separates data sets with the same seed, such as training and test split.
 
     Shapes:
         - **index:** :math:`[B]`, int64
@@ -66,7 +65,7 @@ def clip_key(seed: int, index: Tensor, *, salt: int = 0) -> Tensor:
 
 
 def uniform(key: Tensor, stream: Stream, *shape: int) -> Tensor:
-    r"""Numbers in [0, 1), the same for a clip in every batch and worker.
+    r"""Uniform numbers in [0, 1), the same for a clip in every batch and worker.
 
     .. math::
         u_n = 2^{-53} \lfloor h(h(k + s\gamma) + n\gamma) / 2^{11} \rfloor
@@ -75,9 +74,9 @@ def uniform(key: Tensor, stream: Stream, *shape: int) -> Tensor:
     pseudorandom number generators", 2014).
 
     Args:
-        key: Keys :math:`k` from :func:`clip_key`.
-        stream: What the numbers are for, :math:`s`.
-        shape: Shape of one clip's numbers.
+        key: keys :math:`k` from :func:`clip_key`.
+        stream: purpose of the numbers, :math:`s`.
+        shape: shape of the numbers of one clip.
 
     Shapes:
         - **key:** :math:`[B]`, int64

@@ -1,4 +1,4 @@
-"""Clips that follow given trajectories instead of random ones."""
+"""Plans of clips from recorded trajectories."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ _KEYS = ("coords", "digit_index", "is_sync", "digit_in_front")
 Arrays = Mapping[str, NDArray[np.generic]]
 
 
-class GivenPlan:
-    r"""Plays recorded trajectories; of a synchronous clip, the first two digits are the pair.
+class RecordedPlan:
+    r"""Plans clips from recorded trajectories; the first two digits of a synchronous clip are the pair.
 
     Args:
-        source: An ``.npz`` file, or a mapping, with the arrays
+        source: an ``.npz`` file, or a mapping, with the arrays
 
             - ``coords`` :math:`[M, T, D, 2]`, integers: top-left corners (row, column) on the canvas,
             - ``digit_index`` :math:`[M, D]`, integers: which images of the digits' split,
             - ``is_sync`` :math:`[M]`: whether the first two digits move together,
             - ``digit_in_front`` :math:`[M]`: whether a digit is drawn over what is already there, or under it. True in
               all clips of the authors' file; their generator has it for clutter, of which these clips have none.
-        num_images: Number of digit images there are.
-        room: Largest position, in pixels: canvas size less digit size.
+        num_images: number of digit images.
+        room: largest position, in pixels: canvas size minus digit size.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is not an ``.npz`` file, or an array is missing, has another shape or type, or points
+        FileNotFoundError: the file does not exist.
+        ValueError: the file is not an ``.npz`` file, or an array is missing, has another shape or type, or points
             outside the canvas or the digits.
     """
 
@@ -49,7 +49,7 @@ class GivenPlan:
                 f"Expected 'digit_index', 'is_sync' and 'digit_in_front' of shapes {[(M, D), (M,), (M,)]}, "
                 f"to go with the {M} clips of 'coords' (got {shapes})"
             )
-        _check_range("coords", self.position, room, "enlarge 'canvas'")
+        _check_range("coords", self.position, room, "enlarge 'canvas_size'")
         _check_range("digit_index", self.image, num_images - 1, "pass the digits that the file was made for")
 
     def __len__(self) -> int:
