@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -12,7 +13,8 @@ from torch import Tensor, nn
 
 from .._files import write_whole
 from .._version import __version__
-from ..models import ModelRecipe, VideoClassifier, create_model
+from ..models import ModelRecipe, UnknownModelError, VideoClassifier, create_model
+from ..models.registry import check_known, model_module
 from .migration import migrated_options, migrated_weights
 from .weights import check_weights
 
@@ -29,11 +31,13 @@ class CheckpointInfo(NamedTuple):
         recipe: the model's name and options.
         version: the version of pyg_video that wrote it.
         metadata: whatever :func:`save_model` was given, such as the accuracy.
+        module: the module that defines the model; empty for the models of this package.
     """
 
     recipe: ModelRecipe
     version: str
     metadata: dict[str, Json]
+    module: str = ""
 
 
 def save_model(
@@ -56,7 +60,8 @@ def save_model(
         10
     """
     model = getattr(model, "_orig_mod", model)  # compiled
-    if model.recipe is None:
+    recipe: ModelRecipe | None = getattr(model, "recipe", None)
+    if recipe is None:
         raise ValueError(
             "Expected 'model' to be made by create_model (got one without a recipe); "
             "give your model a name with @register_model, or save its state_dict()"
@@ -64,22 +69,35 @@ def save_model(
     record = {
         "format": _FORMAT,
         "version": __version__,
-        "model": model.recipe.name,
-        "options": model.recipe.options,
+        "model": recipe.name,
+        "options": recipe.options,
         "metadata": dict(metadata or {}),
     }
+    if module := model_module(recipe.name):
+        record["module"] = module
     tensors = {name: tensor.contiguous() for name, tensor in _named_tensors(model).items()}
     return write_whole(path, save(tensors, {"format": "pt", _KEY: json.dumps(record)}))
 
 
-def load_file(path: str | os.PathLike[str]) -> VideoClassifier:
+def load_file(path: str | os.PathLike[str], *, trust: bool = False) -> VideoClassifier:
     """The model of a file that :func:`save_model` wrote, on the CPU and in evaluation mode.
+
+    Args:
+        path: the file.
+        trust: import the module that the file names, if the model is from another package. Nothing else imports it.
 
     Raises:
         FileNotFoundError: there is no such file.
+        UnknownModelError: the model is from a module that was not imported; a :exc:`ValueError`.
         ValueError: the file is truncated, none of ours, or does not fit the model that it names.
     """
     info, tensors = _read(path)
+    if trust and info.module:
+        import_module(info.module)
+    try:
+        check_known(info.recipe.name, info.module)
+    except UnknownModelError as error:
+        raise UnknownModelError(f"{error}, or use load_model('{path}', trust=True) if you trust the file") from None
     given = info.recipe.options
     no_download = {"weights": ""} if "weights" in given else {}  # the file has them all
     model = create_model(info.recipe.name, **(given | no_download))
@@ -130,7 +148,7 @@ def _parse(path: str | os.PathLike[str], text: str) -> CheckpointInfo:
         record = json.loads(text)
         options = {name: _as_option(value) for name, value in record["options"].items()}
         recipe = ModelRecipe(record["model"], migrated_options(record["model"], options))
-        info = CheckpointInfo(recipe, record["version"], record["metadata"])
+        info = CheckpointInfo(recipe, record["version"], record["metadata"], str(record.get("module", "")))
         newer = record["format"] > _FORMAT
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
         raise ValueError(f"Expected a file that save_model wrote (got '{path}', whose record is damaged)") from error

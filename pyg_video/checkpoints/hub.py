@@ -70,7 +70,7 @@ def find_checkpoint(name: str | os.PathLike[str], revision: str | None = None) -
     return _download(os.fspath(name), revision)
 
 
-def load_model(name: str | os.PathLike[str], *, revision: str | None = None) -> VideoClassifier:
+def load_model(name: str | os.PathLike[str], *, revision: str | None = None, trust: bool = False) -> VideoClassifier:
     """The model of a file, of a folder or of a repository on the Hugging Face Hub; on the CPU, in evaluation mode.
 
     Nothing else is needed: the file has the model's name and options inside.
@@ -79,9 +79,11 @@ def load_model(name: str | os.PathLike[str], *, revision: str | None = None) -> 
         name: a file that :func:`save_model` wrote, a folder of :func:`save_pretrained`, or the id of a repository on
             the Hub, such as ``"someone/some-model"`` (``pip install ".[hub]"`` in a checkout).
         revision: branch, tag or commit of the repository.
+        trust: import the module that the file names, for a model of another package.
 
     Raises:
         FileNotFoundError: there is no such file, folder or repository.
+        UnknownModelError: the model is from a module that was not imported; a :exc:`ValueError`.
         ValueError: the file is truncated, none of ours, or does not fit the model that it names.
 
     Example:
@@ -90,7 +92,7 @@ def load_model(name: str | os.PathLike[str], *, revision: str | None = None) -> 
         >>> load_model(folder).recipe.options["num_classes"]
         10
     """
-    return load_file(find_checkpoint(name, revision))
+    return load_file(find_checkpoint(name, revision), trust=trust)
 
 
 def save_pretrained(
@@ -145,7 +147,7 @@ def push_to_hub(
 
 def _write(model: VideoClassifier, folder: Path, metadata: Mapping[str, Json] | None, *, place: str) -> Path:
     path = save_model(model, folder / WEIGHTS, metadata)
-    recipe, version, told = checkpoint_info(path)
+    recipe, version, told, _ = checkpoint_info(path)
     config = {"model": recipe.name, "options": recipe.options, "pyg_video": version, "metadata": told}
     write_whole(folder / "config.json", json.dumps(config, indent=2) + "\n")
     if not (folder / "README.md").exists():

@@ -1,1 +1,1 @@
-"""The command ``pyg-video``."""
+"""The command ``pyg-video``: one module per command, and the demo."""

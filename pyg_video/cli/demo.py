@@ -1,8 +1,7 @@
-"""The main job in one go: train, compare, score the shipped models, draw what they see. ``make demo`` runs it."""
+"""The demo: train two models, evaluate them and the shipped ones, and draw what they use. ``make demo`` runs it."""
 
-import argparse
 import csv
-import math
+import sys
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -17,15 +16,17 @@ from .._extras import need
 from .._files import write_whole
 from ..checkpoints import checkpoint_info, load_model, shipped_checkpoint
 from ..datasets import SyncMNIST
+from ..evaluation import DigitSource, Score, evaluate
 from ..inspection import find_graphs
 from ..models import Option, VideoClassifier
 from ..visualization import contact_sheet, draw_boxes, plot_curves, save_gif, save_png
+from .parsing import make_parser, run_command
 
 if TYPE_CHECKING:
     from pytorch_lightning import Callback, Trainer
 
 
-class SmallTask(TypedDict):
+class Task(TypedDict):
     """Options of :class:`~pyg_video.datasets.SyncMNIST`."""
 
     num_digits: int
@@ -39,7 +40,7 @@ class SmallTask(TypedDict):
     random_probability: float
 
 
-TASK: SmallTask = {
+TASK: Task = {
     "num_digits": 3,
     "num_frames": 8,
     "canvas_size": 40,
@@ -76,20 +77,26 @@ class Result(NamedTuple):
     name: str
     parameters: int
     videos: int
-    accuracy: float
+    score: Score
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the demo; see ``--help``."""
-    parser = argparse.ArgumentParser(prog="python -m pyg_video.cli.demo", description=__doc__)
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the demo and return the exit code; see ``--help``."""
+    parser = make_parser("python -m pyg_video.cli.demo", __doc__ or "")
     parser.add_argument("--output", type=Path, default=Path("demo"), help="folder for pictures, curves and snippet")
     parser.add_argument("--videos", type=int, default=36_000, help="training videos for each of the two models")
-    parser.add_argument("--clips", type=int, default=2_000, help="unseen clips that the models are scored on")
+    parser.add_argument("--clips", type=int, default=2_000, help="unseen clips to evaluate the models on")
     parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args(argv)
-    if args.videos < EPOCHS * BATCH or args.clips < 4:
-        parser.error(f"expected at least {EPOCHS * BATCH} --videos and 4 --clips (got {args.videos} and {args.clips})")
-    run(args.output, videos=args.videos, num_clips=args.clips, seed=args.seed)
+
+    def command() -> int:
+        args = parser.parse_args(argv)
+        if args.videos < EPOCHS * BATCH or args.clips < 4:
+            least = f"at least {EPOCHS * BATCH} --videos and 4 --clips"
+            raise ValueError(f"Expected {least} (got {args.videos} and {args.clips})")
+        run(args.output, videos=args.videos, num_clips=args.clips, seed=args.seed)
+        return 0
+
+    return run_command(command)
 
 
 def run(output: Path, *, videos: int, num_clips: int, seed: int) -> list[Result]:
@@ -103,12 +110,11 @@ def run(output: Path, *, videos: int, num_clips: int, seed: int) -> list[Result]
     for name, model in (("DyReg-GNN", GRAPH), ("CNN + LSTM", BASELINE)):
         print(f"Training {name} from scratch on {videos:,} videos ...", flush=True)
         net, curves[name] = train(model, videos=videos, seed=seed)
-        rows.append(Result(f"{name}, trained just now", count(net), videos, accuracy(net, clips)))
+        rows.append(result(f"{name}, trained just now", net, videos, clips))
     for name, checkpoint in SHIPPED.items():
         path = shipped_checkpoint(checkpoint)
-        net = load_model(path)
         seen = int(str(checkpoint_info(path).metadata["videos"]))
-        rows.append(Result(f"{name}, shipped", count(net), seen, accuracy(net, clips)))
+        rows.append(result(f"{name}, shipped", load_model(path), seen, clips))
     print("\n" + table(rows, num_clips) + "\n")
     for path in write(output, curves, clips):
         print(f"wrote {path}")
@@ -116,8 +122,14 @@ def run(output: Path, *, videos: int, num_clips: int, seed: int) -> list[Result]
     return rows
 
 
+def result(name: str, net: VideoClassifier, videos: int, clips: SyncMNIST) -> Result:
+    """The row of a model that was trained on so many videos."""
+    score = evaluate(net, DigitSource(clips, "generated", "bundled"), batch_size=250).top1
+    return Result(name, sum(p.numel() for p in net.parameters()), videos, score)
+
+
 def train(model: str, *, videos: int, seed: int) -> tuple[VideoClassifier, tuple[list[float], list[float]]]:
-    """Train a model of the demo from scratch; gives it and its validation accuracy against the videos seen."""
+    """Train a model of the demo from scratch; returns it, and its validation accuracy over the videos seen."""
     from pytorch_lightning import Callback, LightningModule, Trainer, seed_everything
     from pytorch_lightning.callbacks import TQDMProgressBar
 
@@ -169,7 +181,7 @@ def _trainer(callbacks: "list[Callback]") -> "Trainer":
 
 
 def quiet_lightning() -> None:
-    """Lightning's advice is not what a demo is about."""
+    """Silence Lightning's notes and advice."""
     import logging
 
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
@@ -177,31 +189,15 @@ def quiet_lightning() -> None:
     warnings.filterwarnings("ignore", module="pytorch_lightning")
 
 
-@torch.inference_mode()
-def accuracy(net: VideoClassifier, clips: SyncMNIST, batch_size: int = 250) -> float:
-    """Share of clips whose label the model gives first."""
-    right = 0
-    for i in range(0, len(clips), batch_size):
-        batch = clips.batch(range(i, min(i + batch_size, len(clips))))
-        right += int((net(batch.video).argmax(-1) == batch.label).sum())
-    return right / len(clips)
-
-
-def count(net: VideoClassifier) -> int:
-    """Number of learned values."""
-    return sum(p.numel() for p in net.parameters())
-
-
 def table(rows: Sequence[Result], num_clips: int) -> str:
-    """The results as text; accuracies with their standard errors over the clips."""
+    """The results as text, accuracies with their standard errors over the clips."""
     lines = [
         f"Accuracy on {num_clips:,} clips of digits and trajectories that no training saw",
         "",
         f"{'model':30s} {'parameters':>11s} {'videos seen':>12s} {'accuracy':>15s}",
     ]
     for row in rows:
-        error = math.sqrt(row.accuracy * (1 - row.accuracy) / num_clips)
-        score = f"{row.accuracy:6.1%} ± {error:.1%}"
+        score = f"{row.score.share:6.1%} ± {row.score.standard_error:.1%}"
         lines.append(f"{row.name:30s} {row.parameters:>11,d} {row.videos:>12,d} {score:>15s}")
     lines.append(f"{'knows the digits, not the motion':30s} {'':>11s} {'':>10s} {KNOWS_DIGITS:>10.1%}")
     lines.append(f"{'chance':30s} {'':>11s} {'':>12s} {1 / 10:>10.1%}")
@@ -230,14 +226,14 @@ def write(output: Path, curves: Mapping[str, tuple[list[float], list[float]]], c
 
 
 def curve(checkpoint: Path) -> tuple[list[float], list[float]]:
-    """Validation accuracy against videos seen, as the training of a shipped model logged it."""
+    """Validation accuracy over the videos seen, from the log of a shipped model's training."""
     with checkpoint.with_name(f"{checkpoint.stem}_curve.csv").open(newline="") as file:
         rows = [(float(row["videos_seen"]), float(row["accuracy"])) for row in csv.DictReader(file)]
     return [seen for seen, _ in rows], [score for _, score in rows]
 
 
 def look(net: VideoClassifier, video: Tensor) -> tuple[Tensor, Tensor]:
-    """Half-height boxes of the regions that a model pools, :math:`(B, T, N, 4)`, and the classes that it gives."""
+    """Half-height boxes of the regions that a model pools, :math:`(B, T, N, 4)`, and the predicted classes."""
     (graph,) = find_graphs(net, video).values()
     box = graph.grid(graph.box).clone()
     box[..., 2:] /= 2  # a tent has fallen to half its height there
@@ -255,4 +251,4 @@ print(clips.label_names[model(clips[0].video[None]).argmax()], "- truth:", clips
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

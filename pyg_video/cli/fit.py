@@ -1,10 +1,9 @@
-"""LightningCLI with our defaults, and errors in one line."""
+"""The commands ``pyg-video fit``, ``validate``, ``test`` and ``predict`` on data sets, by LightningCLI."""
 
 import argparse
 import json
 import logging
 import re
-import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from pickle import UnpicklingError
 from typing import Any, cast
 
 import torch
-from jsonargparse import ArgumentError
+from jsonargparse import ArgumentError, Namespace
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
@@ -22,15 +21,14 @@ from .._config import merged_config
 from .._extras import need
 from .._files import write_table
 from ..checkpoints.weights import check_weights
+from ..models import model_options
 from ..training.callbacks import AtomicCheckpointIO, BestCheckpoint, ExportBest, last_checkpoint
 from ..training.data.base import VideoData
 from ..training.data.cached_features import CachedFeatures
 from ..training.data.digits import MultiSyncMNISTData, SyncMNISTData
 from ..training.data.something_something import SomethingSomethingData
+from ..training.loading import task_of
 from ..training.module import Prediction, VideoClassification
-
-USER_ERRORS = (ArgumentError, ValueError, OSError, ModuleNotFoundError, MisconfigurationException)
-"""What a wrong option, file or value raises."""
 
 _STRICT = {"exit_on_error": False, "allow_abbrev": False}
 _DATA = tuple(data.__name__ for data in (SyncMNISTData, MultiSyncMNISTData, SomethingSomethingData, CachedFeatures))
@@ -50,13 +48,12 @@ class VideoCLI(LightningCLI):
                 "checkpoint.enable_version_counter": False,  # best.ckpt stays best.ckpt
             }
         )
-        renamed = {"frame_size": "frame_size"}
-        for source in ("num_classes", "frame_size", "label_names", "num_frames"):
-            target = renamed.get(source, source)
-            parser.link_arguments(f"data.{source}", f"model.{target}", apply_on="instantiate")
+        for name in ("num_classes", "frame_size", "label_names", "num_frames"):
+            parser.link_arguments(f"data.{name}", f"model.{name}", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         self.config = parser.parse_args(with_one_config(cast(list[str], args)))
+        _name_the_class(self.config[self.config.subcommand].model)
         path = self.config[self.config.subcommand].get("ckpt_path")
         if path not in (None, "best", "last", "hpc"):
             _check_checkpoint(path)
@@ -87,7 +84,7 @@ class VideoCLI(LightningCLI):
         return super().instantiate_trainer(plugins=[*(config["plugins"] or []), AtomicCheckpointIO()], **kwargs)
 
     def predict(self, **kwargs: Any) -> None:
-        """What ``pyg-video predict`` runs."""
+        """The command ``pyg-video predict`` on a data set."""
         predictions = cast(list[Prediction], self.trainer.predict(**kwargs))
         rank, world_size = self.trainer.global_rank, self.trainer.world_size
         name = "predictions.csv" if world_size == 1 else f"predictions_{rank}.csv"
@@ -96,16 +93,23 @@ class VideoCLI(LightningCLI):
         print(f"Predictions are in {path}")
 
 
-def run(args: Sequence[str] | None = None) -> VideoCLI:
-    """Run one command of ``pyg-video``; errors come as exceptions, see :data:`USER_ERRORS`."""
+def run(arguments: Sequence[str]) -> int:
+    """Run one command, the first of ``arguments``, and return the exit code."""
     _hush()
-    arguments = sys.argv[1:] if args is None else list(args)
-    every = LightningCLI.subcommands()
+    try:
+        _run(list(arguments))
+    except (ArgumentError, MisconfigurationException, ValueError) as error:
+        raise ValueError(_readable(error)) from error
+    return 0
+
+
+def _run(arguments: list[str]) -> VideoCLI:
+    command = arguments[0]
 
     class OneCommand(VideoCLI):  # a parser for each of the four takes most of a second
         @staticmethod
         def subcommands() -> dict[str, set[str]]:
-            return {name: every[name] for name in arguments[:1] if name in every} or every
+            return {command: LightningCLI.subcommands()[command]}
 
     return OneCommand(
         VideoClassification,
@@ -118,7 +122,7 @@ def run(args: Sequence[str] | None = None) -> VideoCLI:
             "use_distributed_sampler": False,  # VideoData distributes the clips
             "callbacks": [last_checkpoint(), ExportBest()],
         },
-        parser_kwargs={**_STRICT, **dict.fromkeys(OneCommand.subcommands(), _STRICT)},
+        parser_kwargs={**_STRICT, command: _STRICT},
         auto_configure_optimizers=False,
         save_config_kwargs={"overwrite": True},
         args=arguments,
@@ -156,15 +160,27 @@ def write_predictions(path: Path, predictions: Sequence[Prediction], *, first: i
     write_table(path, [("clip", "target", "label", "probability", "name"), *rows])
 
 
-def in_one_line(error: BaseException) -> str:
-    """The message of one of :data:`USER_ERRORS`, without what jsonargparse says about types."""
+def _name_the_class(model: Namespace) -> None:
+    """Turn a model as ``class_path`` and ``init_args`` into the name of its class and ``model_options``."""
+    if isinstance(model.model, str):
+        return
+    if model.model_options:
+        raise ValueError(
+            f"Expected the options of {model.model.class_path} in its init_args (got 'model_options' as well)"
+        )
+    name, given = model.model.class_path, model.model.get("init_args", Namespace()).as_dict()
+    defaults = model_options(name)  # jsonargparse puts them all in; those of the data take their place
+    model.model_options = {key: value for key, value in given.items() if value != defaults.get(key)}
+    model.model = name
+
+
+def _readable(error: Exception) -> str:
+    """The message of an error without what jsonargparse says about types; for wrong options, with what to do."""
     message = " ".join(str(error).split())
     # jsonargparse tries an option as an object and as None, and tells why both failed.
     message = re.sub(
         r"Does not validate against any.*? Errors: - (.*?) - Expected a <class 'NoneType'>.*", r"\1", message
     )
-    # A worker's error is its whole traceback, which ends with the class and the message.
-    message = re.sub(r"Caught (\w+) in DataLoader worker.*\1: ", "", message)
     if not isinstance(error, ArgumentError):
         return message
     wrong_class = re.match(r'Parser key "data": - Expected a path but (\S+) either', message)
@@ -194,14 +210,14 @@ def _check_checkpoint(path: str) -> None:
 def _check_fits(path: str, task: VideoClassification) -> None:
     """Raise unless the checkpoint is of the model that the configuration describes."""
     checkpoint = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
-    saved = {name: value for name, value in checkpoint["hyper_parameters"].items() if name != "_instantiator"}
     try:
-        other = VideoClassification(**saved)
+        theirs = task_of(checkpoint).net.recipe
     except TypeError as error:
+        saved = ", ".join(checkpoint["hyper_parameters"])
         raise ValueError(
-            f"Expected 'ckpt_path' to be a checkpoint of VideoClassification (got one with {', '.join(saved)})"
+            f"Expected 'ckpt_path' to be a checkpoint of VideoClassification (got one with {saved})"
         ) from error
-    theirs, mine = other.net.recipe, task.net.recipe
+    mine = task.net.recipe
     assert theirs is not None  # both are named models
     assert mine is not None
     if theirs.name != mine.name:
@@ -221,7 +237,7 @@ def _check_fits(path: str, task: VideoClassification) -> None:
 
 
 def _hush() -> None:
-    """No news of seeds, other products and Lightning's own insides; nor advice on workers: clips are made fast."""
+    """Silence Lightning's notes about seeds, other products, its internals and the number of workers."""
     logging.getLogger("lightning_fabric.utilities.seed").setLevel(logging.WARNING)
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(lambda record: "Tip:" not in record.msg)
     warnings.filterwarnings("ignore", ".*does not have many workers", module="pytorch_lightning")

@@ -1,16 +1,18 @@
-"""The command ``pyg-video``; this file answers what needs no Lightning, so that it answers at once."""
+"""The command ``pyg-video``: finds the module of a command; help and version need no heavy import."""
 
-import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from difflib import get_close_matches
 
 from .._extras import need
 from .._version import __version__
+from .parsing import import_modules, run_command, take_imports
 
-_HOME = {  # the other commands are Lightning's
+_COMMANDS = {  # the module of each command
+    **dict.fromkeys(("fit", "validate", "test", "predict"), "pyg_video.cli.fit"),
     "evaluate": "pyg_video.cli.evaluate",
-    "cost": "pyg_video.cli.evaluate",
+    "cost": "pyg_video.cli.cost",
     "prepare": "pyg_video.cli.prepare",
 }
 
@@ -20,11 +22,11 @@ usage: pyg-video {fit,validate,test,predict,evaluate,cost,prepare} [options]
 Train and evaluate the models of pyg_video on synchronous digits and on Something-Something.
 
   fit       train; writes logs, checkpoints and the best weights as safetensors under trainer.default_root_dir
-  validate  score a checkpoint on the validation clips
-  test      score a checkpoint on the test clips: digits and trajectories that training never saw
-  predict   write a table of predictions for the test clips; with video files before the options, say what happens in
-            them: pyg-video predict clip.mp4 --checkpoint best.safetensors
-  evaluate  score a checkpoint on recorded trajectories or test clips: accuracy, classes, confusions, protocol
+  validate  compute loss and accuracy of a checkpoint on the validation clips
+  test      compute the accuracy of a checkpoint on the test clips, which training does not use
+  predict   write a table of predictions for the test clips; with video files before the options, classify these:
+            pyg-video predict clip.mp4 --checkpoint best.safetensors
+  evaluate  evaluate a checkpoint on recorded trajectories or test clips: accuracy, classes, confusions, protocol
   cost      parameters, multiply-adds and latency of a model
   prepare   check a download of Something-Something: pyg-video prepare --root DIR --version v2
 
@@ -40,14 +42,16 @@ Several configurations are merged from left to right, key by key; --config may b
 options:
   -h, --help      this text; for all options of a command: pyg-video fit --help, and --data.help SyncMNISTData
   --version       the version
+  --import MODULE with any command: import your own module first, for the models, builders and data modules that it
+                  registers or defines; the working directory is searched, and the option may be repeated
   --print_config  after a command and its options: the whole configuration as YAML
 
-A mistake ends with one line and exit code 2; PYG_VIDEO_TRACEBACK=1 shows where it was noticed.
+An error is reported in one line with exit code 2; PYG_VIDEO_TRACEBACK=1 shows where it was raised.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; gives the exit code.
+    """Run a command and return the exit code.
 
     Args:
         argv: the command and its options; those of this process by default.
@@ -57,35 +61,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         pyg-video 0.1.0
         0
     """
-    arguments = sys.argv[1:] if argv is None else list(argv)
+    modules, arguments = take_imports(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_USAGE, end="")
         return 0 if arguments else 2
     if arguments[0] == "--version":
         print(f"pyg-video {__version__}")
         return 0
+    return run_command(lambda: _run(modules, arguments))
+
+
+def _run(modules: Sequence[str], arguments: Sequence[str]) -> int:
+    command, *rest = arguments
+    if command not in _COMMANDS:
+        close = get_close_matches(command, _COMMANDS, n=1)
+        hint = f"; did you mean '{close[0]}'?" if close else "; pyg-video --help describes them"
+        raise ValueError(f"Expected a command, one of {', '.join(_COMMANDS)} (got '{command}'{hint})")
     # torch_geometric scripts helpers at import, which torch 2.15 announces to be deprecated.
     warnings.filterwarnings("ignore", "`torch.jit.script", FutureWarning)
-    expected: tuple[type[Exception], ...] = (ModuleNotFoundError,)
-    in_one_line: Callable[[BaseException], str] = str
-    try:
-        home = need(_home(arguments), "train")
-        expected, in_one_line = home.USER_ERRORS, home.in_one_line
-        code = home.run(None if argv is None else arguments)
-    except expected as error:
-        if os.environ.get("PYG_VIDEO_TRACEBACK"):
-            raise
-        print(f"pyg-video: error: {in_one_line(error)}", file=sys.stderr)
-        return 2
-    return code if isinstance(code, int) else 0
-
-
-def _home(arguments: Sequence[str]) -> str:
-    """The module that has the command; ``predict`` is another one where video files follow it."""
-    command, *rest = arguments
-    if command == "predict" and rest and not rest[0].startswith("-"):
-        return "pyg_video.cli.predict"
-    return _HOME.get(command, "pyg_video.cli.fit")
+    import_modules(modules)
+    on_files = command == "predict" and rest and not rest[0].startswith("-")
+    home = need("pyg_video.cli.predict" if on_files else _COMMANDS[command], "train")
+    code: int = home.run(arguments)
+    return code
 
 
 if __name__ == "__main__":

@@ -7,29 +7,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .evaluate import USER_ERRORS, Parser, in_one_line, make_parser
+from .parsing import Parser, add_checkpoint, add_device, add_import, in_one_line, make_parser
 
 if TYPE_CHECKING:
     from ..evaluation.prediction import VideoPrediction
 
-__all__ = ["USER_ERRORS", "in_one_line", "run"]
-
-_PREDICT = """\
-Say what happens in videos, and draw where the model looks.
+_DESCRIPTION = """\
+Classify videos, and draw the regions that the model uses.
 
   pyg-video predict clip.mp4 --checkpoint best.safetensors
   pyg-video predict videos/*.mp4 --checkpoint best.ckpt --output looks --top 3
 
-Prints the most probable classes of every video; writes them to predictions.csv, and the regions over the frames to
+Prints the most probable classes of every video, and writes them to predictions.csv and the regions over the frames to
 NAME_regions.mp4. Of several videos, damaged ones are listed and skipped. Exit code 0: all videos were read; 2: some
 were not. Without video files before the first option, predict runs on a data set: pyg-video predict --help.
 """
 
 
-def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; mistakes come as :data:`USER_ERRORS`."""
-    _, *rest = sys.argv[1:] if arguments is None else arguments
-    options = _parser().parse_args(rest)
+def run(arguments: Sequence[str]) -> int:
+    """Run the command, the first of ``arguments``, and return the exit code."""
+    options = _parser().parse_args(arguments[1:])
 
     from .._files import write_table
     from ..datasets import VideoFileError
@@ -53,7 +50,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             print(f"skipped {path}: {error.problem or in_one_line(error)}", file=sys.stderr)
             skipped += 1
             continue
-        _tell(path, found, options.top)
+        _print(path, found, options.top)
         rows.extend((path, k, name, f"{p:.6f}") for k, (name, p) in enumerate(found.top(options.top), start=1))
         print(f"  wrote {found.save(folder / _unused(path, taken))}")
 
@@ -64,24 +61,20 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> Parser:
-    parser = make_parser("predict", _PREDICT)
+    parser = make_parser("pyg-video predict", _DESCRIPTION)
     add = parser.add_argument
     add("videos", nargs="+", metavar="VIDEO", help="files of any length, frame rate and size")
-    add(
-        "--checkpoint",
-        required=True,
-        metavar="FILE",
-        help=".safetensors, .ckpt of pyg-video fit, or id on the Hub",
-    )
+    add_checkpoint(parser)
     add("--output", default="predictions", metavar="FOLDER", help="where to write (default: predictions)")
-    add("--top", type=int, default=5, metavar="K", help="classes to tell (default: 5)")
-    add("--frames", type=int, metavar="T", help="frames that the model sees (default: as in its training, else 16)")
+    add("--top", type=int, default=5, metavar="K", help="number of classes to print (default: 5)")
+    add("--frames", type=int, metavar="T", help="frames per clip (default: as in the model's training, else 16)")
     add("--views", type=int, metavar="N", help="1, 3 crops, or 3 crops x 2 clips = 6 (default: 6; 1 for grey models)")
-    add("--device", default="auto", metavar="NAME", help="auto (default), cpu, cuda, cuda:1, ...")
+    add_device(parser)
+    add_import(parser)
     return parser
 
 
-def _tell(path: Path, found: VideoPrediction, top: int) -> None:
+def _print(path: Path, found: VideoPrediction, top: int) -> None:
     print(path)
     for name, share in found.top(top):
         print(f"  {100 * share:5.1f} %  {name}")

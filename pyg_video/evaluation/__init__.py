@@ -1,19 +1,23 @@
-"""How often a model is right, with the protocol beside the number; and what it says about a single video."""
+"""Accuracy on test clips with its protocol, and predictions for single videos."""
 
-from .digits import Evaluation, Score, evaluate
+from .accuracy import Answers, Evaluation, Score, judge
+from .clips import configured_clips, recorded_clips
+from .evaluate import evaluate
 from .prediction import VideoPrediction, predict_video
 from .report import write_evaluation
-from .scored_clips import ScoredClips, configured_clips, recorded_clips
-from .videos import evaluate_videos
+from .sources import ClipSource, DigitSource, VideoSource
 
 __all__ = [
+    "Answers",
+    "ClipSource",
+    "DigitSource",
     "Evaluation",
     "Score",
-    "ScoredClips",
     "VideoPrediction",
+    "VideoSource",
     "configured_clips",
     "evaluate",
-    "evaluate_videos",
+    "judge",
     "predict_video",
     "recorded_clips",
     "write_evaluation",

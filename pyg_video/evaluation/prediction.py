@@ -1,19 +1,20 @@
-"""What a trained model says about a video file, and where it looks."""
+"""Class probabilities of a video file, and the regions that the model used."""
 
 from __future__ import annotations
 
 import copy
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .._checks import check_option
 from ..datasets import VideoClip, decode_frames, probe_video
 from ..datasets.video.sampling import segment_indices
 from ..inspection import capture_graphs, find_builders
+from ..layers import accepted_info
 from ..models import VideoClassifier
 from ..training.loading import Trained, load_trained
 from ..training.scoring import choose_device
@@ -25,17 +26,17 @@ _DRAWN = 224  # pixels at least, of a drawn frame's side
 
 
 class VideoPrediction(NamedTuple):
-    """What :func:`predict_video` gives.
+    """The result of :func:`predict_video`.
 
     Attributes:
-        names: the classes in words.
-        frame_rate: at which the frames pass in the time of the video.
+        names: names of the classes.
+        frame_rate: frames per second at which ``frames`` take as long as the video.
 
     Shapes:
-        - **probability:** :math:`(K)`, by class
-        - **frames:** what the model saw of the video, :math:`(T, 3, H, W)`, uint8; with several views, the middle one
-        - **regions:** by the name of the graph within the model, boxes on these frames :math:`(T, N, 4)`, ``cxcywh`` in
-          [0, 1]; none for a model without graph
+        - **probability:** of each class, :math:`(K)`
+        - **frames:** the input frames :math:`(T, 3, H, W)`, uint8; with several views, those of the middle one
+        - **regions:** boxes on these frames :math:`(T, N, 4)`, ``cxcywh`` in [0, 1], by the name of the graph in the
+          model; empty for a model without graph
     """
 
     probability: Tensor
@@ -61,12 +62,12 @@ class VideoPrediction(NamedTuple):
         return caption(drawn, [f"{100 * share:5.1f} %  {name}" for name, share in self.top(lines)])
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write what :meth:`draw` gives as an ``.mp4`` file that takes as long as the video."""
+        """Write the drawn frames as an ``.mp4`` file of the duration of the video."""
         return save_mp4(path, self.draw(), self.frame_rate)
 
 
 def predict_video(
-    model: Trained | VideoClassifier | str | os.PathLike[str],
+    model: Trained | nn.Module | str | os.PathLike[str],
     path: str | os.PathLike[str],
     *,
     num_frames: int | None = None,
@@ -75,19 +76,19 @@ def predict_video(
 ) -> VideoPrediction:
     """Classify a video of any length, frame rate and size.
 
-    Frames are chosen as in the tests of the papers: one of each of ``num_frames`` equal parts of the video. Models on
-    colour see the whole of portrait and landscape videos, by three crops; models on grey see the middle square, in the
-    size that they were trained on.
+    Frames are sampled as in the tests of the papers: one from each of ``num_frames`` equal segments of the video. For
+    models of colour frames, three crops cover the whole frame; models of grey frames get the central square, in the
+    size of their training.
 
     Args:
-        model: a trained model, which stays as it is; or its file, ``.safetensors`` of ``save_model`` or ``.ckpt`` of
-            ``pyg-video fit``; or the id of one on the Hugging Face Hub.
+        model: a trained model, which is not modified; or its file, ``.safetensors`` of ``save_model`` or ``.ckpt`` of
+            ``pyg-video fit``; or its id on the Hugging Face Hub.
         path: any video that ffmpeg reads.
-        num_frames: frames that the model sees; by default those of its training, where the checkpoint tells, else 16;
-            a model on grey without such a note sees all frames of a shorter video once.
+        num_frames: frames per clip; by default as in the model's training if its file tells, else 16, or for models of
+            grey frames the number of frames of a shorter video.
         views: 1 for a central crop, 3 for three crops, 6 for three crops of two clips, whose scores are averaged; by
-            default 6 for models on colour and 1 for those on grey.
-        device: as torch names it; ``"auto"`` takes a GPU if there is one.
+            default 6 for models of colour frames and 1 for those of grey frames.
+        device: name of a torch device; ``"auto"`` selects a GPU if there is one.
 
     Raises:
         VideoFileError: the file is missing, empty, truncated or undecodable; a :exc:`ValueError`.
@@ -103,12 +104,13 @@ def predict_video(
     """
     trained = as_trained(model)
     net = trained.model
-    colour = net.backbone.in_channels == 3
+    channels = getattr(getattr(net, "backbone", None), "in_channels", 3)  # of another module, assume colour
+    colour = channels == 3
     views = (6 if colour else 1) if views is None else views
     check_option("views", views, _VIEWS)
-    if (channels := net.backbone.in_channels) not in (1, 3):
+    if channels not in (1, 3):
         raise ValueError(f"Expected a model on grey or colour frames (got one on {channels} channels, maybe features)")
-    if "box" in net.accepts:
+    if "box" in accepted_info(net):
         raise ValueError("Expected a model that finds its regions by itself (got one on given boxes)")
     if num_frames is not None and num_frames < 1:
         raise ValueError(f"Expected 'num_frames' of at least 1 (got {num_frames})")
@@ -129,12 +131,12 @@ def predict_video(
     )
 
 
-def as_trained(model: Trained | VideoClassifier | str | os.PathLike[str]) -> Trained:
-    """A trained model with what is known about it, from whatever stands for it."""
+def as_trained(model: Trained | nn.Module | str | os.PathLike[str]) -> Trained:
+    """A trained model with what is known about it, from the model itself or from its file."""
     if isinstance(model, Trained):
         return model
-    if isinstance(model, VideoClassifier):
-        return Trained(model, ())
+    if isinstance(model, nn.Module):
+        return Trained(cast(VideoClassifier, model), ())
     return load_trained(model)
 
 

@@ -1,4 +1,4 @@
-"""A score as text for the terminal and as files."""
+"""An evaluation as text for the terminal and as files."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from pathlib import Path
 
 from .._files import write_table, write_whole
 from ..visualization import draw_confusion, save_png
-from .digits import Evaluation, Score
+from .accuracy import Evaluation, Score
 
 _SHOWN = 3  # classes at either end
 
 
 def as_text(evaluation: Evaluation) -> str:
-    """The numbers with their standard errors, the best and the worst classes, and the protocol.
+    """Accuracies with standard errors, the best and the worst classes, and the protocol, as text.
 
     Example:
         >>> from pyg_video.checkpoints import load_model, shipped_checkpoint
         >>> from pyg_video.datasets import SyncMNIST
         >>> from pyg_video.cli.demo import TASK
-        >>> from pyg_video.evaluation import ScoredClips, evaluate
-        >>> clips = ScoredClips(SyncMNIST(split="test", num_clips=50, **TASK), "generated, seed 0", "bundled")
+        >>> from pyg_video.evaluation import DigitSource, evaluate
+        >>> clips = DigitSource(SyncMNIST(split="test", num_clips=50, **TASK), "generated, seed 0", "bundled")
         >>> print(as_text(evaluate(load_model(shipped_checkpoint("cnn_small")), clips)))  # doctest: +ELLIPSIS
         top-1  ... % ± ... %  (... of 50 clips)
         ...
@@ -38,24 +38,23 @@ def as_text(evaluation: Evaluation) -> str:
     lines += [f"worst  {short_name(name):{wide}}  {score!s:>16}" for name, score in ranked[len(ranked) - shown :][::-1]]
     if empty := len(evaluation.per_class) - len(seen):
         lines.append(f"{empty} of {len(evaluation.per_class)} classes have no clip")
-    protocol = evaluation.protocol._asdict()
-    return "\n".join([*lines, "", *(f"{name:12}  {value}" for name, value in protocol.items())])
+    return "\n".join([*lines, "", *(f"{name:12}  {value}" for name, value in evaluation.protocol.items())])
 
 
 def write_evaluation(evaluation: Evaluation, folder: str | os.PathLike[str]) -> list[Path]:
-    """Write the files of an evaluation, each whole or not at all; gives their paths.
+    """Write the files of an evaluation, each of them atomically, and return their paths.
 
-    - ``scores.json``: top-1 and top-5 with standard errors, and the protocol,
-    - ``per_class.csv``: a row a class,
-    - ``confusion.csv`` and ``confusion.png``: true classes down, answers across,
-    - ``predictions.csv``: a row a clip.
+    - ``scores.json``: top-1 and top-5 accuracy with standard errors, and the protocol,
+    - ``per_class.csv``: one row per class,
+    - ``confusion.csv`` and ``confusion.png``: true classes in rows, predicted classes in columns,
+    - ``predictions.csv``: one row per clip.
     """
     folder = Path(folder)
     names = [short_name(name) for name in evaluation.per_class]
     order = sorted(range(len(names)), key=lambda k: names[k])  # 0 & 1, 0 & 2, ..., nothing
     confusion = evaluation.confusion[order][:, order]
     ordered = [names[k] for k in order]
-    title = f"{evaluation.protocol.model}: {evaluation.top1} of {evaluation.top1.clips:,} clips"
+    title = f"{evaluation.protocol['model']}: {evaluation.top1} of {evaluation.top1.clips:,} clips"
     rows = zip(ordered, confusion.tolist(), strict=True)
     return [
         write_whole(folder / "scores.json", _json(evaluation)),
@@ -67,7 +66,7 @@ def write_evaluation(evaluation: Evaluation, folder: str | os.PathLike[str]) -> 
 
 
 def short_name(name: str) -> str:
-    """A class of the synchronous digits in few letters.
+    """Shortened name of a class of the synchronous digits.
 
     Example:
         >>> short_name("3 and 7 move together"), short_name("nothing moves together")
@@ -87,7 +86,7 @@ def _json(evaluation: Evaluation) -> str:
     record = {
         "top1": told(evaluation.top1),
         "top5": told(evaluation.top5),
-        "protocol": evaluation.protocol._asdict(),
+        "protocol": evaluation.protocol,
     }
     return json.dumps(record, indent=2) + "\n"
 
@@ -100,7 +99,7 @@ def _class_rows(evaluation: Evaluation) -> Iterable[Sequence[object]]:
 
 
 def _clip_rows(evaluation: Evaluation) -> Iterable[Sequence[object]]:
-    """The columns of ``pyg-video predict``; videos of files are told by their ids."""
+    """The columns of ``pyg-video predict``; videos appear by id, generated clips by number."""
     yield "clip", "target", "label", "probability", "name"
     ids: Sequence[object] = evaluation.ids or range(len(evaluation.answers.label))
     names = list(evaluation.per_class)

@@ -1,5 +1,6 @@
 """Whole models: a backbone, graph blocks, a head; by hand or by name."""
 
+from .class_path import UnknownModelError
 from .classifier import ModelRecipe, Option, VideoClassifier
 from .digits import cnn_sync_mnist, conv_lstm_sync_mnist, i3d_sync_mnist, non_local_sync_mnist
 from .dyreg import (
@@ -32,6 +33,7 @@ __all__ = [
     "Option",
     "PoolHead",
     "SumHead",
+    "UnknownModelError",
     "VideoClassifier",
     "c2d_resnet50",
     "cnn_sync_mnist",

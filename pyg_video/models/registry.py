@@ -2,11 +2,13 @@
 
 import functools
 import inspect
+import json
 import sys
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import TypeVar, cast
 
+from .class_path import UnknownModelError, build_class, class_options, module_of, unknown
 from .classifier import ModelRecipe, Option, VideoClassifier
 
 Entry = TypeVar("Entry", bound=Callable[..., VideoClassifier])
@@ -95,6 +97,8 @@ def model_options(name: str) -> dict[str, Option]:
         >>> model_options("cnn_sync_mnist")
         {'num_classes': 46, 'frame_size': 64, 'channels': (16, 32, 32), 'strides': (2, 2, 1), 'readout': 'mean'}
     """
+    if name not in _ENTRIES and "." in name:
+        return class_options(name)
     if name not in _ENTRIES:
         raise ValueError(
             f"Expected the name of a model, one of {', '.join(list_models())} (got '{name}'{_hint(name, _ENTRIES)})"
@@ -108,7 +112,8 @@ def create_model(name: str, **options: Option) -> VideoClassifier:
     The name and all options, defaults included, stay with the model as its ``recipe``; checkpoints keep them.
 
     Args:
-        name: one of :func:`list_models`.
+        name: one of :func:`list_models`, or the dotted path of a class in a module that was imported before, such as
+            ``"my_models.MyNet"``.
         **options: see :func:`model_options`; a list counts as a tuple.
 
     Raises:
@@ -121,12 +126,38 @@ def create_model(name: str, **options: Option) -> VideoClassifier:
         torch.Size([2, 10])
     """
     defaults = model_options(name)
+    if name not in _ENTRIES:
+        return _from_class(name, defaults, options)
     given = {key: _checked(name, key, value, defaults) for key, value in options.items()}
     for key in ("num_classes", "frame_size", "region_channels"):
         if key in given and given[key] < 1:  # type: ignore[operator] # whole numbers, as their defaults
             raise ValueError(f"Expected '{key}' of {name} of at least 1 (got {given[key]})")
     recipe = ModelRecipe(name, defaults | given)
     model = _ENTRIES[name](**recipe.options)
+    model.recipe = recipe
+    return model
+
+
+def model_module(name: str) -> str:
+    """The module that defines a model, for the record of a checkpoint; empty for the models of this package."""
+    module = _ENTRIES[name].__module__ if name in _ENTRIES else module_of(name)
+    return "" if module.partition(".")[0] == __package__.partition(".")[0] else module
+
+
+def check_known(name: str, module: str) -> None:
+    """Raise :class:`UnknownModelError` where a model cannot be made because its module was not imported."""
+    module = module or module_of(name)
+    if name not in _ENTRIES and module and not ("." in name and module in sys.modules):
+        raise UnknownModelError(unknown(name, module))
+
+
+def _from_class(path: str, defaults: Mapping[str, Option], options: Mapping[str, Option]) -> VideoClassifier:
+    recipe = ModelRecipe(path, {key: value for key, value in defaults.items() if value is not None} | dict(options))
+    try:
+        json.dumps(recipe.options)
+    except TypeError as error:
+        raise ValueError(f"Expected options of {path} that JSON can hold (got {recipe.options}: {error})") from error
+    model = cast(VideoClassifier, build_class(path, recipe.options))
     model.recipe = recipe
     return model
 

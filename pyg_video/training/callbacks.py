@@ -8,6 +8,7 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins import TorchCheckpointIO
+from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor
 
 from .._files import whole_file
@@ -68,12 +69,21 @@ def last_checkpoint() -> ModelCheckpoint:
 
 
 class ExportBest(Callback):
-    """After training, export the best checkpoint as safetensors beside it, for ``load_model``."""
+    """After training, export the best checkpoint as safetensors beside it, for ``load_model``.
 
-    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+    A module that was made in Python has no recipe to build it again: its weights stay in the checkpoint only.
+    """
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         saved_by = [c for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint) and c.monitor]
         if trainer.is_global_zero and saved_by and saved_by[0].best_model_path:
             best = saved_by[0]
+            if getattr(pl_module.net, "recipe", None) is None:
+                rank_zero_info(
+                    f"No safetensors beside {best.best_model_path}: the model is a module without a name; register "
+                    "a function that builds it with @register_model, or give its class_path"
+                )
+                return
             data: object = getattr(trainer, "datamodule", None)
             clips = data.num_train if isinstance(data, VideoData) else None
             export(

@@ -12,16 +12,20 @@ import torch
 
 from ..checkpoints import checkpoint_info, find_checkpoint, load_model
 from ..checkpoints.migration import migrated_options, migrated_weights
-from ..models import VideoClassifier
+from ..models import UnknownModelError, VideoClassifier
+from ..models.registry import check_known
 
 if TYPE_CHECKING:
     from .module import VideoClassification
+
+MODULE = "model_module"
+"""Where a checkpoint of Lightning names the module of a model that is not of this package."""
 
 _NO_CHECKPOINT = (RuntimeError, UnpicklingError, EOFError, ValueError, LookupError, AttributeError, TypeError)
 
 
 class Trained(NamedTuple):
-    """A trained model, its classes in words and the size of its clips, as far as its file tells them."""
+    """A trained model, the names of its classes and the size of its clips, as far as its file tells them."""
 
     model: VideoClassifier
     label_names: tuple[str, ...]
@@ -30,17 +34,19 @@ class Trained(NamedTuple):
 
     def option(self, name: str, default: int) -> int:
         """An option that the model was made with, if it has such an option."""
-        value = {} if self.model.recipe is None else self.model.recipe.options
+        recipe = getattr(self.model, "recipe", None)
+        value = {} if recipe is None else recipe.options
         return int(str(value.get(name, default)))
 
 
 def load_trained(path: str | os.PathLike[str]) -> Trained:
     """The model of a ``.safetensors`` or of a Lightning ``.ckpt`` file, on the CPU and in evaluation mode.
 
-    Folders and ids of the Hugging Face Hub will do as well, see :func:`~pyg_video.checkpoints.load_model`.
+    Folders and ids of the Hugging Face Hub work as well, see :func:`~pyg_video.checkpoints.load_model`.
 
     Raises:
         FileNotFoundError: there is no such file.
+        UnknownModelError: the file names a model of a module that was not imported.
         ValueError: the file is truncated or of another kind, or does not fit the model that it names.
     """
     if Path(path).suffix == ".ckpt":
@@ -56,13 +62,33 @@ def load_trained(path: str | os.PathLike[str]) -> Trained:
     )
 
 
-def restored(saved: Mapping[str, Any]) -> VideoClassification:
-    """The Lightning module of a checkpoint that :func:`torch.load` has read, also one of an earlier version."""
+def task_of(saved: Mapping[str, Any]) -> VideoClassification:
+    """The Lightning module that a checkpoint describes, also one of an earlier version, with fresh weights.
+
+    Args:
+        saved: what :func:`torch.load` gives of the checkpoint.
+
+    Raises:
+        UnknownModelError: its model is not known here, or was not a named one.
+        TypeError: the checkpoint is of another Lightning module.
+    """
     from . import VideoClassification  # which says what to type where Lightning is missing
 
     options = {name: value for name, value in saved["hyper_parameters"].items() if name != "_instantiator"}
-    options["model_options"] = migrated_options(options["model"], options.get("model_options") or {})
-    task = VideoClassification(**options)
+    name = options.get("model", "")
+    if name is None:
+        raise UnknownModelError(
+            "Expected the checkpoint of a named model (got one of a module that was made in Python); use "
+            "VideoClassification.load_from_checkpoint(path, model=...)"
+        )
+    check_known(str(name), saved.get(MODULE, ""))
+    options["model_options"] = migrated_options(name, options.get("model_options") or {})
+    return VideoClassification(**options)
+
+
+def restored(saved: Mapping[str, Any]) -> VideoClassification:
+    """The Lightning module of a checkpoint, with its weights; raises as :func:`task_of`."""
+    task = task_of(saved)
     task.load_state_dict(migrated_weights(saved["state_dict"]))
     return task
 
@@ -73,6 +99,8 @@ def _load_lightning(path: Path) -> Trained:
     try:
         saved = torch.load(path, weights_only=True, map_location="cpu")
         task = restored(saved)
+    except UnknownModelError:
+        raise
     except _NO_CHECKPOINT as error:
         raise ValueError(
             f"Expected a whole checkpoint of pyg-video fit, of this version (got '{path}': {_first_line(error)}); "

@@ -4,12 +4,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 import torch
 from pytorch_lightning import LightningModule
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
@@ -17,8 +17,15 @@ from torchmetrics.classification import MulticlassAccuracy
 from .._checks import check_option
 from ..checkpoints import load_model, shipped_checkpoint
 from ..checkpoints.weights import check_weights
-from ..models import Option, VideoClassifier, create_model, model_options
+from ..models import ModelRecipe, Option, VideoClassifier, create_model, model_options
+from ..models.registry import model_module
+from .loading import MODULE
 from .scoring import Clips, class_scores
+
+if TYPE_CHECKING:
+    Options: TypeAlias = dict[str, Any]
+else:  # jsonargparse builds the parts that a dict[str, Any] names by class_path, but leaves a dict as it is
+    Options = dict[str, bool | int | float | str | list | dict | None]
 
 _OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
@@ -44,18 +51,20 @@ class Prediction(NamedTuple):
 
 
 class VideoClassification(LightningModule):
-    """Train a named model to classify clips: cross-entropy, linear warm-up, then a cosine to zero or steps down.
+    """Train a model to classify clips: cross-entropy, linear warm-up, then a cosine to zero or steps down.
 
     Logs ``train/loss``, ``train/acc``, ``val/loss``, ``val/acc`` and ``test/acc``; with more than five classes also
     the top-5 accuracies ``.../acc5``. Accuracies are shares of all clips (``average="micro"``).
 
     Args:
-        model: name of the model, see :func:`~pyg_video.models.list_models`.
+        model: name of the model, see :func:`~pyg_video.models.create_model`, or a module from videos to class scores.
+            In a configuration, the latter is ``class_path`` and ``init_args`` of a class. Checkpoints hold the name
+            and all options; of a module that was made in Python they hold the weights only.
         num_classes: number of classes. The command line sets it from the data.
         frame_size: side of the frames, for models with an option ``frame_size``. The command line sets it from
             the data.
         label_names: the classes in words. The command line sets them from the data.
-        model_options: further options of the model, see :func:`~pyg_video.models.model_options`.
+        model_options: further options of a model by name, see :func:`~pyg_video.models.model_options`.
         lr: highest learning rate.
         weight_decay: of the optimizer.
         warmup_steps: steps in which the learning rate rises to ``lr``.
@@ -81,12 +90,12 @@ class VideoClassification(LightningModule):
 
     def __init__(
         self,
-        model: str,
+        model: str | VideoClassifier,
         num_classes: int,
         frame_size: int | None = None,
         label_names: tuple[str, ...] = (),
         *,
-        model_options: dict[str, Option] | None = None,
+        model_options: Options | None = None,
         lr: float = 2e-3,
         weight_decay: float = 0.05,
         warmup_steps: int = 500,
@@ -104,14 +113,15 @@ class VideoClassification(LightningModule):
         check_option("optimizer", optimizer, tuple(_OPTIMIZERS))
         if not all(0 < drop < 1 for drop in drops):
             raise ValueError(f"Expected 'drops' as shares of all steps, between 0 and 1 (got {tuple(drops)})")
-        self.save_hyperparameters()
+        self.net = _network(model, num_classes, frame_size, model_options)
+        self.save_hyperparameters(ignore=["model", "model_options"])
+        self.save_hyperparameters(_recorded(model, self.net.recipe, model_options))
         self.optimizer, self.drops = optimizer, tuple(drops)
         self.lr, self.weight_decay, self.warmup_steps = lr, weight_decay, warmup_steps
         self.num_frames = num_frames
         self.backbone_from = backbone_from
         self.label_names = tuple(label_names)
         self.extra_losses: list[Callable[[Clips], Tensor]] = []
-        self.net = create_model(model, **_merged(model, num_classes, frame_size, model_options or {}))
         metrics = MetricCollection({"acc": MulticlassAccuracy(num_classes, average="micro")})
         if num_classes > 5:
             metrics.add_metrics({"acc5": MulticlassAccuracy(num_classes, top_k=5, average="micro")})
@@ -156,6 +166,10 @@ class VideoClassification(LightningModule):
         )
         return F.cross_entropy(scores, batch.label)
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if (recipe := self.net.recipe) is not None and (module := model_module(recipe.name)):
+            checkpoint[MODULE] = module
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """A resumed run goes on with its own learning rate and weight decay, not with those of the checkpoint."""
         for optimizer in checkpoint.get("optimizer_states", []):
@@ -194,10 +208,32 @@ def lr_factor(step: int, warmup_steps: int, num_steps: float, drops: Sequence[fl
     return warmup * (1 + math.cos(math.pi * min(1.0, step / max(1, num_steps)))) / 2
 
 
+def _network(
+    model: str | nn.Module, num_classes: int, frame_size: int | None, options: Mapping[str, Option] | None
+) -> VideoClassifier:
+    if isinstance(model, str):
+        return create_model(model, **_merged(model, num_classes, frame_size, options or {}))
+    if options:
+        raise ValueError(f"Expected no 'model_options' for a module (got {', '.join(options)}); build it with them")
+    if not hasattr(model, "recipe"):
+        model.recipe = None  # type: ignore[assignment]
+    return cast(VideoClassifier, model)
+
+
+def _recorded(
+    model: str | nn.Module, recipe: ModelRecipe | None, options: Mapping[str, Option] | None
+) -> dict[str, object]:
+    """What checkpoints keep of the model: its name and options, as given or by the recipe of a module."""
+    if isinstance(model, str):
+        return {"model": model, "model_options": options}
+    return {"model": recipe and recipe.name, "model_options": recipe and recipe.options}
+
+
 def _merged(model: str, num_classes: int, frame_size: int | None, options: Mapping[str, Option]) -> dict[str, Option]:
     """The model's options, with those that follow from the data."""
-    from_data: dict[str, Option] = {"num_classes": num_classes}
-    if frame_size is not None and "frame_size" in model_options(model):
+    known = model_options(model)
+    from_data: dict[str, Option] = {"num_classes": num_classes} if "num_classes" in known else {}
+    if frame_size is not None and "frame_size" in known:
         from_data["frame_size"] = frame_size
     for name, value in from_data.items():
         if options.get(name, value) != value:

@@ -1,5 +1,8 @@
+import contextlib
+import importlib
 import json
 import pickle
+import sys
 
 import pytest
 import torch
@@ -9,7 +12,8 @@ from torchvision import models
 
 from pyg_video._version import __version__
 from pyg_video.checkpoints import checkpoint_info, load_model, save_model
-from pyg_video.models import PoolHead, VideoClassifier, create_model
+from pyg_video.models import PoolHead, UnknownModelError, VideoClassifier, create_model, registry
+from pyg_video.training import load_trained
 
 TINY = {"num_classes": 4, "frame_size": 12, "channels": (4, 4), "strides": (2, 1)}
 
@@ -127,3 +131,55 @@ def test_a_compiled_model_saves_what_it_compiled(tmp_path):
     path = save_model(torch.compile(model), tmp_path / "m.safetensors")
     assert load_model(path).recipe == model.recipe
     assert checkpoint_info(path).recipe == model.recipe
+
+
+MODULE = """
+from pathlib import Path
+from pyg_video.backbones import SmallCNN
+from pyg_video.models import PoolHead, VideoClassifier, register_model
+
+Path("imported").touch()
+
+@register_model
+def a_foreign_net(num_classes: int = 3) -> VideoClassifier:
+    return VideoClassifier(SmallCNN(1, (2,), (2,)), PoolHead(2, num_classes))
+"""
+
+
+@pytest.fixture
+def foreign(tmp_path, monkeypatch):
+    """A checkpoint of a model whose module is in the working directory, and not imported."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    (tmp_path / "foreign_nets.py").write_text(MODULE)
+    importlib.import_module("foreign_nets")
+    path = save_model(create_model("a_foreign_net"), tmp_path / "foreign.safetensors")
+    monkeypatch.setattr(registry, "_ENTRIES", {k: v for k, v in registry._ENTRIES.items() if k != "a_foreign_net"})
+    del sys.modules["foreign_nets"]
+    (tmp_path / "imported").unlink()
+    yield path
+    sys.modules.pop("foreign_nets", None)
+
+
+def test_a_checkpoint_of_another_package_names_its_module(foreign):
+    assert checkpoint_info(foreign).module == "foreign_nets"
+    message = r"'a_foreign_net' .* module 'foreign_nets'.*--import foreign_nets, or use load_model\(.*, trust=True\)"
+    with pytest.raises(UnknownModelError, match=message):
+        load_model(foreign)
+
+
+def test_a_checkpoint_imports_no_module_unless_it_is_trusted(foreign, tmp_path):
+    for load in (load_model, load_trained, checkpoint_info):
+        with contextlib.suppress(UnknownModelError):
+            load(foreign)
+    assert "foreign_nets" not in sys.modules
+    assert not (tmp_path / "imported").exists()
+    model = load_model(foreign, trust=True)
+    assert model.recipe.name == "a_foreign_net"
+    assert (tmp_path / "imported").exists()
+
+
+def test_trust_imports_nothing_for_the_models_of_this_package(tmp_path, model):
+    assert checkpoint_info(save_model(model, tmp_path / "model.safetensors")).module == ""
+    assert load_model(tmp_path / "model.safetensors", trust=True).recipe == model.recipe

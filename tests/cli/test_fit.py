@@ -1,14 +1,15 @@
 import csv
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from pyg_video.checkpoints import load_model, save_model
+from pyg_video.checkpoints import checkpoint_info, load_model, save_model
 from pyg_video.cli.fit import write_predictions
 from pyg_video.cli.main import main
-from pyg_video.models import create_model
-from pyg_video.training import Prediction
+from pyg_video.models import UnknownModelError, create_model, registry
+from pyg_video.training import Prediction, load_trained
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CONFIGS = [
@@ -39,7 +40,6 @@ def command(monkeypatch, tmp_path, capsys):
     """Runs ``pyg-video`` in a folder of its own; gives the exit code and what it printed to stderr."""
 
     def run(*arguments):
-        monkeypatch.setattr("sys.argv", ["pyg-video"])  # Lightning warns where both are given
         monkeypatch.chdir(tmp_path)
         code = main(list(map(str, arguments)))
         return code, capsys.readouterr().err
@@ -50,9 +50,8 @@ def command(monkeypatch, tmp_path, capsys):
 @pytest.mark.slow
 @pytest.mark.parametrize("config", [c for c in CONFIGS if c.stem not in NEED_OTHERS], ids=lambda path: path.stem)
 def test_the_configs_of_the_examples_run(command, config):
-    options = [option for option in TINY if "resnet" not in config.stem or "model_options" not in option]
-    if "teacher" in config.stem:  # names one of five stages
-        options += ["--model.model_options.channels=[4,4,4,4,4]", "--model.model_options.strides=[2,1,2,1,1]"]
+    own_stages = "resnet" in config.stem or "stages:" in config.read_text()
+    options = [option for option in TINY if not own_stages or "model_options" not in option]
     if "backbone_from" in config.read_text():
         options.append("--model.backbone_from=null")  # made for another width than the test's
     code, error = command("fit", *files_of(config), *options, "--trainer.fast_dev_run=true")
@@ -223,3 +222,99 @@ def test_predictions_that_fail_leave_the_earlier_table(tmp_path):
         write_predictions(path, [whole._replace(name=["one", "too many"])])
     assert path.read_text() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+OWN = """
+from torch import nn
+from pyg_video.backbones import SmallCNN
+from pyg_video.models import PoolHead, VideoClassifier, register_model
+from pyg_video.training import SyncMNISTData
+
+
+class OwnNet(VideoClassifier):
+    def __init__(self, num_classes: int = 10, width: int = 4, act: nn.Module | None = None) -> None:
+        super().__init__(SmallCNN(1, (width,), (2,)), PoolHead(width, num_classes))
+        self.act = act
+
+
+@register_model
+def own_net(num_classes: int = 10, *, frame_size: int = 8, channels: tuple[int, ...] = (2,)) -> VideoClassifier:
+    return VideoClassifier(SmallCNN(1, channels, (2,) * len(channels)), PoolHead(channels[-1], num_classes))
+
+
+class OwnData(SyncMNISTData):
+    def __init__(self, num_train: int = 4) -> None:
+        sizes = dict(canvas_size=16, frame_size=16, digit_size=6, num_frames=2, batch_size=2, num_val=4, num_test=4)
+        super().__init__(classes=(0, 1, 2, 3), random_probability=0, num_train=num_train, **sizes)
+"""
+QUIET = [*TINY[:3], "--trainer.max_epochs=1", "--trainer.logger=false", "--trainer.default_root_dir=run"]
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    (tmp_path / "own_nets.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "own_nets"
+    registry._ENTRIES.pop("own_net", None)
+    sys.modules.pop("own_nets", None)
+
+
+def test_own_models_and_data_by_name(command, own, tmp_path):
+    fit = ("fit", "--import", own, "--model.model=own_net", "--data=OwnData", *QUIET)
+    assert command(*fit)[0] == 0
+    saved = tmp_path / "run" / "checkpoints"
+    assert torch.load(saved / "best.ckpt", weights_only=True)["model_module"] == own
+    assert checkpoint_info(saved / "best.safetensors").module == own
+    assert command("test", *fit[1:], f"--ckpt_path={saved / 'best.ckpt'}")[0] == 0
+
+
+def test_own_classes_by_class_path(command, own, tmp_path):
+    (tmp_path / "run.yaml").write_text(
+        "model: {model: {class_path: own_nets.OwnNet, init_args: {width: 6, act: {class_path: torch.nn.ReLU}}}}\n"
+        "data: {class_path: own_nets.OwnData}\n"
+    )
+    assert command("fit", "--config=run.yaml", *QUIET)[0] == 0
+    last, best = (tmp_path / "run" / "checkpoints" / name for name in ("last.ckpt", "best.safetensors"))
+    options = torch.load(last, weights_only=True)["hyper_parameters"]
+    assert options["model"] == "own_nets.OwnNet"
+    assert options["model_options"]["width"] == 6
+    model = load_model(best)
+    assert model.recipe.options["num_classes"] == 6  # of the data
+    assert isinstance(model.act, torch.nn.ReLU)
+    assert (
+        command(
+            "fit",
+            "--config=run.yaml",
+            *QUIET,
+            "--trainer.max_epochs=2",
+            "--trainer.default_root_dir=run2",
+            f"--ckpt_path={last}",
+        )[0]
+        == 0
+    )
+    code, error = command("test", "--config=run.yaml", *QUIET, "--model.model.init_args.width=8", f"--ckpt_path={last}")
+    assert (code, error.count("\n")) == (2, 1), error
+    assert "a checkpoint of a model with width = 8 (got one with 6)" in error
+    del sys.modules["own_nets"]
+    for path in (last, best):
+        with pytest.raises(UnknownModelError, match="--import own_nets"):
+            load_trained(path)
+    assert "own_nets" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--model.model=own_nets.OwnNet"], "--import own_nets"),
+        (["--model.model={class_path: own_nets.Missing}"], "own_nets.Missing"),
+        (["--model.model={class_path: own_nets.OwnNet, init_args: {depth: 3}}"], "depth"),
+        (
+            ["--model.model={class_path: own_nets.OwnNet}", "--model.model_options.width=3"],
+            "the options of own_nets.OwnNet in its init_args",
+        ),
+    ],
+)
+def test_mistakes_about_own_models_end_in_one_line(command, own, options, named):
+    code, error = command("fit", *options, "--data=SyncMNISTData", *QUIET)
+    assert (code, error.count("\n")) == (2, 1), error
+    assert named in error

@@ -18,8 +18,20 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"pyg-video {__version__}\n"
 
 
-def test_help_loads_nothing_heavy():
-    code = "from pyg_video.cli.main import main; main(['--help']); import sys; print('torch' in sys.modules)"
+@pytest.mark.parametrize(
+    ("command", "hint"), [("evalute", "did you mean 'evaluate'?"), ("score", "--help"), ("--config=run.yaml", "--help")]
+)
+def test_an_unknown_command_lists_the_commands(command, hint, capsys):
+    assert main([command]) == 2
+    printed, error = capsys.readouterr()
+    assert (printed, error.count("\n")) == ("", 1)
+    assert "Expected a command, one of fit, validate, test, predict, evaluate, cost, prepare (got " in error
+    assert hint in error
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["evalute"]])
+def test_answers_without_a_command_load_nothing_heavy(arguments):
+    code = f"from pyg_video.cli.main import main; main({arguments}); import sys; print('torch' in sys.modules)"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.endswith("False\n")
 

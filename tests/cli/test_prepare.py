@@ -40,7 +40,7 @@ def test_a_stop_says_how_to_go_on(something_v2, monkeypatch, capsys):
 
     monkeypatch.setattr("pyg_video.cli.prepare.prepare", stop)
     assert main(["prepare", "--root", str(something_v2)]) == 130
-    assert "the next run goes on from here" in capsys.readouterr().err
+    assert "the next run resumes from here" in capsys.readouterr().err
 
 
 def test_a_traceback_on_request(monkeypatch):

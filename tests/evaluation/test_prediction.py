@@ -1,4 +1,6 @@
 import csv
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -127,6 +129,29 @@ def test_a_model_without_graph_has_no_regions(clips):
     prediction = predict_video(shipped_checkpoint("cnn_small"), clips[0][0])
     assert prediction.regions == {}
     assert prediction.draw().shape[0] == 8
+
+
+def test_any_module_of_colour_frames_will_do(clips):
+    class Own(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = torch.nn.Linear(3, 5)
+
+        def forward(self, video):
+            return self.linear(video.mean((1, 3, 4)))
+
+    prediction = predict_video(Own(), clips[0][0], num_frames=2)
+    assert prediction.probability.shape == (5,)
+    assert prediction.frames.shape == (2, 3, 256, 256)
+
+
+def test_a_video_needs_no_lightning(clips):
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(['pytorch_lightning', 'jsonargparse', 'torchmetrics']))\n"
+        f"from pyg_video import predict_video; print(predict_video({str(SHIPPED)!r}, {str(clips[0][0])!r}).top(1))\n"
+    )
+    printed = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    assert "move together" in printed.stdout
 
 
 def test_damaged_files_are_errors_that_name_them(clips, tmp_path):

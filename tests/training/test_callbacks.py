@@ -83,6 +83,15 @@ def test_the_best_weights_are_exported(tiny_task, tiny_data, tiny_trainer, tmp_p
         assert torch.equal(tensor, expected[f"net.{name}"])
 
 
+def test_a_module_without_a_recipe_is_not_exported_and_says_so(tiny_data, tiny_trainer, tmp_path, caplog):
+    net = VideoClassification("cnn_sync_mnist", 6, 16, model_options={"channels": (4, 4), "strides": (2, 2)}).net
+    net.recipe = None
+    with caplog.at_level("INFO", logger="pytorch_lightning"):
+        tiny_trainer(ExportBest(), max_epochs=1).fit(VideoClassification(net, 6, warmup_steps=0), tiny_data())
+    assert {path.name for path in (tmp_path / "run" / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    assert "No safetensors beside" in caplog.text
+
+
 def test_a_failed_save_leaves_the_earlier_checkpoint(tmp_path, monkeypatch):
     path = tmp_path / "last.ckpt"
     AtomicCheckpointIO().save_checkpoint({"step": 1}, path)

@@ -1,11 +1,13 @@
 import pytest
 import torch
 from pytorch_lightning.utilities import move_data_to_device
+from torch import nn
 from torch.nn import functional as F
 
 from pyg_video.checkpoints import save_model
 from pyg_video.datasets import SyncClip
-from pyg_video.training import Prediction, VideoClassification
+from pyg_video.models import UnknownModelError, create_model
+from pyg_video.training import Prediction, VideoClassification, load_trained
 from pyg_video.training.module import lr_factor
 
 
@@ -87,7 +89,7 @@ def test_options_cannot_disagree_with_the_data():
 
 
 def test_models_without_a_frame_option_get_none(monkeypatch):
-    from pyg_video.models import create_model, registry
+    from pyg_video.models import registry
 
     def anywhere(num_classes: int = 3):
         return create_model("cnn_sync_mnist", num_classes=num_classes)
@@ -125,3 +127,49 @@ def test_a_backbone_of_other_sizes_is_refused(tiny_task):
     task.setup("test")  # nothing starts
     with pytest.raises(ValueError, match="Expected a shipped checkpoint, one of: cnn_small"):
         tiny_task(backbone_from="missing").setup("fit")
+
+
+class Brightness(nn.Module):
+    """A module of one's own: any one from videos to class scores."""
+
+    def __init__(self, num_classes=6):
+        super().__init__()
+        self.linear = nn.Linear(16, num_classes)
+
+    def forward(self, video):
+        return self.linear(video.mean((1, 2, 3)))
+
+
+def test_a_module_from_python_trains_and_resumes(tiny_data, tiny_trainer, tmp_path):
+    torch.manual_seed(1)
+    whole = VideoClassification(Brightness(), 6, warmup_steps=0)
+    tiny_trainer(max_epochs=2, folder="whole").fit(whole, tiny_data())
+    torch.manual_seed(1)
+    tiny_trainer(max_epochs=1, folder="cut").fit(VideoClassification(Brightness(), 6, warmup_steps=0), tiny_data())
+    last = tmp_path / "cut" / "checkpoints" / "last.ckpt"
+    saved = torch.load(last, weights_only=True)
+    assert (saved["hyper_parameters"]["model"], saved["hyper_parameters"]["num_classes"]) == (None, 6)
+    resumed = VideoClassification(Brightness(), 6, warmup_steps=0)
+    trainer = tiny_trainer(max_epochs=2, folder="resumed")
+    trainer.fit(resumed, tiny_data(), ckpt_path=last)
+    assert trainer.global_step == 4
+    again = VideoClassification.load_from_checkpoint(
+        tmp_path / "resumed" / "checkpoints" / "last.ckpt", model=Brightness(), map_location="cpu", weights_only=True
+    )
+    assert torch.equal(again.net.linear.weight, resumed.net.linear.weight)
+    with pytest.raises(UnknownModelError, match=r"load_from_checkpoint\(path, model=...\)"):
+        load_trained(last)
+
+
+def test_a_module_with_a_recipe_is_recorded_by_it(tmp_path):
+    model = create_model("cnn_sync_mnist", num_classes=5, channels=(4, 4), strides=(2, 2))
+    task = VideoClassification(model, 5)
+    assert task.net is model
+    assert task.hparams["model"] == "cnn_sync_mnist"
+    assert task.hparams["model_options"] == model.recipe.options
+    assert VideoClassification(**task.hparams).net.recipe == model.recipe
+
+
+def test_options_of_a_module_are_refused():
+    with pytest.raises(ValueError, match="Expected no 'model_options' for a module"):
+        VideoClassification(Brightness(), 6, model_options={"width": 3})

@@ -129,7 +129,6 @@ class SomethingSomethingData(VideoData):
     def predict_dataloader(self) -> DataLoader[Clips]:
         return self._sequential(self.test, self.test_batch_size)
 
-    def views_of(self, numbers: Sequence[int]) -> DataLoader[Clips]:
-        """Batches of the test videos with these numbers, in this order."""
-        size = self.test_batch_size
-        return self._loader(self.test, [list(numbers[i : i + size]) for i in range(0, len(numbers), size)])
+    def views_of(self, numbers: Sequence[list[int]]) -> DataLoader[Clips]:
+        """A batch of test videos, with all their views, for each list of their numbers."""
+        return self._loader(self.test, numbers)

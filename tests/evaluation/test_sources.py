@@ -8,9 +8,8 @@ from safetensors.torch import load_file
 from pyg_video.backbones import SmallCNN
 from pyg_video.checkpoints import save_model
 from pyg_video.cli.main import main
-from pyg_video.evaluation import evaluate_videos
-from pyg_video.evaluation import videos as video_evaluation
-from pyg_video.evaluation.video_scores import VideoScores
+from pyg_video.evaluation import VideoSource, evaluate, scores
+from pyg_video.evaluation.scores import ClipScores
 from pyg_video.models import PoolHead, VideoClassifier, create_model, register_model
 from pyg_video.training import SomethingSomethingData
 
@@ -25,7 +24,7 @@ def small_rgb(num_classes: int = 174, *, frame_size: int = 28) -> VideoClassifie
 @pytest.fixture
 def data(something_v2):
     def make(**options):
-        return SomethingSomethingData(str(something_v2), **{**SMALL, **options})
+        return VideoSource(SomethingSomethingData(str(something_v2), **{**SMALL, **options}))
 
     return make
 
@@ -35,28 +34,9 @@ def model():
     return create_model("small_rgb").eval()
 
 
-class Stops(torch.nn.Module):
-    """A model that is interrupted after some clips, and counts them."""
-
-    recipe = None
-
-    def __init__(self, model, after):
-        super().__init__()
-        self.model, self.after, self.seen = model, after, []
-
-    def __deepcopy__(self, memo):
-        return self  # the evaluation scores a copy
-
-    def forward(self, video):
-        if len(self.seen) == self.after:
-            raise KeyboardInterrupt
-        self.seen.append(len(video))
-        return self.model(video)
-
-
 def test_the_views_of_every_video_are_averaged(model, data, tmp_path):
-    found = evaluate_videos(model, data(), tmp_path)
-    videos = data().test
+    found = evaluate(model, data(), folder=tmp_path)
+    videos = data().data.test
     for number in range(3):
         scores = torch.stack([model(view[None])[0] for view in videos[number].video])
         assert len(scores) == 6
@@ -66,9 +46,9 @@ def test_the_views_of_every_video_are_averaged(model, data, tmp_path):
     assert found.answers.target.tolist() == [93, 2, 3]
     assert found.ids == ("106", "107", "108")
     assert found.top1.clips == found.top5.clips == int(found.confusion.sum()) == 3
-    assert found.protocol.views == "3 crops x 2 clips a video, scores averaged"
-    assert found.protocol.frames == "2 of 32 x 32 pixels, sampling by segments"
-    assert found.protocol.videos == "Something-Something v2, validation split, 3, none left out"
+    assert found.protocol["views"] == "3 crops x 2 clips a video, scores averaged"
+    assert found.protocol["frames"] == "2 of 32 x 32 pixels, sampling by segments"
+    assert found.protocol["videos"] == "Something-Something v2, validation split, 3, none left out"
 
 
 def test_a_model_that_is_always_right_scores_all(data, tmp_path):
@@ -84,56 +64,43 @@ def test_a_model_that_is_always_right_scores_all(data, tmp_path):
             self.at += 1
             return scores.expand(len(video), -1)
 
-    found = evaluate_videos(Knows(), data(), tmp_path)
+    found = evaluate(Knows(), data(), folder=tmp_path)
     assert (found.top1.right, found.top5.right) == (3, 3)
 
 
-def test_an_interrupted_evaluation_goes_on_where_it_was(model, data, tmp_path):
-    whole = evaluate_videos(model, data(), tmp_path / "whole")
-    first = Stops(model, after=2)
-    with pytest.raises(KeyboardInterrupt):
-        evaluate_videos(first, data(), tmp_path / "part")
-    second = Stops(model, after=9)
-    resumed = evaluate_videos(second, data(), tmp_path / "part")
-    assert (first.seen, second.seen) == ([6, 6], [6])
-    assert torch.equal(resumed.answers.probability, whole.answers.probability)
-    third = Stops(model, after=0)
-    assert evaluate_videos(third, data(), tmp_path / "part").top1 == whole.top1  # complete: nothing to do
-
-
 def test_scores_are_written_on_the_way(model, data, tmp_path, monkeypatch):
-    monkeypatch.setattr(video_evaluation, "_EVERY", 0.0)
+    monkeypatch.setattr(scores, "_EVERY", 0.0)
     written = []
-    monkeypatch.setattr(VideoScores, "write", lambda self: written.append(len(self.missing())))
-    evaluate_videos(model, data(), tmp_path)
+    monkeypatch.setattr(ClipScores, "write", lambda self: written.append(len(self.missing())))
+    evaluate(model, data(), folder=tmp_path)
     assert written == [2, 1, 0, 0]  # after every batch of one video, and at the end
 
 
 def test_scores_by_another_protocol_are_not_mixed(model, data, tmp_path):
-    evaluate_videos(model, data(), tmp_path)
+    evaluate(model, data(), folder=tmp_path)
     with pytest.raises(ValueError, match="same evaluation .*got others: views '3 crops x 2 clips"):
-        evaluate_videos(model, data(test_crops=1), tmp_path)
+        evaluate(model, data(test_crops=1), folder=tmp_path)
     with pytest.raises(ValueError, match="same evaluation .*got others: checkpoint"):
-        evaluate_videos(model, data(), tmp_path, checkpoint="other")
+        evaluate(model, data(), folder=tmp_path, checkpoint="other")
 
 
 def test_only_the_videos_of_the_split_need_be_there(model, data, something_v2, tmp_path):
     for number in range(100, 106):  # those of training
         (something_v2 / "20bn-something-something-v2" / f"{number}.webm").unlink()
-    assert evaluate_videos(model, data(), tmp_path).top1.clips == 3
+    assert evaluate(model, data(), folder=tmp_path).top1.clips == 3
 
 
 def test_what_cannot_be_scored_is_refused(model, data, tmp_path):
     with pytest.raises(ValueError, match="'test_split' val to score"):
-        evaluate_videos(model, data(test_split="test"), tmp_path)
-    with pytest.raises(ValueError, match="'num_videos' from 1 to the 3"):
-        evaluate_videos(model, data(), tmp_path, num_videos=4)
+        evaluate(model, data(test_split="test"), folder=tmp_path)
+    with pytest.raises(ValueError, match="'num_clips' from 1 to the 3"):
+        evaluate(model, data(), folder=tmp_path, num_clips=4)
     with pytest.raises(ValueError, match="tell the 174 classes"):
-        evaluate_videos(create_model("small_rgb", num_classes=5), data(), tmp_path)
+        evaluate(create_model("small_rgb", num_classes=5), data(), folder=tmp_path)
     with torch.no_grad():
         model.head.linear.bias.fill_(torch.nan)
     with pytest.raises(ValueError, match="Expected finite scores"):
-        evaluate_videos(model, data(), tmp_path / "nan")
+        evaluate(model, data(), folder=tmp_path / "nan")
 
 
 @pytest.fixture
@@ -170,9 +137,9 @@ def test_ctrl_c_says_how_to_go_on(command, monkeypatch):
     def stop(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(video_evaluation, "class_scores", stop)
+    monkeypatch.setattr("pyg_video.datasets.SomethingSomething.__getitem__", stop)
     code, _, error = command()
-    assert (code, error) == (130, "\nStopped; the scores of videos are kept, and the same command goes on from here.\n")
+    assert (code, error) == (130, "\nStopped; the scores so far are kept, and the same command resumes from there.\n")
 
 
 def test_a_damaged_video_ends_in_one_line_and_what_was_scored_is_kept(command, something_v2, tmp_path):
@@ -182,7 +149,7 @@ def test_a_damaged_video_ends_in_one_line_and_what_was_scored_is_kept(command, s
     code, _, error = command("--batch-size", 1)
     assert (code, error.count("\n")) == (2, 1), error
     assert f"Expected a whole video in '{path}'" in error
-    kept = load_file(tmp_path / "out" / "video_scores.safetensors")["scores"]
+    kept = load_file(tmp_path / "out" / "clip_scores.safetensors")["scores"]
     assert kept.isfinite().all(dim=1).tolist() == [True, False, False]
     path.write_bytes(whole)
     assert command("--batch-size", 1)[0] == 0

@@ -6,7 +6,7 @@ from torch import nn
 
 from pyg_video._version import __version__
 from pyg_video.datasets import SyncMNIST
-from pyg_video.evaluation import Score, ScoredClips, evaluate
+from pyg_video.evaluation import DigitSource, Score, evaluate
 from pyg_video.models import create_model
 from pyg_video.training.scoring import choose_device
 
@@ -16,7 +16,7 @@ TINY = {"frame_size": 16, "channels": (4, 4), "strides": (2, 2)}
 
 def clips(size=30, classes=(0, 1, 2, 3)):
     dataset = SyncMNIST(3, split="test", num_clips=size, classes=classes, **OPTIONS)
-    return ScoredClips(dataset, "some trajectories", "some digits")
+    return DigitSource(dataset, "some trajectories", "some digits")
 
 
 class Oracle(nn.Module):
@@ -111,7 +111,7 @@ def test_the_first_clips_only():
     scored = clips()
     found = evaluate(Oracle(scored), scored, num_clips=11, batch_size=4)
     assert found.top1.clips == len(found.answers.label) == 11
-    assert found.protocol.clips == "the first 11 of 30"
+    assert found.protocol["clips"] == "the first 11 of 30"
 
 
 @pytest.mark.parametrize("name", ["cnn_sync_mnist", "dyreg_gnn_sync_mnist", "rstg_sync_mnist"])
@@ -133,7 +133,7 @@ def test_the_model_stays_as_it_is():
 def test_bfloat16_is_close_and_named():
     model, scored = create_model("dyreg_gnn_sync_mnist", num_classes=6, **TINY), clips(size=8)
     full, half = (evaluate(model, scored, precision=precision) for precision in ("float32", "bfloat16"))
-    assert (full.protocol.precision, half.protocol.precision) == ("float32 on cpu", "bfloat16 on cpu")
+    assert (full.protocol["precision"], half.protocol["precision"]) == ("float32 on cpu", "bfloat16 on cpu")
     assert not torch.equal(full.answers.probability, half.answers.probability)
     torch.testing.assert_close(full.answers.probability, half.answers.probability, atol=0.01, rtol=0)
 
@@ -141,7 +141,7 @@ def test_bfloat16_is_close_and_named():
 def test_the_protocol_stands_beside_the_number():
     model = create_model("cnn_sync_mnist", num_classes=6, **TINY)
     protocol = evaluate(model, clips(), checkpoint="best.safetensors").protocol
-    assert protocol == (
+    assert tuple(protocol.values()) == (
         "some trajectories",
         "some digits",
         "30, none left out",
@@ -151,6 +151,8 @@ def test_the_protocol_stands_beside_the_number():
         "best.safetensors",
         f"pyg_video {__version__}, torch {torch.__version__}",
     )
+    assert list(protocol)[:4] == ["trajectories", "digits", "clips", "frames"]
+    assert list(protocol)[4:] == ["precision", "model", "checkpoint", "version"]
 
 
 def test_a_model_of_other_classes_is_refused():
@@ -188,9 +190,67 @@ def test_no_bar_unless_asked_for(capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def tiny(**options):
+    return create_model("cnn_sync_mnist", num_classes=6, **TINY, **options).eval()
+
+
+class Stops(nn.Module):
+    """A model that is interrupted after some batches, and counts their clips."""
+
+    def __init__(self, model, after):
+        super().__init__()
+        self.model, self.after, self.seen = model, after, []
+
+    def __deepcopy__(self, memo):
+        return self  # the evaluation runs a copy
+
+    def forward(self, video):
+        if len(self.seen) == self.after:
+            raise KeyboardInterrupt
+        self.seen.append(len(video))
+        return self.model(video)
+
+
+def test_an_interrupted_evaluation_resumes_where_it_was(tmp_path):
+    model, source = tiny(), clips()
+    whole = evaluate(model, source)
+    first = Stops(model, after=2)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(first, source, folder=tmp_path, batch_size=8)
+    second = Stops(model, after=9)
+    resumed = evaluate(second, source, folder=tmp_path, batch_size=8)
+    assert (first.seen, second.seen) == ([8, 8], [8, 6])
+    assert torch.equal(resumed.answers.target, whole.answers.target)
+    torch.testing.assert_close(resumed.answers.probability, whole.answers.probability)
+    third = Stops(model, after=0)
+    assert evaluate(third, source, folder=tmp_path).top1 == whole.top1  # complete: nothing to do
+
+
+def test_the_first_clips_are_not_scored_again_when_all_are(tmp_path):
+    model = tiny()
+    evaluate(model, clips(), folder=tmp_path, num_clips=20)
+    rest = Stops(model, after=9)
+    with pytest.raises(ValueError, match="same evaluation .*model 'cnn_sync_mnist' instead of 'Stops'"):
+        evaluate(rest, clips(), folder=tmp_path)
+    rest.recipe = model.recipe
+    with pytest.raises(ValueError, match="same evaluation .*weights"):  # other names of the weights
+        evaluate(rest, clips(), folder=tmp_path)
+    found = evaluate(Stops(model, after=9), clips(), folder=tmp_path / "new", num_clips=20, batch_size=5)
+    assert found.top1.clips == 20
+    rest = Stops(model, after=9)
+    assert evaluate(rest, clips(), folder=tmp_path / "new", batch_size=5).top1.clips == 30
+    assert rest.seen == [5, 5]
+
+
+def test_scores_of_other_weights_are_not_mixed(tmp_path):
+    evaluate(tiny(), clips(), folder=tmp_path, num_clips=3)
+    with pytest.raises(ValueError, match="same evaluation .*got others: weights"):
+        evaluate(tiny(), clips(), folder=tmp_path, num_clips=3)
+
+
 @pytest.mark.gpu
 def test_a_gpu_gives_the_same_answers():
     model, scored = create_model("dyreg_gnn_sync_mnist", num_classes=6, **TINY), clips()
     there, here = (evaluate(model, scored, device=device) for device in ("cuda", "cpu"))
     assert torch.equal(there.confusion, here.confusion)
-    assert there.protocol.precision != here.protocol.precision
+    assert there.protocol["precision"] != here.protocol["precision"]

@@ -4,7 +4,7 @@ import torch
 
 from pyg_video.datasets import SyncMNIST
 from pyg_video.evaluation import configured_clips, recorded_clips
-from pyg_video.evaluation.scored_clips import check_fit
+from pyg_video.evaluation.clips import check_fit
 from pyg_video.models import create_model
 from pyg_video.training import SyncMNISTData
 from pyg_video.training.loading import Trained

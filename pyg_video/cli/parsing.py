@@ -1,0 +1,105 @@
+"""What the commands of ``pyg-video`` share: parsers, common options, imports of the user's modules, error messages."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import NoReturn
+
+USER_ERRORS = (ValueError, OSError, ModuleNotFoundError)
+"""What a wrong option, file or value raises."""
+
+_IMPORT = "--import"
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are :data:`USER_ERRORS`."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message}; {self.prog} --help lists all options")
+
+
+def make_parser(command: str, description: str) -> Parser:
+    """The parser of one command."""
+    return Parser(
+        prog=command,
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def add_import(parser: Parser) -> None:
+    """Describe the option ``--import``, which :func:`take_imports` removes before the arguments are parsed."""
+    text = "import your own module first, for its models; repeatable"
+    parser.add_argument(_IMPORT, metavar="MODULE", help=text)
+
+
+def add_checkpoint(parser: Parser) -> None:
+    """Add the option ``--checkpoint``."""
+    text = ".safetensors, .ckpt of pyg-video fit, or id on the Hub"
+    parser.add_argument("--checkpoint", required=True, metavar="FILE", help=text)
+
+
+def add_device(parser: Parser) -> None:
+    """Add the option ``--device``."""
+    text = "auto (default), cpu, cuda, cuda:1, ..."
+    parser.add_argument("--device", default="auto", metavar="NAME", help=text)
+
+
+def run_command(run: Callable[[], int]) -> int:
+    """The exit code of a command; :data:`USER_ERRORS` are printed in one line and give 2."""
+    try:
+        return run()
+    except USER_ERRORS as error:
+        if os.environ.get("PYG_VIDEO_TRACEBACK"):
+            raise
+        print(f"pyg-video: error: {in_one_line(error)}", file=sys.stderr)
+        return 2
+
+
+def in_one_line(error: BaseException) -> str:
+    """The message of an error in one line, without the traceback that a worker of a data loader puts before it."""
+    message = " ".join(str(error).split())
+    return re.sub(r"Caught (\w+) in DataLoader worker.*\1: ", "", message)
+
+
+def take_imports(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The modules of all options ``--import``, and the arguments without these options.
+
+    Example:
+        >>> take_imports(["fit", "--import", "my_nets", "--config=run.yaml", "--import=my_data"])
+        (['my_nets', 'my_data'], ['fit', '--config=run.yaml'])
+    """
+    modules, rest = [], []
+    left = iter(arguments)
+    for argument in left:
+        if argument == _IMPORT:
+            modules.append(next(left, ""))
+        elif argument.startswith(f"{_IMPORT}="):
+            modules.append(argument.removeprefix(f"{_IMPORT}="))
+        else:
+            rest.append(argument)
+    return modules, rest
+
+
+def import_modules(names: Sequence[str]) -> None:
+    """Import modules by name; raises what they raise. The working directory is searched last, from now on."""
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    for name in names:
+        problem = "" if all(part.isidentifier() for part in name.split(".")) else "no name of a module"
+        try:
+            if not problem:
+                import_module(name)
+        except ModuleNotFoundError as error:
+            problem = str(error)
+        if problem:
+            raise ValueError(
+                f"Expected '{_IMPORT}' with the name of a module, such as my_models for my_models.py in the working "
+                f"directory (got '{name}': {problem})"
+            )

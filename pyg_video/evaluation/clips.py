@@ -1,0 +1,167 @@
+"""The test clips of recorded trajectories or of a run's configuration."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from .._config import merged_config
+from .._extras import need
+from ..datasets import SyncMNIST
+from ..datasets.digits.clips import DigitClips
+from ..training.loading import Trained
+from .sources import ClipSource, DigitSource, VideoSource
+
+_DATA = ("SyncMNISTData", "MultiSyncMNISTData", "SomethingSomethingData")
+_NOT_OF_THE_CLIPS = ("digits", "download", "seed", "batch_size", "num_train", "num_val", "num_test", "num_workers")
+
+
+def recorded_clips(
+    trajectories: str | os.PathLike[str],
+    *,
+    digits: str = "bundled",
+    download: bool = False,
+    canvas_size: int = 100,
+    frame_size: int = 64,
+    digit_size: int = 28,
+) -> DigitSource:
+    """The clips of recorded trajectories, such as the authors' test split ``authors_5sync_test.npz``.
+
+    Args:
+        trajectories: an ``.npz`` file, see :meth:`~pyg_video.datasets.SyncMNIST.from_trajectories`.
+        digits: ``"bundled"``, or the root folder of torchvision's MNIST; the authors' file needs the latter.
+        download: download MNIST if it is missing.
+        canvas_size: side of the canvas in pixels.
+        frame_size: side of the frames in pixels.
+        digit_size: side of a digit's tile on the canvas in pixels.
+
+    Raises:
+        FileNotFoundError: the file or MNIST is missing.
+        ValueError: the file does not hold trajectories, or they do not fit the digits.
+    """
+    find_digits(digits, download=download)
+    recorded = partial(
+        SyncMNIST.from_trajectories, canvas_size=canvas_size, frame_size=frame_size, digit_size=digit_size
+    )
+    try:
+        clips = recorded(trajectories, digits=digits)
+    except ValueError as error:
+        if digits != "bundled" or "'digit_index'" not in str(error):
+            raise
+        raise ValueError(f"{error}; for the authors' file that is MNIST: --digits FOLDER --download") from error
+    return DigitSource(clips, name_and_checksum(trajectories), _images(clips, digits))
+
+
+def configured_clips(
+    config: str | os.PathLike[str] | Sequence[str],
+    *,
+    digits: str | None = None,
+    download: bool = False,
+    root: str | None = None,
+    num_workers: int | None = None,
+) -> DigitSource | VideoSource:
+    """The test clips of a run's configuration, which its training did not see; needs Lightning.
+
+    Args:
+        config: YAML file of ``pyg-video fit``, or several to merge; only ``data`` is read.
+        digits: of digit clips, other images than those of the configuration.
+        download: of digit clips, download MNIST if it is missing.
+        root: of Something-Something, another folder than that of the configuration.
+        num_workers: of Something-Something, the number of processes that decode.
+
+    Raises:
+        FileNotFoundError: the configuration or the data is missing.
+        ValueError: the file does not configure one of our data modules.
+    """
+    name, options = configured_data(config)
+    make = partial(_data_module, name, config)
+    if name == "SomethingSomethingData":
+        changed = {"root": root, "num_workers": num_workers}
+        return VideoSource(make({**options, **{key: value for key, value in changed.items() if value is not None}}))
+    source = str(options.get("digits", "bundled")) if digits is None else digits
+    find_digits(source, download=download or bool(options.get("download")))
+    clips = make({**options, "digits": source, "download": False}).test
+    words = ", ".join(f"{key} {value}" for key, value in options.items() if key not in _NOT_OF_THE_CLIPS)
+    return DigitSource(clips, f"test clips of {name}" + (f" ({words})" if words else ""), _images(clips, source))
+
+
+def _data_module(name: str, config: object, options: Mapping[str, Any]) -> Any:
+    data = need("pyg_video.training.data", "train")
+    try:
+        return getattr(data, name)(**options)
+    except TypeError as error:
+        raise ValueError(f"Expected options of {name} in '{config}' (got {', '.join(options)}: {error})") from error
+
+
+def configured_data(config: str | os.PathLike[str] | Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """The name of the data module of a run's configuration, and its options."""
+    data = merged_config([config] if isinstance(config, (str, os.PathLike)) else config).get("data")
+    data = data if isinstance(data, Mapping) else {}
+    name = str(data.get("class_path", "none")).rpartition(".")[2]
+    if name not in _DATA:
+        raise ValueError(
+            f"Expected 'config' with data: class_path: {' or '.join(_DATA)} (got '{config}' with {name}); "
+            "use the file that trained the model, or the config.yaml of its run"
+        )
+    options = data.get("init_args") or {}
+    if not isinstance(options, Mapping):
+        raise ValueError(f"Expected options of {name} by name in '{config}' (got {options})")
+    return name, dict(options)
+
+
+def check_fit(trained: Trained, clips: ClipSource) -> None:
+    """Raise unless a model was made for these classes and frames, as far as its file tells."""
+    num_classes = len(clips.label_names)
+    if (theirs := trained.option("num_classes", num_classes)) != num_classes:
+        raise ValueError(
+            f"Expected a model of the {num_classes} classes of the clips (got one of {theirs}); "
+            "score it on clips like those of its training, with --config"
+        )
+    names = zip(trained.label_names, clips.label_names, strict=False)  # a file need not tell the names
+    if differing := [(got, ours) for got, ours in names if got != ours]:
+        got, ours = differing[0]
+        raise ValueError(
+            f"Expected a model with the classes of the clips (got '{got}' where the clips have '{ours}'); "
+            "score it on clips like those of its training, with --config"
+        )
+    if clips.frame_size is None:
+        return
+    if (frame_size := trained.option("frame_size", clips.frame_size)) != clips.frame_size:
+        raise ValueError(
+            f"Expected a model for frames of {clips.frame_size} pixels (got one for {frame_size}); use the "
+            "configuration of its run"
+        )
+
+
+def find_digits(digits: str, *, download: bool) -> None:
+    """Raise unless the digit images exist; download them first if requested."""
+    if digits == "bundled":
+        return
+    if not download:
+        if (Path(digits) / "MNIST" / "raw").is_dir():
+            return
+        raise FileNotFoundError(
+            f"Expected 'digits' to be 'bundled' or a folder that holds MNIST/raw (got '{digits}', without MNIST); "
+            "fetch it (12 MB) with download=True, on the command line --download"
+        )
+    from torchvision.datasets import MNIST
+
+    try:
+        MNIST(digits, download=True)
+    except RuntimeError as error:
+        raise OSError(f"Expected to fetch MNIST into '{digits}' (got: {error}); copy MNIST/raw there") from error
+
+
+def name_and_checksum(path: str | os.PathLike[str]) -> str:
+    """A file's name and the first digits of its checksum, which distinguish files of the same name."""
+    with Path(path).open("rb") as file:
+        return f"{Path(path).name}, sha256 {hashlib.file_digest(file, 'sha256').hexdigest()[:12]}"
+
+
+def _images(clips: DigitClips, source: str) -> str:
+    name = "bundled UCI digits" if source == "bundled" else "MNIST"
+    return f"{name}, test split, {len(clips.digits.target):,} images"
