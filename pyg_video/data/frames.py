@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class Frames(NamedTuple):
-    """The frame of every row of a flat tensor of nodes or edges: what the norms of a graph are told.
+    """The frame of every row of a flat tensor of nodes or edges, as the norms of a graph take it.
 
     Attributes:
         num_clips: clips :math:`B`.

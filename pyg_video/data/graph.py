@@ -20,7 +20,7 @@ class Regions(NamedTuple):
         - **box:** :math:`(B, T, N, 4)`, ``cxcywh`` as fractions of the frame
         - **kernel:** :math:`(B, T, N, H, W)`, non-negative; the weights with which a node's result goes back to the
           pixels. Pixels are pooled with the same weights, divided by their sum over the map.
-        - **mask:** :math:`(B, T, N)`, bool, which nodes are there; by default all are
+        - **mask:** :math:`(B, T, N)`, bool, which nodes are present; by default all
     """
 
     box: Tensor
@@ -43,8 +43,8 @@ class VideoGraph(Data):
         box: node regions, ``cxcywh`` as fractions of the frame.
         batch: clip of every node.
         lengths: frames of every clip that count, where clips were padded to the same ``T``.
-        mask: which nodes are there, where a frame can have fewer than ``N``. The others have no edges and an empty
-            kernel; norms, recurrences and readouts leave them out.
+        mask: which nodes are present, where a frame can have fewer than ``N``. The others have no edges and an empty
+            kernel; norms, recurrences and readouts ignore them.
         **kwargs: further attributes, as in PyG.
 
     Shapes:
@@ -95,7 +95,7 @@ class VideoGraph(Data):
             )
         if isinstance(layout[0], int):
             T, N = layout
-        else:  # collated by PyG: one (T, N) a clip
+        else:  # collated by PyG: one (T, N) per clip
             T, N = self._common_layout(layout)
         return T, N
 
@@ -180,7 +180,7 @@ class VideoGraph(Data):
         return value.unflatten(0, (-1, T, N))
 
     def need(self, name: str) -> Tensor:
-        """The attribute ``name``, or a :exc:`ValueError` that says who gives it."""
+        """The attribute ``name``, or a :exc:`ValueError` that says where it comes from."""
         if name not in self._store:
             raise ValueError(f"Expected a graph with '{name}' (got one without); let a builder make it, or set it")
         value: Tensor = self._store[name]

@@ -26,7 +26,7 @@ class GraphBlock(nn.Module):
 
     .. math:: Y = X + \mathrm{norm}(\mathrm{lift}(\mathrm{graph}(X)))
 
-    or, with ``combine="serial"``, what the graph gives alone, :math:`Y = \mathrm{norm}(\dots)`.
+    or, with ``combine="serial"``, the output of the graph alone, :math:`Y = \mathrm{norm}(\dots)`.
 
     By default the norm is a layer normalisation over :math:`(C, H, W)` of every frame, affine per channel. Its scale
     starts at zero [code]: at initialisation the block is the identity, so it can go into a trained backbone, but what
@@ -109,7 +109,7 @@ class GraphBlock(nn.Module):
 
     @property
     def accepts(self) -> frozenset[str]:
-        """The names of what the builder wants to know about the clips."""
+        """The names of the information about the clips that the builder takes."""
         return accepted_info(self.builder)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None, **info: Any) -> Tensor:
@@ -119,7 +119,7 @@ class GraphBlock(nn.Module):
         return self._add(x, self.processor(graph))
 
     def scan(self, x: Tensor, state: Sequence[object] | None = None, **info: Any) -> tuple[Tensor, list[object]]:
-        """Go on from the state that an earlier call gave; gives the state after the last frame as well."""
+        """Continue from the state of an earlier call; also return the state after the last frame."""
         self._check_clips(state, info.get("lengths"))
         states = start(state, 2)
         graph, states[0] = scan(self.builder, self._project(x), states[0], **info)

@@ -1,4 +1,4 @@
-"""What is known about the clips of a batch, and how it reaches the parts that want to know it."""
+"""Information about the clips of a batch, passed to the parts whose ``forward`` names it."""
 
 import inspect
 from collections.abc import Mapping
@@ -7,11 +7,11 @@ from typing import Any, NamedTuple, TypeAlias
 from torch import nn
 
 ClipInfo: TypeAlias = Mapping[str, Any]
-"""What is known about a batch beside its values, by name.
+"""Information about a batch, by name.
 
 About clips: ``lengths`` :math:`(B)`, the frames of every clip that count, where clips were padded to the same
-:math:`T`; ``box`` :math:`(B, T, N, 4)` and ``mask`` :math:`(B, T, N)`, boxes from outside and which of them are there;
-and whatever else a builder takes. About graphs, for the space stage, see :class:`~pyg_video.layers.RSTG`.
+:math:`T`; ``box`` :math:`(B, T, N, 4)` and ``mask`` :math:`(B, T, N)`, given boxes and which of them are
+present; and whatever else a builder takes. About graphs, for the space stage, see :class:`~pyg_video.layers.RSTG`.
 """
 
 
@@ -26,10 +26,10 @@ _accepted: dict[type, _Accepted] = {}  # by class, so that a signature is looked
 
 
 def accepted_info(part: nn.Module) -> frozenset[str]:
-    """The names of what a part wants to know: the parameters of its ``forward``.
+    """The information that a part takes: the names of the parameters of its ``forward``.
 
-    A part whose ``forward`` takes ``**info`` and hands it on names what it wants in an attribute or property
-    ``accepts``, as :class:`InfoContainer` does for its parts.
+    A part whose ``forward`` takes ``**info`` and passes it on has these names in an attribute or property ``accepts``,
+    as :class:`InfoContainer` does.
 
     Example:
         >>> from pyg_video.layers import TemporalRNN
@@ -40,9 +40,9 @@ def accepted_info(part: nn.Module) -> frozenset[str]:
 
 
 def taken_by(part: nn.Module, info: ClipInfo) -> dict[str, Any]:
-    """Of what is known, that which a part wants to know; what is ``None`` is not known.
+    """The part of ``info`` that a module takes, without entries that are ``None``.
 
-    A part that takes any keyword and names nothing of it, such as a wrapper around another part, is given everything.
+    A module that takes any keyword and names none of them, such as a wrapper, takes everything.
 
     Example:
         >>> from pyg_video.layers import TemporalRNN
@@ -69,9 +69,9 @@ def _look_at(part: nn.Module) -> _Accepted:
 
 
 class InfoContainer:
-    """A module of parts that hands on to them what they want to know about the clips, see :func:`taken_by`."""
+    """Base class of modules that pass the information about the clips on to their parts, see :func:`taken_by`."""
 
     @property
     def accepts(self) -> frozenset[str]:
-        """The names of what the parts want to know."""
+        """The names of the information that the parts take."""
         return frozenset().union(*map(accepted_info, self.children()))  # type: ignore[attr-defined] # an nn.Module

@@ -59,7 +59,7 @@ class ConvLSTM(nn.Module):
         return self.scan(x)[0]
 
     def scan(self, x: Tensor, state: MapState = None) -> tuple[Tensor, MapState]:
-        """Go on from the state that an earlier call gave; gives the state after the last frame as well."""
+        """Continue from the state of an earlier call; also return the state after the last frame."""
         if x.dim() != 5 or x.size(2) != self.channels or x.size(1) == 0:
             raise ValueError(f"Expected 'x' of shape [B, T, {self.channels}, H, W] (got {list(x.shape)})")
         h, c = self._start(state, x)

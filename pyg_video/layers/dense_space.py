@@ -13,10 +13,8 @@ from .space_parts import SpaceParts
 class DenseSpaceConv(SpaceParts):
     """:class:`SpaceConv` on frames of one size, whose messages lie in arrays of all pairs of nodes.
 
-    Parameters and numbers are those of :class:`SpaceConv`, which is the definition; nothing is collected along edges
-    here. It is the faster one where most pairs of a frame are connected, as in DyReg-GNN, on every device and under
-    ``torch.compile``. After the dense layers of :mod:`torch_geometric.nn.dense`. In :class:`RSTG` it takes the place of
-    :class:`SpaceConv` as it is.
+    Parameters and outputs are those of :class:`SpaceConv`. It is faster where most pairs of a frame are connected, as
+    in DyReg-GNN, and follows the dense layers of :mod:`torch_geometric.nn.dense`. :class:`RSTG` takes either.
 
     Args:
         channels: node channels.
@@ -24,10 +22,10 @@ class DenseSpaceConv(SpaceParts):
 
     Shapes:
         - **x:** :math:`(*, N, C)`
-        - **adj:** whether node :math:`i` (first) hears node :math:`j` (second), :math:`(*, N, N)`, bool; by default all
-          pairs, each node with itself included
+        - **adj:** whether the first node receives from the second, :math:`(*, N, N)`, bool; by default all pairs, self loops
+          included
         - **position:** :math:`(*, N, D)` with ``position_channels`` :math:`= D`
-        - **adjacency:** how much of an edge is there, :math:`(*, N, N)` in [0, 1]; multiplies the logits, see
+        - **adjacency:** strength of every pair, :math:`(*, N, N)` in [0, 1]; multiplies the logits, see
           :class:`ConnectAllPairs`
         - **edge_weight:** factor of every pair's :math:`\\alpha`, :math:`(*, N, N)`
         - **frames:** number of clips and of frames per clip; by default one frame per leading index
@@ -71,7 +69,7 @@ class DenseSpaceConv(SpaceParts):
         return (y, alpha) if return_attention_weights else y
 
     def sparse(self) -> SpaceConv:
-        """The same stage on edges, with the same parts and parameters: what PyG's explainers need."""
+        """The same stage on edges, sharing its parts and parameters."""
         with torch.device("meta"):  # its own parameters are not needed, nor are random numbers for them
             conv = SpaceConv(
                 self.channels,
@@ -104,7 +102,7 @@ class DenseSpaceConv(SpaceParts):
             logits = self.attention.soft_logits(query[..., :, None, :], key[..., None, :, :], soft)
         if adj is None:
             return logits.softmax(dim=-2)
-        # A node that hears nobody has a row of zeros.
+        # A node without neighbours has a row of zeros.
         logits = logits.masked_fill(~adj[..., None], torch.finfo(logits.dtype).min)
         return logits.softmax(dim=-2).masked_fill(~adj[..., None], 0.0)
 

@@ -37,7 +37,7 @@ class ApplyToNodes(nn.Module):
 
 
 class ConnectAllPairs(nn.Module):
-    r"""Connect every pair of nodes of a frame, and note which pairs were neighbours, as in RSTG's released code.
+    r"""Connect every pair of nodes of a frame and record which were neighbours, as in RSTG's released code.
 
     The paper's attention is a softmax over the neighbours of a node. The released code multiplies the logits of all
     pairs with the adjacency :math:`a_{ji} \in \{0, 1\}` instead, so that nodes that are no neighbours, and the node
@@ -45,7 +45,7 @@ class ConnectAllPairs(nn.Module):
 
     .. math:: \alpha_{ji} = \mathrm{softmax}_j(a_{ji} \, z_{ji})
 
-    This piece in front of an :class:`RSTG` with :class:`SpaceConv` stages gives that: it replaces the edges by all
+    In front of an :class:`RSTG` with :class:`SpaceConv` stages it does that: it replaces the edges by all
     pairs and puts :math:`a` into the graph as ``adjacency``.
 
     Raises:

@@ -12,7 +12,7 @@ from .rstg import space_frames, space_info
 
 
 class HomogeneousGraph(nn.Module):
-    r"""Message passing over all frames of a clip at once, no edge knowing whether it spans space or time.
+    r"""Message passing over all frames of a clip at once, with the same parameters for edges in space and in time.
 
     The homogeneous ablation of RSTG (Nicolicioiu et al., NeurIPS 2019), which has the factorised
     :class:`~pyg_video.layers.RSTG` instead. The clip is one graph of :math:`T N` nodes,
@@ -61,7 +61,7 @@ class HomogeneousGraph(nn.Module):
         present = graph.present
         beyond = graph.x.new_zeros(B * T * N, dtype=torch.bool) if present is None else ~present.flatten()
         sender, receiver = torch.cat([graph.edge_index, _time_edges(B, T, N, graph.x.device)], dim=1)
-        # What padding has to say goes back to itself: so the number of edges does not depend on the lengths.
+        # Edges out of padded nodes become self loops: so the number of edges does not depend on the lengths.
         edge_index = torch.stack([sender, torch.where(beyond[sender], sender, receiver)])
         clip = torch.arange(B, device=beyond.device).repeat_interleave(T * N)
         # One graph per clip, as if it were one frame; a clip's padding is a group of its own.
@@ -74,10 +74,10 @@ class HomogeneousGraph(nn.Module):
         return graph.with_x(x.masked_fill(beyond[:, None], 0.0))
 
     def scan(self, graph: VideoGraph, state: object = None) -> NoReturn:  # noqa: ARG002
-        """Refused with a :exc:`TypeError`: frames hear the frames after them, which a stream does not have yet."""
+        """Raises a :exc:`TypeError`: frames receive messages from later ones, which a stream does not have yet."""
         raise TypeError(
-            f"Expected whole clips for {type(self).__name__}, whose frames hear the frames after them (got a stream); "
-            "use RSTG to run chunk by chunk"
+            f"Expected whole clips for {type(self).__name__}, which passes messages from later frames to earlier ones "
+            "(got a stream); use RSTG to run chunk by chunk"
         )
 
     def extra_repr(self) -> str:

@@ -26,7 +26,7 @@ class FrameNorm(LayerNorm):
     Shapes:
         - **x:** :math:`(*, N, C)`, one frame per leading index, or flat :math:`(R, C)` with ``frames``
         - **frames:** the frame of every row, which may differ in their number of rows
-        - **mask:** rows that count, :math:`(*, N)` or :math:`(R)`, bool; the others change nothing and become zeros
+        - **mask:** rows that count, :math:`(*, N)` or :math:`(R)`, bool; the others are ignored and become zeros
         - **output:** like ``x``
 
     Example:
@@ -67,7 +67,7 @@ class ClipNorm(FrameNorm):
     Shapes:
         - **x:** :math:`(B, T, N, C)`, or flat :math:`(R, C)` with ``frames``
         - **frames:** the frame of every row
-        - **mask:** rows that count, :math:`(B, T, N)` or :math:`(R)`, bool; the others change nothing and become zeros
+        - **mask:** rows that count, :math:`(B, T, N)` or :math:`(R)`, bool; the others are ignored and become zeros
         - **output:** like ``x``
     """
 
@@ -92,7 +92,7 @@ class BatchNorm(nn.Module):
     Shapes:
         - **x:** :math:`(*, C)`, with ``by_frame`` :math:`(B, T, N, C)` or flat :math:`(R, C)` with ``frames``
         - **frames:** the frame of every row; only ``by_frame`` needs it
-        - **mask:** rows that count, :math:`(*)`, bool; the others change nothing and become zeros
+        - **mask:** rows that count, :math:`(*)`, bool; the others are ignored and become zeros
         - **output:** like ``x``
     """
 
@@ -156,7 +156,7 @@ def normalize(norm: nn.Module, x: Tensor, frames: Frames | None = None, mask: Te
     """Nodes or messages through any norm: one of ours, one of PyG's with frames as its graphs, or ``nn.Identity()``.
 
     Args:
-        norm: takes ``frames`` and ``mask`` as ours do, or ``batch`` and ``batch_size`` as PyG's, or rows alone.
+        norm: takes ``frames`` and ``mask``, or ``batch`` and ``batch_size`` as PyG's, or rows alone.
         x: the rows, :math:`(*, N, C)` or flat :math:`(R, C)` with ``frames``.
         frames: the frame of every row.
         mask: rows that count.
@@ -175,7 +175,7 @@ def normalize(norm: nn.Module, x: Tensor, frames: Frames | None = None, mask: Te
 
 
 def _of_present_rows(norm: nn.Module, x: Tensor, frames: Frames | None, mask: Tensor) -> Tensor:
-    """The rows in the mask as if there were no others, which become zeros."""
+    """Normalize the rows in the mask as if there were no others; these become zeros."""
     rows, mask = x.flatten(0, -2), mask.flatten()
     frames = (Frames.of_grid(x) if frames is None else frames).at(mask, rows.size(0))
     y = normalize(norm, rows[mask], frames)

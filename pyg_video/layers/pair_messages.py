@@ -87,7 +87,7 @@ def _statistics(m: Tensor, adj: Tensor | None, eps: float) -> _Statistics:
 def _gathered(
     sent: Tensor, received: Tensor, alpha: Tensor, adj: Tensor | None, p: PairMessages
 ) -> tuple[Tensor, Tensor, _Statistics | None]:
-    """What :func:`gather_pairs` gives, the sum before the norm, and the norm's statistics."""
+    """The output of :func:`gather_pairs`, the sum before the norm, and the norm's statistics."""
     m = _messages(sent, received, p)[1]
     total = (alpha[:, :, None] @ m)[:, :, 0]  # [F, N, C]
     if p.scale is None:

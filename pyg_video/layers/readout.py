@@ -29,7 +29,7 @@ class ToMap(nn.Module):
 class ToVector(nn.Module):
     r"""One vector per clip: the sum over nodes, of the last frame (RSTG, the paper) or of the mean over frames [code].
 
-    Frames beyond a clip's ``lengths`` and nodes out of the graph's ``mask``, where it has them, do not count.
+    Frames beyond a clip's ``lengths`` and nodes out of the graph's ``mask`` do not count.
 
     Args:
         time: ``"last"`` or ``"mean"``.
@@ -48,7 +48,7 @@ class ToVector(nn.Module):
         return clip_vector(_sum_of_nodes(graph), self.time, graph._store.get("lengths"))
 
     def scan(self, graph: VideoGraph, state: Running = None) -> tuple[Tensor, Running]:
-        """The vector as of the frames so far, given what the call for the frames before gave."""
+        """The vector of the frames so far, given the state of the call for the frames before."""
         return running_vector(_sum_of_nodes(graph), self.time, state, graph._store.get("lengths"))
 
     def extra_repr(self) -> str:

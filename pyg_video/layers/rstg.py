@@ -16,7 +16,7 @@ from .scan import scan, start
 from .time import State
 
 _NOT_TO_IGNORE = ("position", "adjacency", "edge_weight")
-"""What a graph has only if its messages are meant to depend on it."""
+"""Attributes that a graph has only if its messages are meant to depend on them."""
 
 
 class RSTG(nn.Module):
@@ -36,7 +36,7 @@ class RSTG(nn.Module):
         space: message passing within frames: :class:`SpaceConv`, :class:`DenseSpaceConv`, any PyG convolution
             ``(x, edge_index) -> x`` that keeps the channels, or one of PyG's dense ones, ``(x, adj) -> x``. What its
             ``forward`` names of the following is passed on: ``frames`` (:class:`~pyg_video.data.Frames`), ``batch`` and
-            ``batch_size`` (PyG's words, with frames as graphs), and the graph's ``position``, ``adjacency``,
+            ``batch_size`` (as in PyG, with frames as graphs), and the graph's ``position``, ``adjacency``,
             ``edge_attr``, ``edge_weight`` and ``mask``. A :class:`~torch.nn.ModuleList` gives each iteration its own.
         time: nodes over time, :class:`TemporalRNN` or ``nn.Identity()``; a list as above.
         final_time: the last time stage.
@@ -88,7 +88,7 @@ class RSTG(nn.Module):
         return self.scan(graph)[0]
 
     def scan(self, graph: VideoGraph, state: Sequence[State] | None = None) -> tuple[VideoGraph, list[State]]:
-        """Go on from the state that an earlier call gave; gives the state after the last frame as well."""
+        """Continue from the state of an earlier call; also return the state after the last frame."""
         self._check(graph, state)
         states = start(state, self.num_iterations + 1)
         mask, present = graph._store.get("mask"), graph.present
@@ -133,18 +133,18 @@ def _is_dense(space: nn.Module) -> bool:
 
 
 def space_info(graph: VideoGraph) -> dict[str, Any]:
-    """What the graph knows for a space stage on edges, apart from the frames."""
+    """The attributes of the graph that a space stage on edges may take."""
     names = ("position", "adjacency", "edge_attr", "edge_weight", "mask")
     return {name: graph._store[name] for name in names if name in graph._store}
 
 
 def space_frames(frames: Frames, x: Tensor) -> dict[str, Any]:
-    """The frames of flat nodes, in our words and in PyG's: a frame is a graph of its own."""
+    """The frames of flat nodes, as :class:`Frames` and in PyG's words, with frames as graphs."""
     return {"frames": frames, "batch": frames.index_of(x.size(0), x.device), "batch_size": frames.total}
 
 
 def _space_inputs(space: nn.Module, graph: VideoGraph) -> tuple[Tensor | None, dict[str, Any]]:
-    """Edges as a space stage wants them, and what else it takes of what the graph knows."""
+    """The edges in the form that a space stage takes, and the further arguments of its ``forward``."""
     info = space_info(graph)
     for name in _NOT_TO_IGNORE:
         if name in info and not taken_by(space, {name: info[name]}):
@@ -160,7 +160,7 @@ def _space_inputs(space: nn.Module, graph: VideoGraph) -> tuple[Tensor | None, d
     for name in ("position", "mask"):
         if name in info:
             info[name] = graph.grid(info[name]).flatten(0, 1)
-    # As many edges as pairs are all pairs, whatever their values: PyG's dense layers want a matrix all the same.
+    # As many edges as pairs are all pairs, whatever their values. PyG's dense layers need a matrix all the same.
     all_pairs = graph.num_edges == graph.node_frames.total * graph.frame_layout[1] ** 2
     adj = None if all_pairs and isinstance(space, DenseSpaceConv) else graph.dense_edges().flatten(0, 1)
     return adj, taken_by(space, info | {"frames": graph.node_frames})

@@ -10,17 +10,17 @@ from .clip_info import taken_by
 def scan(module: nn.Module, x: Any, state: Any = None, **info: Any) -> tuple[Any, Any]:
     """Run ``module`` on the next frames of a clip, with the recurrent state carried over.
 
-    Parts with a ``scan`` method take and give their state; an :class:`~torch.nn.Sequential` is run part by part; a
+    Parts with a ``scan`` method take and return their state; an :class:`~torch.nn.Sequential` is run part by part; a
     module without such parts keeps no state.
 
     Args:
         module: a builder, processor, readout, block, whole model, or a sequence of them.
         x: the next frames, or their graph.
-        state: what the call for the frames before gave; ``None`` at the start of a clip.
-        **info: what is known about the clips, such as ``lengths``; each part is given what its ``forward`` takes.
+        state: the state of the call for the frames before; ``None`` at the start of a clip.
+        **info: information about the clips, such as ``lengths``; each part is passed what its ``forward`` names.
 
     Returns:
-        What ``module`` gives, and the state after these frames.
+        The output of ``module``, and the state after these frames.
 
     Raises:
         TypeError: the module has parts that keep a state, but no ``scan`` method to carry it.

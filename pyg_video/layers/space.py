@@ -23,7 +23,7 @@ class SpaceConv(SpaceParts, MessagePassing):
     where :math:`\alpha` is a softmax over the neighbours of :math:`i`. The defaults are RSTG's; DyReg-GNN's released
     models use ``combine="sum", send_layers=1, update_layers=0``. The first layer of :math:`\mathrm{MLP}_s` is linear
     in both ends, so it is computed once per node, not once per edge. :class:`DenseSpaceConv` has the same parameters
-    and gives the same numbers, faster where most pairs of a frame are connected.
+    and outputs, and is faster where most pairs of a frame are connected.
 
     Args:
         channels: node channels.
@@ -35,19 +35,19 @@ class SpaceConv(SpaceParts, MessagePassing):
             it takes the mean.
         update_layers: layers in the update MLP, a ReLU after each; 0 for the plain sum :math:`v_i + g_i`.
         position_channels: size of the node positions that the messages see; 0 for none.
-        update_groups: nodes of every kind in a frame, in order, such as ``GridGraph.nodes_per_scale``; each kind gets
-            an update MLP of its own (RSTG's "scale-wise" update). ``None`` for one that all share.
+        update_groups: number of nodes of every kind in a frame, in order; each kind has its own update MLP (RSTG's
+            "scale-wise" update). ``None`` for one that all share.
         message_norm: norm of the messages: :class:`FrameNorm`, :class:`BatchNorm`, one of PyG's, or ``None``.
         gather_norm: norm of what is gathered, before the ReLU; likewise.
         update_norm: norm of the updated nodes; likewise.
 
-    Parts that are given (an attention, norms) keep their parameters; ``reset_parameters`` resets them as well.
+    Given parts (an attention, norms) keep their parameters; ``reset_parameters`` resets them as well.
 
     Shapes:
         - **x:** :math:`(V, C)` for a flat batch of graphs, or :math:`(*, N, C)` for graphs that share their edges
         - **edge_index:** :math:`(2, E)`
         - **position:** :math:`(*, N, D)` with ``position_channels`` :math:`= D`
-        - **adjacency:** how much of an edge is there, :math:`(E)` in [0, 1]; multiplies the logits, see
+        - **adjacency:** strength of every edge, :math:`(E)` in [0, 1]; multiplies the logits, see
           :class:`ConnectAllPairs`
         - **frames:** the frame of every node, :class:`~pyg_video.data.Frames`; the norms need it when ``x`` is flat
         - **mask:** nodes that count, :math:`(V)`, bool, with a flat ``x``; the norms leave the others out

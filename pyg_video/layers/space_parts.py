@@ -60,7 +60,7 @@ class SpaceParts(nn.Module):
             reset(part)
 
     def _draw(self) -> None:
-        """First values of the parameters that are made here; parts that are given keep theirs."""
+        """Initialize the parameters that are made here; given parts keep theirs."""
         for part in (self.send, self.receive, self.send_mlp, self.value, self.update_mlp):
             for linear in part.modules() if part is not None else ():
                 if isinstance(linear, nn.Linear):
@@ -88,7 +88,7 @@ class SpaceParts(nn.Module):
         if given != self.position_channels:
             raise ValueError(
                 f"Expected node positions with position_channels = {self.position_channels} values (got {given}); "
-                "put a GaussianPosition before the space stage, or set 'position_channels' to what it gives"
+                "put a GaussianPosition before the space stage, or set 'position_channels' to their size"
             )
 
     def __repr__(self) -> str:

@@ -65,15 +65,15 @@ class TemporalRNN(nn.Module):
     def scan(
         self, x: Tensor, state: State = None, lengths: Tensor | None = None, mask: Tensor | None = None
     ) -> tuple[Tensor, State]:
-        """Run over the frames of ``x``, starting from ``state``, and give the state after the last frame as well.
+        """Run over the frames of ``x`` from ``state`` on; also return the state after the last frame.
 
         Args:
             x: nodes of consecutive frames.
-            state: what an earlier call gave; ``None`` at the start of a clip.
-            lengths: frames of every clip that count. Later ones come out as zeros and leave the state alone. Cannot be
+            state: the state of an earlier call; ``None`` at the start of a clip.
+            lengths: frames of every clip that count. Later ones become zeros and do not change the state. Cannot be
                 compiled into one graph: the packing depends on the values.
-            mask: nodes that are there, :math:`(B, T, N)`. In the other frames a node comes out as zeros and keeps its
-                state, as if its sequence had these frames left out. Cannot be compiled into one graph, either.
+            mask: nodes that are present, :math:`(B, T, N)`. In other frames a node becomes zeros and keeps its state.
+                Cannot be compiled into one graph, either.
         """
         if x.dim() != 4 or x.size(-1) != self.channels:
             raise ValueError(f"Expected 'x' of shape [B, T, N, {self.channels}] (got {list(x.shape)})")
@@ -103,7 +103,7 @@ class TemporalRNN(nn.Module):
         return [h.reshape(1, B * N, -1) for h in hidden]
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "TemporalRNN":
-        """Move or convert the parameters; on a GPU also lay them out in one piece, as cuDNN wants them."""
+        """Move or convert the parameters; on a GPU also lay them out in one piece, as cuDNN requires."""
         super()._apply(fn, recurse)
         if self.weight_ih_l0.is_cuda:
             torchs = (nn.GRU if self.cell == "gru" else nn.LSTM)(1, 1, device="meta")
@@ -123,11 +123,11 @@ class TemporalRNN(nn.Module):
         return torch.lstm(sequence, hidden, self._weights, True, 1, 0.0, self.training, False, False)
 
     def _masked_rnn(self, sequence: Tensor, hidden: list[Tensor], mask: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Pull the present frames of every node to the front, run over them, put the results where they belong."""
+        """Move the present frames of every node to the front, run over them, move the results back."""
         order = (~mask).sort(dim=0, stable=True).indices[..., None]  # [T, B*N, 1]
         count = mask.sum(dim=0)
         front = sequence.gather(0, order.expand_as(sequence))
-        # A sequence has one frame at least; the result of one that has none is thrown away.
+        # A packed sequence has at least one frame; the result of one without is discarded.
         y, last = self._packed_rnn(front, hidden, count.clamp(min=1))
         y = torch.zeros_like(y).scatter(0, order.expand_as(y), y).masked_fill(~mask[..., None], 0.0)
         return y, [torch.where(count[:, None] > 0, new, old) for new, old in zip(last, hidden, strict=True)]
@@ -149,7 +149,7 @@ class TemporalRNN(nn.Module):
 
 
 def _present(mask: Tensor, lengths: Tensor | None) -> Tensor:
-    """Frames in which each of the :math:`B N` nodes is there, :math:`(T, B N)`."""
+    """Frames in which each of the :math:`B N` nodes is present, :math:`(T, B N)`."""
     T = mask.size(1)
     if lengths is not None:
         mask = mask & frame_mask(lengths, T, device=mask.device)[..., None]

@@ -148,7 +148,7 @@ def test_any_pyg_convolution_will_do(x, name):
 
 
 def test_streams_are_refused(net, graph):
-    with pytest.raises(TypeError, match="Expected whole clips for HomogeneousGraph, whose frames hear the frames"):
+    with pytest.raises(TypeError, match="Expected whole clips for HomogeneousGraph, which passes messages from later"):
         scan(net, graph)
 
 
