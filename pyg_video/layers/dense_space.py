@@ -22,8 +22,8 @@ class DenseSpaceConv(SpaceParts):
 
     Shapes:
         - **x:** :math:`(*, N, C)`
-        - **adj:** whether the first node receives from the second, :math:`(*, N, N)`, bool; by default all pairs, self loops
-          included
+        - **adj:** whether the first node receives from the second, :math:`(*, N, N)`, bool; by default all pairs, and
+          every node from itself
         - **position:** :math:`(*, N, D)` with ``position_channels`` :math:`= D`
         - **adjacency:** strength of every pair, :math:`(*, N, N)` in [0, 1]; multiplies the logits, see
           :class:`ConnectAllPairs`

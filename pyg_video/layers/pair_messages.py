@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_CHUNK = 1 << 16  # values of the messages that are worked on at a time on a CPU: few enough for its cache
+_CHUNK = 1 << 22  # values of the messages that are worked on at a time on a CPU
 
 
 class PairMessages(NamedTuple):
@@ -35,8 +35,7 @@ def gather_pairs(sent: Tensor, received: Tensor, alpha: Tensor, adj: Tensor | No
     .. math:: g_i = \gamma \, r \Big(\sum_j \alpha_{ij} m_{ij} - \mu \sum_j \alpha_{ij}\Big)
         + \beta \sum_j \alpha_{ij}, \qquad r = (\sigma^2 + \epsilon)^{-1/2}
 
-    with :math:`\mu, \sigma^2` over the pairs and channels of a frame. On a CPU, frames are worked on a few at a time,
-    so that what is passed over several times stays in the cache; nothing of the size of all messages is kept for the
+    with :math:`\mu, \sigma^2` over the pairs and channels of a frame. Nothing of the size of all messages is kept for the
     gradient, which computes them again. A second derivative is refused.
 
     Shapes:
@@ -143,31 +142,40 @@ def _gradients(
     """Gradients of sent, received and alpha; of weight, bias, scale and shift."""
     hidden, m = _messages(sent, received, p)
     d_scale = d_shift = d_weight = d_bias = None
-    d_total, d_alpha, d_each = grad, torch.zeros_like(alpha[..., :1]), None
-    if statistics is not None:
+    if statistics is None:
+        d_total, d_alpha = grad, (m @ grad[..., None])[..., 0]  # [F, N, N]
+        d_m = alpha[..., None] * d_total[:, :, None]
+    else:
+        assert p.scale is not None
         mean, rstd, num_values = statistics
-        shift = grad.new_zeros(()) if p.shift is None else p.shift
         weight = alpha.sum(dim=-1, keepdim=True)
         centred = total - mean * weight
         d_scale = (grad * centred * rstd).sum(dim=(0, 1))
-        d_shift = None if p.shift is None else (grad * weight).sum(dim=(0, 1))
-        assert p.scale is not None
         d_total = grad * (rstd * p.scale)
-        d_alpha = (grad * shift - d_total * mean).sum(dim=-1, keepdim=True)
+        d_sum = -d_total * mean
+        if p.shift is not None:
+            d_shift, d_sum = (grad * weight).sum(dim=(0, 1)), d_sum.addcmul_(grad, p.shift)
+        d_alpha = (m @ d_total[..., None])[..., 0] + d_sum.sum(dim=-1, keepdim=True)
         d_mean = -(d_total * weight).sum(dim=(1, 2), keepdim=True)
         d_var = -0.5 * rstd.square() * (d_total * centred).sum(dim=(1, 2), keepdim=True)
-        d_each = m * (2 * d_var / num_values)[..., None] + ((d_mean - 2 * mean * d_var) / num_values)[..., None]
-        d_each = d_each if adj is None else d_each * adj[..., None].to(m.dtype)
-    d_alpha = d_alpha + (m @ d_total[..., None])[..., 0]  # [F, N, N]
-    d_m = alpha[..., None] * d_total[:, :, None]
-    d_m = d_m if d_each is None else d_m.add_(d_each)
-    d_m.masked_fill_(m == 0, 0.0)  # ReLU
+        # Of every message that counts: from the mean and the variance, then from the sum.
+        d_m = torch.addcmul(
+            ((d_mean - 2 * mean * d_var) / num_values)[..., None], m, (2 * d_var / num_values)[..., None]
+        )
+        if adj is not None:
+            d_m.mul_(adj[..., None])
+        d_m.addcmul_(alpha[..., None], d_total[:, :, None])
+    d_m = _through_relu(d_m, m)
     if p.weight is not None:
         rows = d_m.flatten(0, 2)
         d_weight = rows.mT @ hidden.flatten(0, 2)
         d_bias = None if p.bias is None else rows.sum(dim=0)
-        d_m = (rows @ p.weight).view_as(m).masked_fill_(hidden == 0, 0.0)
+        d_m = _through_relu((rows @ p.weight).view_as(m), hidden)
     return d_m.sum(dim=1), d_m.sum(dim=2), d_alpha, d_weight, d_bias, d_scale, d_shift
+
+
+def _through_relu(grad: Tensor, output: Tensor) -> Tensor:
+    return torch.ops.aten.threshold_backward.grad_input(grad, output, 0, grad_input=grad)
 
 
 def _chunks(sent: Tensor) -> list[slice]:
