@@ -35,8 +35,8 @@ def gather_pairs(sent: Tensor, received: Tensor, alpha: Tensor, adj: Tensor | No
     .. math:: g_i = \gamma \, r \Big(\sum_j \alpha_{ij} m_{ij} - \mu \sum_j \alpha_{ij}\Big)
         + \beta \sum_j \alpha_{ij}, \qquad r = (\sigma^2 + \epsilon)^{-1/2}
 
-    with :math:`\mu, \sigma^2` over the pairs and channels of a frame. Nothing of the size of all messages is kept for the
-    gradient, which computes them again. A second derivative is refused.
+    with :math:`\mu, \sigma^2` over the pairs and channels of a frame. Nothing of the size of all messages is kept for
+    the gradient, which computes them again. A second derivative is refused.
 
     Shapes:
         - **sent:** :math:`(F, N, C)`, what a node adds as the sender
