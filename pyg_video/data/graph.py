@@ -225,10 +225,10 @@ class VideoGraph(Data):
 
     def is_node_attr(self, key: str) -> bool:
         # PyG takes any tuple as long as the graph has nodes for a node attribute: (T, N) in a graph of two nodes.
-        return key not in _GRAPH_LEVEL and super().is_node_attr(key)
+        return key not in (*_GRAPH_LEVEL, "adjacency") and super().is_node_attr(key)
 
     def is_edge_attr(self, key: str) -> bool:
-        return key not in _GRAPH_LEVEL and super().is_edge_attr(key)
+        return key == "adjacency" or (key not in _GRAPH_LEVEL and super().is_edge_attr(key))
 
 
 def _from_mapping(attributes: dict[str, object]) -> VideoGraph:

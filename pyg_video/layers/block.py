@@ -8,9 +8,9 @@ from torch_geometric.nn.inits import reset
 
 from .._checks import check_option
 from ..data import VideoGraph
-from .clip_info import accepted_info, taken_by
+from .clip_info import accepted_info
 from .readout import ToMap
-from .scan import scan, start
+from .scan import run, scan, start
 
 Norm = TypeVar("Norm", bound=nn.GroupNorm | nn.BatchNorm3d)
 
@@ -115,8 +115,7 @@ class GraphBlock(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor | None = None, **info: Any) -> Tensor:
         self._check_clips(None, lengths)
         info["lengths"] = lengths
-        graph = self.builder(self._project(x), **taken_by(self.builder, info))
-        return self._add(x, self.processor(graph))
+        return self._add(x, self.processor(run(self.builder, self._project(x), **info)))
 
     def scan(self, x: Tensor, state: Sequence[object] | None = None, **info: Any) -> tuple[Tensor, list[object]]:
         """Continue from the state of an earlier call; also return the state after the last frame."""

@@ -60,11 +60,16 @@ def _look_at(part: nn.Module) -> _Accepted:
     accepts: frozenset[str] | None = getattr(part, "accepts", None)
     if accepts is not None:
         return _Accepted(accepts, False)
+    if isinstance(part, nn.Sequential):
+        return _Accepted(frozenset().union(*map(accepted_info, part)), False)
     kind = type(part)
     if kind not in _accepted:
         parameters = list(inspect.signature(kind.forward).parameters.values())[1:]  # without self
         names = frozenset(parameter.name for parameter in parameters[1:])  # nor the input
         _accepted[kind] = _Accepted(names, any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters))
+    wrapped = getattr(part, "module", None)
+    if _accepted[kind].any_name and isinstance(wrapped, nn.Module):  # such as nn.DataParallel
+        return _look_at(wrapped)
     return _accepted[kind]
 
 

@@ -1,5 +1,7 @@
 """The space stage on frames that are matrices of pairs."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +20,8 @@ class DenseSpaceConv(SpaceParts):
 
     Args:
         channels: node channels.
+        complete: take the frames of graphs for complete ones, self loops included, without a matrix of their edges;
+            :class:`RSTG` checks it where reading the edges costs nothing.
         **options: those of :class:`SpaceConv`.
 
     Shapes:
@@ -37,6 +41,10 @@ class DenseSpaceConv(SpaceParts):
         >>> conv(torch.randn(2, 9, 16)).shape
         torch.Size([2, 9, 16])
     """
+
+    def __init__(self, channels: int, *, complete: bool = False, **options: Any) -> None:
+        super().__init__(channels, **options)
+        self.complete = complete
 
     def forward(
         self,
@@ -84,10 +92,11 @@ class DenseSpaceConv(SpaceParts):
 
     def _pair_messages(self) -> PairMessages | None:
         """The parameters of the messages, if their norm is one that can be taken out of the sum over the neighbours."""
-        norm = self.message_norm
-        if self.attention.heads > 1 or type(norm) not in (FrameNorm, nn.Identity):
+        norm, layers = self.message_norm, list(self.send_mlp)
+        parts = [self.send_mlp, norm, *layers]
+        if self.attention.heads > 1 or not all(_is_plain(part) for part in parts):
             return None
-        linear = self.send_mlp[1] if len(self.send_mlp) > 1 else None
+        linear = layers[1] if len(layers) > 1 else None
         weight, bias = (linear.weight, linear.bias) if isinstance(linear, nn.Linear) else (None, None)
         if isinstance(norm, FrameNorm):
             return PairMessages(weight, bias, norm.weight, norm.bias, norm.eps)
@@ -110,3 +119,9 @@ class DenseSpaceConv(SpaceParts):
 def _flat(x: Tensor) -> Tensor:
     """One leading dimension, the frames."""
     return x.reshape(-1, *x.shape[-2:])
+
+
+def _is_plain(part: nn.Module) -> bool:
+    """Whether a part computes what its parameters say: no hooks, no wrapper or other class in its place."""
+    kinds = (nn.Sequential, nn.ReLU, nn.Linear, nn.Identity, FrameNorm)
+    return not (part._forward_hooks or part._forward_pre_hooks) and type(part).forward in [k.forward for k in kinds]

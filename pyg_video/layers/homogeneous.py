@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
 
 from ..data import Frames, VideoGraph
-from .clip_info import taken_by
-from .rstg import space_frames, space_info
+from .clip_info import accepted_info, taken_by
+from .rstg import space_info
 
 
 class HomogeneousGraph(nn.Module):
@@ -28,7 +28,7 @@ class HomogeneousGraph(nn.Module):
     Args:
         space: message passing, ``(x, edge_index) -> x``: :class:`SpaceConv` or any PyG convolution that keeps the
             channels. ``frames`` (clips in place of frames, so that norms run over a clip), ``batch`` (the clip of every
-            node), ``batch_size`` and the graph's ``position`` are passed on if its ``forward`` names them.
+            node), ``batch_size`` and the graph's ``position`` and ``mask`` are passed on if its ``forward`` names them.
         num_iterations: number of rounds :math:`K`.
 
     Shapes:
@@ -47,6 +47,11 @@ class HomogeneousGraph(nn.Module):
         super().__init__()
         if num_iterations < 0:
             raise ValueError(f"Expected 'num_iterations' of at least 0 (got {num_iterations})")
+        if "adj" in accepted_info(space):
+            raise ValueError(
+                f"Expected a space stage on edges (got {type(space).__name__}, which works on frames of pairs); use "
+                "SpaceConv, or RSTG"
+            )
         self.space = space
         self.num_iterations = num_iterations
 
@@ -65,8 +70,8 @@ class HomogeneousGraph(nn.Module):
         edge_index = torch.stack([sender, torch.where(beyond[sender], sender, receiver)])
         clip = torch.arange(B, device=beyond.device).repeat_interleave(T * N)
         # One graph per clip, as if it were one frame; a clip's padding is a group of its own.
-        info = space_info(graph) | space_frames(Frames(2 * B, 1, 2 * clip + beyond), graph.x)
-        taken = taken_by(self.space, info)
+        frames = Frames(2 * B, 1, 2 * clip + beyond)
+        taken = taken_by(self.space, space_info(graph, frames) | {"batch": frames.frame, "batch_size": frames.total})
 
         x = graph.x
         for _ in range(self.num_iterations):

@@ -122,8 +122,9 @@ class BatchNorm(nn.Module):
             return _of_present_rows(self, x, frames, mask)
         if self.training and self.by_frame:
             return self._by_frame(x.flatten(0, -2), Frames.of_grid(x) if frames is None else frames).view(x.shape)
-        running = (self.running_mean, self.running_var)
-        y = F.batch_norm(x.flatten(0, -2), *running, self.weight, self.bias, self.training, self.momentum, self.eps)
+        rows, running = x.flatten(0, -2), (self.running_mean, self.running_var)
+        training = self.training and rows.size(0) > 1  # a single row has no statistics
+        y = F.batch_norm(rows, *running, self.weight, self.bias, training, self.momentum, self.eps)
         return y.view_as(x)
 
     def _by_frame(self, x: Tensor, frames: Frames) -> Tensor:
@@ -135,7 +136,8 @@ class BatchNorm(nn.Module):
         var = scatter(y.square(), number, dim_size=T, reduce="mean")
         count = scatter(x.new_ones(x.size(0)), number, dim_size=T, reduce="sum")
         self._keep(mean.detach(), var.detach(), count)
-        return y * (var + self.eps).rsqrt()[number] * self.weight + self.bias
+        y = y * (var + self.eps).rsqrt()[number] * self.weight + self.bias
+        return y.to(self.weight.dtype)
 
     @torch.no_grad()
     def _keep(self, mean: Tensor, var: Tensor, count: Tensor) -> None:
@@ -165,10 +167,12 @@ def normalize(norm: nn.Module, x: Tensor, frames: Frames | None = None, mask: Te
         return x
     if "frames" in accepted_info(norm):
         return norm(x, frames, mask)
+    if isinstance(norm, nn.Sequential):
+        for part in norm:
+            x = normalize(part, x, frames, mask)
+        return x
     if mask is not None:
         return _of_present_rows(norm, x, frames, mask)
-    if "batch" not in accepted_info(norm):
-        return norm(x)
     rows, frames = x.flatten(0, -2), Frames.of_grid(x) if frames is None else frames
     graphs = {"batch": frames.index_of(rows.size(0), x.device), "batch_size": frames.total}
     return norm(rows, **taken_by(norm, graphs)).view(x.shape)

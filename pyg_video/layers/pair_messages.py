@@ -1,5 +1,6 @@
 """Messages of all pairs of nodes, normalized and gathered without ever being written as a whole."""
 
+from functools import reduce
 from typing import Any, NamedTuple
 
 import torch
@@ -45,9 +46,18 @@ def gather_pairs(sent: Tensor, received: Tensor, alpha: Tensor, adj: Tensor | No
         - **adj:** pairs that count, :math:`(F, N, N)`, bool; ``alpha`` is 0 at the others
         - **output:** :math:`(F, N, C)`
     """
-    if torch.compiler.is_compiling():
-        return _gathered(sent, received, alpha, adj, parameters)[0]
-    return _GatherPairs.apply(sent, received, alpha, adj, *parameters)
+    given = sent.dtype
+    tensors = [x for x in (sent, received, alpha, *parameters[:4]) if x is not None]
+    dtype = reduce(torch.promote_types, (x.dtype for x in tensors), torch.float32)  # sums of many values
+    sent, received, alpha = (x.to(dtype) for x in (sent, received, alpha))
+    weight, bias, scale, shift = (x if x is None else x.to(dtype) for x in parameters[:4])
+    parameters = PairMessages(weight, bias, scale, shift, parameters.eps)
+    with torch.autocast(sent.device.type, enabled=False):
+        if torch.compiler.is_compiling():
+            y = _gathered(sent, received, alpha, adj, parameters)[0]
+        else:
+            y = _GatherPairs.apply(sent, received, alpha, adj, *parameters)
+    return y.to(given)
 
 
 class _Statistics(NamedTuple):
@@ -118,10 +128,11 @@ class _GatherPairs(torch.autograd.Function):
         sent, received, alpha, adj, weight, bias, scale, shift, total, *joint = ctx.saved_tensors
         p = PairMessages(weight, bias, scale, shift, ctx.eps)
         grads = []
-        for at in _chunks(sent):
-            ends = sent[at], received[at], alpha[at], None if adj is None else adj[at]
-            statistics = _Statistics(*(column[at] for column in joint)) if joint else None
-            grads.append(_gradients(grad[at], *ends, p, total[at], statistics))
+        with torch.autocast(grad.device.type, enabled=False):
+            for at in _chunks(sent):
+                ends = sent[at], received[at], alpha[at], None if adj is None else adj[at]
+                statistics = _Statistics(*(column[at] for column in joint)) if joint else None
+                grads.append(_gradients(grad[at], *ends, p, total[at], statistics))
         per_frame = [torch.cat(column) for column in zip(*(part[:3] for part in grads), strict=True)]
         summed = [
             None if column[0] is None else sum(column) for column in zip(*(part[3:] for part in grads), strict=True)

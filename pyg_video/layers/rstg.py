@@ -15,6 +15,7 @@ from .norm import normalize
 from .scan import scan, start
 from .time import State
 
+_ATTRIBUTES = ("position", "adjacency", "edge_attr", "edge_weight")
 _NOT_TO_IGNORE = ("position", "adjacency", "edge_weight")
 """Attributes that a graph has only if its messages are meant to depend on them."""
 
@@ -74,7 +75,7 @@ class RSTG(nn.Module):
                 raise ValueError(
                     f"Expected a list '{name}' of num_iterations = {num_iterations} modules (got {len(part)})"
                 )
-        self.norm = norm or nn.Identity()
+        self.norm = nn.Identity() if norm is None else norm
         self.space = space
         self.time = time
         self.final_time = final_time
@@ -132,35 +133,48 @@ def _is_dense(space: nn.Module) -> bool:
     return "adj" in accepted_info(space)
 
 
-def space_info(graph: VideoGraph) -> dict[str, Any]:
-    """The attributes of the graph that a space stage on edges may take."""
-    names = ("position", "adjacency", "edge_attr", "edge_weight", "mask")
-    return {name: graph._store[name] for name in names if name in graph._store}
-
-
-def space_frames(frames: Frames, x: Tensor) -> dict[str, Any]:
-    """The frames of flat nodes, as :class:`Frames` and in PyG's words, with frames as graphs."""
-    return {"frames": frames, "batch": frames.index_of(x.size(0), x.device), "batch_size": frames.total}
+def space_info(graph: VideoGraph, frames: Frames) -> dict[str, Any]:
+    """What a space stage on edges may take: attributes of the graph, and the frames, for PyG as graphs."""
+    info: dict[str, Any] = {name: graph._store[name] for name in _ATTRIBUTES if name in graph._store}
+    index, total = frames.index_of(graph.x.size(0), graph.x.device), frames.total
+    if (present := graph.present) is not None:
+        info["mask"] = present.flatten()
+        index, total = 2 * index + ~info["mask"], 2 * total  # nodes that do not count are graphs of their own
+    return info | {"frames": frames, "batch": index, "batch_size": total}
 
 
 def _space_inputs(space: nn.Module, graph: VideoGraph) -> tuple[Tensor | None, dict[str, Any]]:
     """The edges in the form that a space stage takes, and the further arguments of its ``forward``."""
-    info = space_info(graph)
+    info = space_info(graph, graph.node_frames)
+    taken = taken_by(space, info)
     for name in _NOT_TO_IGNORE:
-        if name in info and not taken_by(space, {name: info[name]}):
+        if name in info and name not in taken:
             raise ValueError(
                 f"Expected a space stage that takes '{name}', since the graph has one (got {type(space).__name__}); "
                 f"use SpaceConv, or a graph without '{name}'"
             )
     if not _is_dense(space):
-        return graph.edge_index, taken_by(space, info | space_frames(graph.node_frames, graph.x))
-    for name in ("adjacency", "edge_weight"):
-        if name in info:
-            info[name] = graph.dense_edges(info[name]).flatten(0, 1)
-    for name in ("position", "mask"):
-        if name in info:
-            info[name] = graph.grid(info[name]).flatten(0, 1)
-    # As many edges as pairs are all pairs, whatever their values. PyG's dense layers need a matrix all the same.
-    all_pairs = graph.num_edges == graph.node_frames.total * graph.frame_layout[1] ** 2
-    adj = None if all_pairs and isinstance(space, DenseSpaceConv) else graph.dense_edges().flatten(0, 1)
-    return adj, taken_by(space, info | {"frames": graph.node_frames})
+        return graph.edge_index, taken
+    for name in taken.keys() & {"adjacency", "edge_weight"}:
+        taken[name] = graph.dense_edges(taken[name]).flatten(0, 1)
+    for name in taken.keys() & {"position", "mask"}:
+        taken[name] = graph.grid(taken[name]).flatten(0, 1)
+    return _adj(space, graph), taken
+
+
+def _adj(space: nn.Module, graph: VideoGraph) -> Tensor | None:
+    """The edges of every frame as a matrix :math:`(F, N, N)`, or ``None`` for a stage that takes them for complete."""
+    complete = isinstance(space, DenseSpaceConv) and space.complete and graph.present is None
+    if complete and not looks_free(graph.edge_index):
+        return None
+    adj = graph.dense_edges()
+    if looks_free(adj) and (int(adj.sum()) != graph.num_edges or (complete and not bool(adj.all()))):
+        raise ValueError(
+            "Expected at most one edge from a node to another, and all pairs for a stage with complete=True "
+            f"(got {graph.num_edges} edges of {int(adj.sum())} among {adj.numel()} pairs); use SpaceConv"
+        )
+    if complete:
+        return None
+    if graph.present is not None:
+        adj = adj & graph.present[..., :, None] & graph.present[..., None, :]
+    return adj.flatten(0, 1) if isinstance(space, DenseSpaceConv) else adj.flatten(0, 1).to(graph.x.dtype)

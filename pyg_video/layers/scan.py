@@ -36,9 +36,9 @@ def scan(module: nn.Module, x: Any, state: Any = None, **info: Any) -> tuple[Any
         >>> torch.allclose(y, model(x), atol=1e-5)
         True
     """
-    run = getattr(module, "scan", None)
-    if callable(run):
-        y, state = run(x, state, **taken_by(module, info))
+    own = getattr(module, "scan", None)
+    if callable(own):
+        y, state = own(x, state, **taken_by(module, info))
         return y, state
     if isinstance(module, nn.Sequential):
         states = start(state, len(module))
@@ -50,7 +50,16 @@ def scan(module: nn.Module, x: Any, state: Any = None, **info: Any) -> tuple[Any
             f"Expected a module with a scan method (got {type(module).__name__}, whose parts keep a state that would "
             "be lost); give it scan(x, state) -> (y, state), or use nn.Sequential"
         )
-    return module(x, **taken_by(module, info)), None
+    return run(module, x, **info), None
+
+
+def run(module: nn.Module, x: Any, **info: Any) -> Any:
+    """Run ``module`` with the information that it takes; an :class:`~torch.nn.Sequential` part by part."""
+    if isinstance(module, nn.Sequential) and getattr(module, "accepts", None) is None:
+        for part in module:
+            x = run(part, x, **info)
+        return x
+    return module(x, **taken_by(module, info))
 
 
 def start(state: Any, num_parts: int) -> list[Any]:

@@ -82,9 +82,11 @@ class SpaceConv(SpaceParts, MessagePassing):
         alpha = self.edge_updater(edge_index, query=query, key=key, adjacency=adjacency)  # type: ignore[operator] # untyped
         if edge_weight is not None:
             alpha = alpha * edge_weight.to(alpha.dtype)[:, None]
-        edge_frames = None if frames is None else frames.at(edge_index[1], x.size(0))
+        sender, receiver = edge_index
+        edge_frames = None if frames is None or x.dim() > 2 else frames.at(receiver, x.size(0))
+        edge_mask = None if mask is None else mask[sender] & mask[receiver]
         gathered = self.propagate(  # type: ignore[operator] # untyped
-            edge_index, sent=sent, received=received, alpha=alpha, edge_frames=edge_frames
+            edge_index, sent=sent, received=received, alpha=alpha, edge_frames=edge_frames, edge_mask=edge_mask
         )
         y = self._update(x, gathered, frames, mask)
         return (y, (edge_index, alpha)) if return_attention_weights else y
@@ -98,13 +100,15 @@ class SpaceConv(SpaceParts, MessagePassing):
             logits = self.attention.soft_logits(query_i, key_j, adjacency.to(query_i.dtype)[:, None])
         return softmax(logits, index, num_nodes=dim_size, dim=self.node_dim)  # [*, E, heads]
 
-    def message(self, sent_j: Tensor, received_i: Tensor, alpha: Tensor, edge_frames: Optional[Frames]) -> Tensor:
-        m = normalize(self.message_norm, self.send_mlp(sent_j + received_i), edge_frames)
+    def message(
+        self, sent_j: Tensor, received_i: Tensor, alpha: Tensor, edge_frames: Optional[Frames], edge_mask: OptTensor
+    ) -> Tensor:
+        m = normalize(self.message_norm, self.send_mlp(sent_j + received_i), edge_frames, edge_mask)
         m = self.value(m).unflatten(-1, (self.attention.heads, -1))  # [*, E, heads, C / heads]
         return (alpha[..., None] * m).flatten(-2)  # [*, E, C]
 
     def _check_frames(self, x: Tensor, frames: Frames | None, unknown: dict[str, object]) -> None:
-        if unknown and frames is None:
+        if unknown and (frames is None or unknown.keys() - {"batch", "batch_size", "edge_attr"}):
             raise TypeError(
                 f"Expected 'frames', the frame of every node (got {', '.join(map(repr, unknown))}); PyG's 'batch' is "
                 "the clip of every node, but the norms here work frame by frame: give frames=graph.node_frames"

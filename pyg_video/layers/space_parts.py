@@ -49,9 +49,8 @@ class SpaceParts(nn.Module):
         ends = channels if combine == "sum" else 2 * channels
         self.update_mlp = _update_mlp(ends, channels, update_layers, update_groups)
         self.update_by_sum = combine == "sum" or update_layers == 0
-        self.message_norm = message_norm or nn.Identity()
-        self.gather_norm = gather_norm or nn.Identity()
-        self.update_norm = update_norm or nn.Identity()
+        norms = (message_norm, gather_norm, update_norm)
+        self.message_norm, self.gather_norm, self.update_norm = (nn.Identity() if n is None else n for n in norms)
         self._draw()
 
     def reset_parameters(self) -> None:
