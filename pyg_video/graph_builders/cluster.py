@@ -30,7 +30,7 @@ class ClusterGraph(GraphBuilder):
     frame. Unlike superpixels, clusters may extend across the frame. Where a frame has fewer distinct pixels than nodes,
     nodes are outside of the graph's ``mask``.
 
-    Frames are segmented as for :class:`SuperpixelGraph`, with the same installation.
+    Gradients, device and installation are as for :class:`SuperpixelGraph`.
 
     Args:
         channels: number of channels of the feature map.

@@ -57,10 +57,8 @@ def resolve_builder(
     """The builder called ``name``.
 
     Args:
-        name: ``"grid"`` (RSTG's pyramid of three grids); DyReg-GNN's comparison: ``"fixed"`` (one grid, all pairs
-            connected), ``"static"``, ``"constant_time"``, ``"position_only"``, ``"dyreg_lite"``, ``"dyreg"``,
-            ``"semantic"``, ``"box"`` (Detector); ``"slots"``, ``"token_learner"``, ``"superpixel"``, ``"cluster"``,
-            ``"saliency"``.
+        name: one of :func:`list_builders`; ``"grid"`` is RSTG's pyramid of three grids, ``"fixed"`` to ``"box"`` are
+            the builders of DyReg-GNN's comparison.
         channels: number of channels of the feature map.
         num_nodes: number of nodes per frame, or (rows, columns); by default 9, or 14 for ``"grid"``.
         size: height and width of the map; only :class:`RegionGraph` uses it, and can do without.

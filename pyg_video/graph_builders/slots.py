@@ -103,20 +103,13 @@ class SlotGraph(GraphBuilder):
     ) -> None:
         super().__init__(channels, num_nodes, **edges)
         if iterations < (1 if carry else 2):
-            raise ValueError(
-                f"Expected 'iterations' of at least 1, or 2 with carry=False, where the last update is not used "
-                f"(got {iterations})"
-            )
+            raise ValueError(f"Expected 'iterations' of at least 1, or 2 with carry=False (got {iterations})")
         self.carry = carry
         self.position = nn.Linear(4, channels)
-        self.encode = nn.Sequential(
-            nn.LayerNorm(channels),
-            nn.Linear(channels, slot_channels),
-            nn.ReLU(),
-            nn.Linear(slot_channels, slot_channels),
-        )
-        self.attention = SlotAttention(slot_channels, iterations)
-        self.slots = nn.Parameter(torch.empty(self.num_nodes, slot_channels))
+        D = slot_channels
+        self.encode = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, D), nn.ReLU(), nn.Linear(D, D))
+        self.attention = SlotAttention(D, iterations)
+        self.slots = nn.Parameter(torch.empty(self.num_nodes, D))
         nn.init.normal_(self.slots)
 
     def reset_parameters(self) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 
 from torch import Tensor
 
@@ -10,9 +10,6 @@ from .._extras import need
 from ..data import Regions
 from .base import EdgeOptions, GraphBuilder
 from .segments import segment_regions
-
-if TYPE_CHECKING:
-    from numpy import ndarray
 
 
 class SuperpixelGraph(GraphBuilder):
@@ -56,13 +53,9 @@ class SuperpixelGraph(GraphBuilder):
         self.iterations = iterations
 
     def regions(self, x: Tensor) -> Regions:
-        num_seeds = _num_seeds(self.num_nodes, (x.size(-2), x.size(-1)))
-        return segment_regions(x, partial(self._segment, num_seeds=num_seeds), self.num_nodes)
-
-    def _segment(self, frame: "ndarray", num_seeds: int) -> "ndarray":
-        labels: ndarray = need("skimage.segmentation", "superpixels").slic(
-            frame,
-            n_segments=num_seeds,
+        slic = partial(
+            need("skimage.segmentation", "superpixels").slic,
+            n_segments=_num_seeds(self.num_nodes, (x.size(-2), x.size(-1))),
             compactness=self.compactness * math.sqrt(self.channels),
             max_num_iter=self.iterations,
             channel_axis=-1,
@@ -70,7 +63,7 @@ class SuperpixelGraph(GraphBuilder):
             enforce_connectivity=False,  # it would renumber the superpixels in every frame
             start_label=0,
         )
-        return labels
+        return segment_regions(x, slic, self.num_nodes)
 
     def extra_repr(self) -> str:
         return f"{self.channels}, num_nodes={self.num_nodes}, compactness={self.compactness}"
