@@ -20,9 +20,9 @@ def resolve(option: str, given: str | Part, known: Mapping[str, Callable[[], Par
     """The part that an option names, or the part that was given instead of a name.
 
     Args:
-        option: the option, for the error.
+        option: name of the option, for the error.
         given: a name, or the part itself.
-        known: what makes the part of each name.
+        known: for every name, a function that makes the part.
 
     Raises:
         ValueError: the name is unknown; lists the known ones.
@@ -74,6 +74,11 @@ def check_lengths(lengths: Tensor, num_clips: int, num_frames: int) -> None:
         raise ValueError(f"Expected 'lengths' as a tensor of integers of shape [{num_clips}] (got {got})")
     if looks_free(lengths) and not (int(lengths.min()) >= 1 and int(lengths.max()) <= num_frames):
         raise ValueError(f"Expected 'lengths' between 1 and T = {num_frames} (got {lengths.tolist()})")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its type if it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def looks_free(value: Tensor) -> bool:

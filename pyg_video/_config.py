@@ -11,8 +11,8 @@ from ._extras import need
 def merged_config(paths: Sequence[str | os.PathLike[str]]) -> dict[str, Any]:
     """Read YAML files into one configuration, in which later files override earlier ones.
 
-    Mappings are merged key by key at every depth, ``model_options`` included. Any other value is replaced, and so is a
-    mapping that changes ``class_path``, because its options belong to the other class.
+    Mappings are merged key by key at every depth. Other values are replaced, and so is a mapping that changes
+    ``class_path``, since its options belong to the other class.
 
     Args:
         paths: the files, from general to specific.

@@ -5,14 +5,10 @@ from types import ModuleType
 
 
 def need(module: str, extra: str) -> ModuleType:
-    """A module of an optional package.
-
-    Args:
-        module: its name.
-        extra: the extra of this package's installation that brings it, see ``setup.cfg``.
+    """Import a module of an optional package, which an extra in ``setup.cfg`` installs.
 
     Raises:
-        ModuleNotFoundError: it is not installed; says what to type.
+        ModuleNotFoundError: it is not installed; names the command that installs it.
     """
     try:
         return import_module(module)

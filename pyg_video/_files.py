@@ -10,14 +10,9 @@ from pathlib import Path
 
 @contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """The path of a draft beside ``path``, which takes its place when the block ends without an error.
+    """Write ``path`` atomically: the path of a draft, which replaces it when the block ends without an error.
 
-    Until then, and after an error, the earlier file stays as it was, and readers never see a part of the new one.
-    Missing folders are made. The draft carries the number of the process, so that two processes that write the same
-    file do not disturb each other: the last one wins.
-
-    Args:
-        path: the file.
+    Missing folders are made. Of several processes that write the same file, the last one wins.
 
     Example:
         >>> path = getfixture("tmp_path") / "runs" / "note.txt"
@@ -39,7 +34,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes | str) -> Path:
-    """Write a file as :func:`whole_file` does; text in UTF-8, line ends as they are. Returns the path."""
+    """Write a file as :func:`whole_file` does, text in UTF-8 with its own line ends; returns the path."""
     with whole_file(path) as draft:
         draft.write_bytes(content.encode() if isinstance(content, str) else content)
     return Path(path)

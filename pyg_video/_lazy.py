@@ -13,7 +13,7 @@ def lazy_names(
     Args:
         package: the package's ``__name__``.
         homes: the submodule of every public name.
-        extra: the extra of this package's installation that the submodules need, if any.
+        extra: the extra that installs what the submodules need.
 
     Example:
         >>> getter, names = lazy_names("pyg_video", {"VideoGraph": "data"})

@@ -2,14 +2,10 @@
 
 from .files import CheckpointInfo, checkpoint_info, save_model
 from .hub import find_checkpoint, load_model, push_to_hub, save_pretrained
-from .published import (
-    PublishedRSTG,
-    load_published_dyreg,
-    load_published_dyreg_block,
-    load_published_rstg,
-    load_published_rstg_network,
-    load_published_tsm,
-)
+from .published.dyreg import load_published_dyreg
+from .published.dyreg_block import load_published_dyreg_block
+from .published.rstg import PublishedRSTG, load_published_rstg, load_published_rstg_network
+from .published.tsm import load_published_tsm
 from .shipped import shipped_checkpoint
 
 __all__ = [

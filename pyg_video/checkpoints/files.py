@@ -25,12 +25,12 @@ _KEY = "pyg_video"  # under which the record is in the file's metadata
 
 
 class CheckpointInfo(NamedTuple):
-    """What a checkpoint says about itself.
+    """The record in a checkpoint.
 
     Attributes:
         recipe: the model's name and options.
         version: the version of pyg_video that wrote it.
-        metadata: whatever :func:`save_model` was given, such as the accuracy.
+        metadata: that of :func:`save_model`.
         module: the module that defines the model; empty for the models of this package.
     """
 
@@ -43,14 +43,12 @@ class CheckpointInfo(NamedTuple):
 def save_model(
     model: VideoClassifier, path: str | os.PathLike[str], metadata: Mapping[str, Json] | None = None
 ) -> Path:
-    """Write a model's weights and recipe as safetensors; gives the path.
-
-    The file appears whole or not at all: whatever goes wrong on the way, an earlier file of that name stays.
+    """Write a model's weights and recipe as safetensors, atomically; returns the path.
 
     Args:
         model: a model made by :func:`~pyg_video.models.create_model`.
-        path: where to; its folder is made if need be.
-        metadata: what else the file should tell, as JSON can hold it.
+        path: the file; missing folders are made.
+        metadata: further values to record, such as the accuracy.
 
     Example:
         >>> from pyg_video.models import create_model
@@ -80,17 +78,7 @@ def save_model(
 
 
 def load_file(path: str | os.PathLike[str], *, trust: bool = False) -> VideoClassifier:
-    """The model of a file that :func:`save_model` wrote, on the CPU and in evaluation mode.
-
-    Args:
-        path: the file.
-        trust: import the module that the file names, if the model is from another package. Nothing else imports it.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        UnknownModelError: the model is from a module that was not imported; a :exc:`ValueError`.
-        ValueError: the file is truncated, none of ours, or does not fit the model that it names.
-    """
+    """The model of one file; arguments and errors as :func:`~pyg_video.checkpoints.load_model`."""
     info, tensors = _read(path)
     if trust and info.module:
         import_module(info.module)
@@ -110,7 +98,7 @@ def load_file(path: str | os.PathLike[str], *, trust: bool = False) -> VideoClas
 
 
 def checkpoint_info(path: str | os.PathLike[str]) -> CheckpointInfo:
-    """What a checkpoint says about itself, without its weights; raises as ``load_file``."""
+    """The record in a checkpoint, without reading its weights; errors as :func:`load_model`."""
     return _read(path, weights=False)[0]
 
 
@@ -161,5 +149,5 @@ def _parse(path: str | os.PathLike[str], text: str) -> CheckpointInfo:
 
 
 def _as_option(value: Json) -> Any:
-    """A value as JSON gives it, with lists as the tuples they were."""
+    """A value from JSON, with tuples for lists."""
     return tuple(map(_as_option, value)) if isinstance(value, list) else value

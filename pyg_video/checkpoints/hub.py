@@ -1,22 +1,17 @@
 """Models in folders and on the Hugging Face Hub."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from .._checks import first_line
 from .._extras import need
 from .._files import write_whole
 from ..models import VideoClassifier
 from .files import Json, checkpoint_info, load_file, save_model
-
-if TYPE_CHECKING:
-    from huggingface_hub import HfApi
 
 WEIGHTS = "model.safetensors"
 _ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -48,15 +43,10 @@ Options of `create_model("{name}", ...)`:
 
 
 def find_checkpoint(name: str | os.PathLike[str], revision: str | None = None) -> Path:
-    """The file of a model: the file itself, that of a folder, or that of a repository on the Hugging Face Hub.
-
-    Args:
-        name: a file, a folder that :func:`save_pretrained` wrote, or an id such as ``"someone/some-model"``. What is on
-            the disk comes first.
-        revision: branch, tag or commit of the repository.
+    """The path of a model's file, downloaded if it is on the Hugging Face Hub; arguments as :func:`load_model`.
 
     Raises:
-        FileNotFoundError: there is no such file, folder or repository, or no model in it.
+        FileNotFoundError: there is no such folder or repository, or no model in it.
         ModuleNotFoundError: the package ``huggingface_hub`` is missing.
         OSError: the Hub cannot be reached.
     """
@@ -73,18 +63,16 @@ def find_checkpoint(name: str | os.PathLike[str], revision: str | None = None) -
 def load_model(name: str | os.PathLike[str], *, revision: str | None = None, trust: bool = False) -> VideoClassifier:
     """The model of a file, of a folder or of a repository on the Hugging Face Hub; on the CPU, in evaluation mode.
 
-    Nothing else is needed: the file has the model's name and options inside.
-
     Args:
-        name: a file that :func:`save_model` wrote, a folder of :func:`save_pretrained`, or the id of a repository on
-            the Hub, such as ``"someone/some-model"`` (``pip install ".[hub]"`` in a checkout).
+        name: a file of :func:`save_model`, a folder of :func:`save_pretrained`, or, if neither exists, the id of a
+            repository on the Hub, such as ``"someone/some-model"`` (``pip install ".[hub]"`` in a checkout).
         revision: branch, tag or commit of the repository.
-        trust: import the module that the file names, for a model of another package.
+        trust: import the module that the file names, for a model of another package; never imported otherwise.
 
     Raises:
         FileNotFoundError: there is no such file, folder or repository.
         UnknownModelError: the model is from a module that was not imported; a :exc:`ValueError`.
-        ValueError: the file is truncated, none of ours, or does not fit the model that it names.
+        ValueError: the file is truncated, not a checkpoint of this package, or does not fit the model that it names.
 
     Example:
         >>> from pyg_video.models import create_model
@@ -98,15 +86,15 @@ def load_model(name: str | os.PathLike[str], *, revision: str | None = None, tru
 def save_pretrained(
     model: VideoClassifier, folder: str | os.PathLike[str], metadata: Mapping[str, Json] | None = None
 ) -> Path:
-    """Write a model as a folder for the Hugging Face Hub; gives the folder.
+    """Write a model as a folder for the Hugging Face Hub; returns the folder.
 
-    The weights with the model's recipe inside, ``model.safetensors``, are all that :func:`load_model` reads;
-    ``config.json`` tells people and the Hub the same. A ``README.md`` that is there stays.
+    :func:`load_model` reads ``model.safetensors`` only; ``config.json`` and ``README.md`` describe the model to people.
+    An existing ``README.md`` is kept.
 
     Args:
         model: a model made by :func:`~pyg_video.models.create_model`.
-        folder: where to; made if need be.
-        metadata: what else the files should tell, such as ``label_names``.
+        folder: the folder; made if missing.
+        metadata: further values to record, such as ``label_names``.
     """
     return _write(model, Path(folder), metadata, place=os.fspath(folder))
 
@@ -120,7 +108,7 @@ def push_to_hub(
     token: str | None = None,
     message: str = "Upload a model of pyg_video",
 ) -> str:
-    """Upload a model to the Hugging Face Hub, into a repository that is made if need be; gives the commit's address.
+    """Upload a model to the Hugging Face Hub, into a new or existing repository; returns the address of the commit.
 
     Args:
         model: a model made by :func:`~pyg_video.models.create_model`.
@@ -136,11 +124,14 @@ def push_to_hub(
     """
     if not _ID.fullmatch(repo_id):
         raise ValueError(f"Expected 'repo_id' as owner/name (got '{repo_id}')")
-    api = _api(token)
+    need("huggingface_hub", "hub")
+    from huggingface_hub import HfApi
+
+    api = HfApi(token=token)
     with tempfile.TemporaryDirectory() as folder:
         _write(model, Path(folder), metadata, place=repo_id)
         api.create_repo(repo_id, private=private, exist_ok=True)
-        if api.file_exists(repo_id, "README.md"):  # the card that its owner wrote stays
+        if api.file_exists(repo_id, "README.md"):  # keep the owner's card
             (Path(folder) / "README.md").unlink()
         return str(api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message=message).commit_url)
 
@@ -172,18 +163,7 @@ def _download(repo_id: str, revision: str | None) -> Path:
     except (RepositoryNotFoundError, EntryNotFoundError) as error:
         raise FileNotFoundError(
             f"Expected a file, a folder or a model on the Hugging Face Hub (got '{repo_id}', which is none, or cannot "
-            f"be reached: {_first_line(error)})"
+            f"be reached: {first_line(error)})"
         ) from error
     except (HfHubHTTPError, OSError) as error:
-        raise OSError(f"Expected to fetch '{repo_id}' from the Hugging Face Hub (got: {_first_line(error)})") from error
-
-
-def _api(token: str | None) -> HfApi:
-    need("huggingface_hub", "hub")
-    from huggingface_hub import HfApi
-
-    return HfApi(token=token)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise OSError(f"Expected to fetch '{repo_id}' from the Hugging Face Hub (got: {first_line(error)})") from error

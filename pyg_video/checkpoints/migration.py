@@ -1,4 +1,4 @@
-"""Models saved by earlier versions, under today's names of options and weights."""
+"""Current names for the options and weights of models saved by earlier versions."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _RESIDUAL_BLOCK = re.compile(r"^(.*?layer\d\.\d+)(_non_local)?\.")
 
 
 def migrated_options(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a named model as checkpoints of format 1 have them, under today's names; others are unchanged.
+    """Options of format 1 under their current names; others are unchanged.
 
     Stages were numbers: from 0 in small nets (``stage`` or ``stages``), the papers' in ResNets (3 is ``"layer2"``).
 
@@ -39,7 +39,7 @@ def migrated_options(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def migrated_weights(weights: Mapping[str, Value]) -> dict[str, Value]:
-    """Weights under today's names; a residual block and the Non-Local block behind it had names side by side.
+    """Weights under their current names; a residual block and its Non-Local block were siblings in earlier versions.
 
     Example:
         >>> list(migrated_weights({"layer2.0.bn1.bias": 1, "layer2.0_non_local.g.bias": 2, "layer2.1.bn1.bias": 3}))

@@ -12,7 +12,7 @@ def shipped_checkpoint(name: str) -> Path:
         name: the file's name without ``.safetensors``.
 
     Raises:
-        ValueError: there is no such file; lists those that there are.
+        ValueError: there is no such file; lists the known names.
     """
     shipped = {path.stem: path for path in sorted(_FOLDER.glob("*.safetensors"))}
     if name not in shipped:

@@ -16,8 +16,8 @@ def check_weights(given: Mapping[str, Tensor], expected: Mapping[str, Shapes], w
 
     Args:
         given: the weights.
-        expected: a tensor of the expected shape for every name, or all shapes that it may have.
-        what: whose weights these are, for errors.
+        expected: a tensor of the expected shape for every name, or all allowed shapes.
+        what: name of the model, for errors.
         repair: what to do about weights that do not fit, for errors.
 
     Raises:
@@ -54,7 +54,7 @@ def wrong_names(
     known: Collection[str] = (),
     repair: str = "",
 ) -> ValueError:
-    """The error about names that are missing or unexpected, with the nearest and the first of those known."""
+    """The error about missing or unexpected names, with a suggestion and the first known names."""
     found = [f"without {_listed(missing)}"] if missing else []
     if unexpected:
         close = get_close_matches(min(unexpected), list(known), n=1)

@@ -1,4 +1,4 @@
-"""Who talks to whom. All edges are PyG's ``edge_index``: row 0 sends, row 1 receives, sorted by receiver."""
+"""Edges as PyG's ``edge_index``: senders in row 0, receivers in row 1, sorted by receiver."""
 
 import torch
 from torch import Tensor
@@ -25,18 +25,16 @@ def complete_edges(num_nodes: int, *, self_loops: bool = True, device: torch.dev
         tensor([[1, 0],
                 [0, 1]])
     """
-    # By counting, not by nonzero(), for which a GPU would have to be waited for.
+    # Not nonzero(), which would synchronise with a GPU.
     receiver = torch.arange(num_nodes, device=device)[:, None]
     sender = torch.arange(num_nodes if self_loops else max(num_nodes - 1, 0), device=device)[None]
     if not self_loops:
-        sender = sender + (sender >= receiver)  # the node itself is skipped
+        sender = sender + (sender >= receiver)  # skip the node itself
     return torch.stack(torch.broadcast_tensors(sender, receiver)).flatten(1)
 
 
 def overlap_edges(box: Tensor) -> Tensor:
-    """Pairs of boxes that overlap or share a border of positive length (RSTG).
-
-    Boxes that touch at a corner only are no neighbours; there are no self loops.
+    """Pairs of boxes that overlap or share a border of positive length (RSTG), without self-loops.
 
     Shapes:
         - **box:** :math:`(*, N, 4)`
@@ -59,7 +57,7 @@ def overlap_edges(box: Tensor) -> Tensor:
 
 
 def knn_edges(pos: Tensor, k: int) -> Tensor:
-    """Each node receives from the ``k`` nodes nearest to it in its own frame, itself left out.
+    """Edges to each node from the ``k`` nearest other nodes of its frame.
 
     Args:
         pos: node positions.
@@ -82,13 +80,13 @@ def knn_edges(pos: Tensor, k: int) -> Tensor:
     distance = (frames[:, :, None] - frames[:, None]).square().sum(-1)
     distance.diagonal(dim1=1, dim2=2).fill_(float("inf"))
     sender = distance.topk(k, largest=False, sorted=True).indices  # [F, N, k]
-    offset = N * torch.arange(frames.size(0), device=pos.device)
-    receiver = torch.arange(N, device=pos.device)[:, None].expand(N, k)
-    return torch.stack([(sender + offset[:, None, None]).flatten(), (receiver + offset[:, None, None]).flatten()])
+    offset = N * torch.arange(frames.size(0), device=pos.device)[:, None, None]
+    receiver = torch.arange(N, device=pos.device)[:, None].expand_as(sender)
+    return torch.stack([sender + offset, receiver + offset]).flatten(1)
 
 
 def repeat_edges(edge_index: Tensor, num_nodes: int, num_graphs: int) -> Tensor:
-    """The same edges in ``num_graphs`` graphs of ``num_nodes`` nodes that stand behind each other.
+    """The same edges in ``num_graphs`` consecutive graphs of ``num_nodes`` nodes.
 
     Shapes:
         - **edge_index:** :math:`(2, E)`
@@ -104,13 +102,11 @@ def repeat_edges(edge_index: Tensor, num_nodes: int, num_graphs: int) -> Tensor:
 
 
 def complete_size(edge_index: Tensor, num_nodes: int) -> int | None:
-    """Nodes a graph, if the edges are those of :func:`complete_edges` in equal graphs behind each other; else ``None``.
-
-    Reads the values: only where that costs nothing, see :func:`looks_free`.
+    """Nodes per graph if the edges are :func:`complete_edges` of consecutive graphs of one size; else ``None``.
 
     Args:
-        edge_index: edges of all graphs together.
-        num_nodes: nodes of all graphs together.
+        edge_index: edges of all graphs together, on the CPU since their values are read.
+        num_nodes: number of nodes of all graphs together.
 
     Shapes:
         - **edge_index:** :math:`(2, E)`

@@ -1,7 +1,6 @@
 """Region kernels, and the two linear maps between a feature map and its nodes.
 
-A *kernel* :math:`A \\in \\mathbb{R}_{\\geq 0}^{N \\times H \\times W}` assigns pixels to nodes. :func:`pool` goes
-from pixels to nodes, :func:`remap` is its adjoint and goes back.
+A *kernel* :math:`A \\in \\mathbb{R}_{\\geq 0}^{N \\times H \\times W}` assigns pixels to nodes.
 """
 
 import torch
@@ -10,15 +9,10 @@ from torch import Tensor
 from .boxes import box_edges
 
 
-def _pixel_edges(num_pixels: int, box: Tensor) -> Tensor:
-    return torch.arange(num_pixels, dtype=box.dtype, device=box.device)
-
-
 def box_kernel(box: Tensor, size: tuple[int, int]) -> Tensor:
     r"""The share of every pixel's area that a box covers.
 
-    Boxes that tile the frame (a grid scale of RSTG) cover every pixel exactly once, also where a border cuts
-    through a pixel: 14 pixels into 3 cells, say.
+    Boxes that tile the frame, such as a grid of RSTG, cover every pixel exactly once.
 
     Args:
         box: centre x, centre y, width and height as fractions of the frame.
@@ -36,7 +30,7 @@ def box_kernel(box: Tensor, size: tuple[int, int]) -> Tensor:
     left, top, right, bottom = box_edges(box)
 
     def cover(low: Tensor, high: Tensor, n: int) -> Tensor:
-        q = _pixel_edges(n, box)
+        q = torch.arange(n, dtype=box.dtype, device=box.device)
         overlap = torch.minimum(high[..., None] * n, q + 1) - torch.maximum(low[..., None] * n, q)
         return overlap.clamp(min=0)
 
@@ -49,8 +43,7 @@ def tent_kernel(box: Tensor, size: tuple[int, int]) -> Tensor:
     .. math::
         K(q_x, q_y) = \max(0, w_x - |c_x - q_x|) \, \max(0, w_y - |c_y - q_y|)
 
-    with centres :math:`c` and half-sizes :math:`w` in pixels; a pixel's coordinate is its centre. Differentiable
-    with respect to position and size. Not normalised: see :func:`normalize_kernel`.
+    with centres :math:`c` and half-sizes :math:`w` in pixels; a pixel's coordinate is its centre. Not normalised.
 
     Args:
         box: centre x, centre y, width and height of the support, as fractions of the frame.
@@ -68,7 +61,7 @@ def tent_kernel(box: Tensor, size: tuple[int, int]) -> Tensor:
     x, y, w, h = box.unbind(-1)
 
     def tent(center: Tensor, extent: Tensor, n: int) -> Tensor:
-        q = _pixel_edges(n, box) + 0.5
+        q = torch.arange(n, dtype=box.dtype, device=box.device) + 0.5
         return (extent[..., None] * (n / 2) - (center[..., None] * n - q).abs()).relu()
 
     return tent(y, h, H)[..., :, None] * tent(x, w, W)[..., None, :]
@@ -86,11 +79,10 @@ def normalize_kernel(kernel: Tensor) -> Tensor:
 
 
 def kernel_boxes(kernel: Tensor) -> Tensor:
-    r"""The box that says where a kernel of any shape lies: as wide as a uniform kernel of the same spread.
+    r"""The box of the uniform kernel with the mean and spread of a kernel of any shape.
 
-    The centre is the kernel's mean; width and height are :math:`2 \sqrt{3}` standard deviations, a pixel's own extent
-    included. The kernel of a box of whole pixels gives back the box; a kernel in two far corners, a box beyond the
-    frame. An empty kernel gives one pixel at the origin.
+    Width and height are :math:`2 \sqrt{3}` standard deviations, a pixel's own extent included. The kernel of a box of
+    whole pixels gives back the box; an empty kernel gives one pixel at the origin.
 
     Shapes:
         - **kernel:** :math:`(*, H, W)`, non-negative
@@ -104,7 +96,7 @@ def kernel_boxes(kernel: Tensor) -> Tensor:
 
     def span(profile: Tensor) -> tuple[Tensor, Tensor]:
         n = profile.size(-1)
-        q = _pixel_edges(n, profile) + 0.5
+        q = torch.arange(n, dtype=profile.dtype, device=profile.device) + 0.5
         mean = (profile * q).sum(-1)
         variance = (profile * (q - mean[..., None]).square()).sum(-1) + 1 / 12
         return mean / n, (12 * variance).sqrt() / n
@@ -127,13 +119,11 @@ def pool(x: Tensor, kernel: Tensor) -> Tensor:
 def remap(nodes: Tensor, kernel: Tensor) -> Tensor:
     r"""Send every node to its own pixels, :math:`Y_p = \sum_n A_{np} v_n` (DyReg-GNN, eq. 10).
 
-    The adjoint of :func:`pool` with the same kernel: :math:`\langle \mathrm{pool}(X), V \rangle = \langle X,
-    \mathrm{remap}(V) \rangle`.
+    The adjoint of :func:`pool` with the same kernel.
 
     Shapes:
         - **nodes:** :math:`(*, N, C)`
         - **kernel:** :math:`(*, N, H, W)`
         - **output:** feature map :math:`(*, C, H, W)`
     """
-    y = nodes.mT @ kernel.flatten(-2).to(nodes.dtype)
-    return y.unflatten(-1, kernel.shape[-2:])
+    return (nodes.mT @ kernel.flatten(-2).to(nodes.dtype)).unflatten(-1, kernel.shape[-2:])

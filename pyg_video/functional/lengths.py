@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def frame_mask(lengths: Tensor, num_frames: int, *, device: torch.device | None = None) -> Tensor:
-    """Which frames lie within their clip's length.
+    """Mask of the frames within their clip's length.
 
     Args:
         lengths: frames per clip.

@@ -3,7 +3,7 @@
 import inspect
 import math
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,32 +16,37 @@ from ..layers import State
 from .connect import Edges, resolve_connect
 
 
+class EdgeOptions(TypedDict, total=False):
+    """The options that every builder hands to :class:`GraphBuilder`, and their types."""
+
+    edge_index: Tensor | None
+    connect: str | nn.Module | None
+
+
 class GraphBuilder(nn.Module):
     """Feature maps to a :class:`~pyg_video.data.VideoGraph`: select, reduce, connect.
 
     A new strategy is a subclass with one method, ``regions(x) -> Regions``, or :meth:`scan_regions` if it keeps a state
-    over time. Pixels are pooled with the regions' kernels, normalised over the map. Every frame gets the same edges,
-    unless ``connect`` or a method :meth:`connect` says otherwise. Nodes outside of the regions' ``mask`` are empty and
-    have no edges. Arguments of either method besides ``x`` and ``state``, such as boxes or the clips' ``lengths``, are
-    passed on from the call of the builder, through whatever model it is in. Every builder is constructed as
-    ``Builder(channels, num_nodes, **options)``.
+    over time. Pixels are pooled with the regions' kernels, normalised over the map. Nodes outside of the regions'
+    ``mask`` are empty and have no edges. Arguments of either method besides ``x`` and ``state``, such as boxes or the
+    clips' ``lengths``, are passed on from the call of the builder, through whatever model it is in. Every builder is
+    constructed as ``Builder(channels, num_nodes, **options)``.
 
     Args:
         channels: number of channels of the feature map.
         num_nodes: number of nodes per frame, or (rows, columns). A builder that needs rows and columns factorises a
             number as squarely as possible, with no more rows than columns: 9 is 3 x 3, 6 is 2 x 3, 7 is 1 x 7.
-        edge_index: edges within one frame, :math:`(2, E)`; by default all pairs, self-loops included.
+        edge_index: edges within every frame, :math:`(2, E)`; by default all pairs, self-loops included.
         connect: rule that computes the edges of every frame from its regions and nodes, instead of ``edge_index``:
             ``"complete"``, ``"overlap"``, ``"knn"``, ``"attention"``, or a module
-            ``(regions, nodes) ->`` :class:`~pyg_video.graph_builders.Edges`, such as
-            :class:`~pyg_video.graph_builders.NearestEdges`.
+            ``(regions, nodes) ->`` :class:`~pyg_video.graph_builders.Edges`.
 
     Attributes:
-        accepts: the names of what the builder wants to know about the clips.
+        accepts: the names of the arguments beside ``x``.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
-        - **lengths:** frames of every clip that count, :math:`(B)`, where clips were padded to the same ``T``
+        - **lengths:** number of valid frames of every clip, :math:`(B)`
         - **output:** node features :math:`(B T N, C)`
 
     Example:
@@ -90,28 +95,25 @@ class GraphBuilder(nn.Module):
             reset(part)
 
     def regions(self, x: Tensor) -> Regions:
-        """Where the nodes of the clips ``x``, :math:`(B, T, C, H, W)`, are."""
-        raise NotImplementedError(f"{type(self).__name__} needs a method regions(x) -> Regions")
+        """The regions of the nodes of the clips ``x``, :math:`(B, T, C, H, W)`."""
+        if type(self).scan_regions is GraphBuilder.scan_regions:
+            raise NotImplementedError(f"{type(self).__name__} needs a method regions(x) -> Regions")
+        return self.scan_regions(x)[0]
 
-    # Any positions too, as type checkers have it that a subclass may then name what it wants.
+    # ``*_`` too, since type checkers then accept an override with any further arguments.
     def scan_regions(self, x: Tensor, state: State = None, *_: Any, **info: Any) -> tuple[Regions, State]:  # noqa: ARG002
-        """:meth:`regions`, for builders that keep a state over time: the regions, and the state after the last frame.
+        """The regions, and the state after the last frame, for builders that keep a state over time.
 
-        This is what the builder calls, whether frames come all at once or in chunks. Override it instead of
-        :meth:`regions` where ``state``, what the call for the frames before gave, matters, and name in its signature
-        what it wants to know about the clips, such as ``lengths``.
+        Arguments are those of :meth:`scan`. An override names in its signature what it needs, such as ``lengths``.
         """
         return self.regions(x, **info), None
 
     def reduce(self, x: Tensor, kernel: Tensor) -> Tensor:
-        """Pixels of every region to its node, :math:`(B, T, N, C)`: their mean by the kernel's weights."""
+        """Nodes :math:`(B, T, N, C)`: the mean of the pixels, weighted by the kernel."""
         return pool(x, normalize_kernel(kernel))
 
     def connect(self, regions: Regions) -> Tensor:
-        """Edges of all frames together, :math:`(2, E)`, nodes numbered by clip, frame and place in the frame.
-
-        :func:`~pyg_video.functional.repeat_edges` puts the edges of one frame into all of them.
-        """
+        """Edges of all frames together, :math:`(2, E)`, nodes numbered by clip, frame and place in the frame."""
         B, T, N, _ = regions.box.shape
         return repeat_edges(self.frame_edges, N, B * T)
 
@@ -121,13 +123,13 @@ class GraphBuilder(nn.Module):
     def scan(
         self, x: Tensor, state: State = None, lengths: Tensor | None = None, **info: Any
     ) -> tuple[VideoGraph, State]:
-        """Go on from the state that an earlier call gave; gives the state after the last frame as well.
+        """The graph of the next frames, and the state after the last of them.
 
         Args:
             x: the next frames.
-            state: what the call for the frames before gave.
-            lengths: frames of every clip that count.
-            **info: what else the regions depend on, such as ``box``.
+            state: the state after the previous frames.
+            lengths: number of valid frames of every clip.
+            **info: further arguments of :meth:`regions`, such as ``box``.
         """
         self._check(x, lengths, info)
         asked = {name: value for name, value in {**info, "lengths": lengths}.items() if name in self._asks}
@@ -150,6 +152,9 @@ class GraphBuilder(nn.Module):
         )
         return graph, state
 
+    def extra_repr(self) -> str:
+        return f"{self.channels}, num_nodes={self.num_nodes}"
+
     def _edges(self, regions: Regions, nodes: Tensor) -> Edges:
         edges = Edges(self.connect(regions)) if self.rule is None else cast(Edges, self.rule(regions, nodes))
         return edges if regions.mask is None else edges.between(regions.mask.flatten())
@@ -171,22 +176,19 @@ class GraphBuilder(nn.Module):
 
     def _check_regions(self, x: Tensor, regions: Regions) -> None:
         B, T, _, H, W = x.shape
-        N = self.num_nodes
+        N, expected = self.num_nodes, f"Expected {type(self).__name__}.regions to give"
         box, kernel, mask = regions
         if box.shape != (B, T, N, 4) or kernel.shape != (B, T, N, H, W):
             raise ValueError(
-                f"Expected {type(self).__name__}.regions to give box {[B, T, N, 4]} and kernel {[B, T, N, H, W]} "
+                f"{expected} box {[B, T, N, 4]} and kernel {[B, T, N, H, W]} "
                 f"(got {list(box.shape)} and {list(kernel.shape)})"
             )
         if mask is not None and (mask.shape != (B, T, N) or mask.dtype != torch.bool):
-            raise ValueError(
-                f"Expected {type(self).__name__}.regions to give a mask of booleans {[B, T, N]} "
-                f"(got {list(mask.shape)} of {mask.dtype})"
-            )
+            raise ValueError(f"{expected} a mask of booleans {[B, T, N]} (got {list(mask.shape)} of {mask.dtype})")
         if looks_free(box) and not bool(box.isfinite().all()):
             raise ValueError(
-                f"Expected {type(self).__name__}.regions to give finite boxes (got NaN or infinity); look for it in "
-                "the input, or lower the learning rate if training diverged"
+                f"{expected} finite boxes (got NaN or infinity); look for it in the input, or lower the learning rate "
+                "if training diverged"
             )
 
 
@@ -195,9 +197,10 @@ def _checked_edges(edge_index: Tensor, num_nodes: int) -> Tensor:
         raise ValueError(
             f"Expected 'edge_index' of shape [2, E] and type int64 (got {list(edge_index.shape)} of {edge_index.dtype})"
         )
-    if edge_index.numel() > 0 and not (int(edge_index.min()) >= 0 and int(edge_index.max()) < num_nodes):
+    low, high = (int(end) for end in edge_index.aminmax()) if edge_index.numel() > 0 else (0, 0)
+    if low < 0 or high >= num_nodes:
         raise ValueError(
-            f"Expected 'edge_index' between 0 and num_nodes - 1 = {num_nodes - 1} "
-            f"(got {int(edge_index.min())} to {int(edge_index.max())}); give the edges of one frame"
+            f"Expected 'edge_index' between 0 and num_nodes - 1 = {num_nodes - 1} (got {low} to {high}); "
+            "give the edges of one frame"
         )
     return edge_index

@@ -1,13 +1,15 @@
 """Nodes on given boxes, such as those of a detector."""
 
+from typing import Unpack
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from .._checks import check_option
 from ..data import Regions
 from ..functional import box_kernel, tent_kernel
-from .base import GraphBuilder
+from .base import EdgeOptions, GraphBuilder
 
 
 class BoxGraph(GraphBuilder):
@@ -15,8 +17,8 @@ class BoxGraph(GraphBuilder):
 
     A box is missing if its row has a NaN, if it has no area inside the frame, or where ``mask`` is false. Missing boxes
     are outside of the graph's ``mask`` and do not change the results of the others. A recurrence over time keeps the
-    state of a node through the frames in which its box is missing; row :math:`n` should therefore be the same object in
-    all frames. ``torch.compile`` breaks the graph here, since the number of edges depends on the boxes.
+    state of a node while its box is missing, so row :math:`n` should be the same object in all frames.
+    ``torch.compile`` breaks the graph here, since the number of edges depends on the boxes.
 
     Args:
         channels: number of channels of the feature map.
@@ -24,14 +26,11 @@ class BoxGraph(GraphBuilder):
         kernel: ``"area"``: the mean over the box, where a pixel on a border counts by the fraction inside;
             ``"tent"``: the triangular kernel of DyReg-GNN, whose support is the box, widened to two pixels if needed.
             Both are differentiable in the box.
-        edge_index: edges within one frame; by default all pairs, self-loops included.
-        connect: rule that computes the edges of every frame, instead of ``edge_index``; see :class:`GraphBuilder`.
+        **edges: ``edge_index`` or ``connect`` of :class:`GraphBuilder`.
 
     Shapes:
-        - **x:** :math:`(B, T, C, H, W)`
         - **box:** :math:`(B, T, N', 4)` with :math:`N' \leq N`, ``cxcywh`` as fractions of the frame
         - **mask:** which boxes exist, :math:`(B, T, N')`, bool; by default all
-        - **lengths:** number of valid frames of every clip, :math:`(B)`
 
     Example:
         >>> box = torch.tensor([[0.25, 0.5, 0.5, 1.0], [float("nan")] * 4]).expand(1, 3, 2, 4)
@@ -41,15 +40,9 @@ class BoxGraph(GraphBuilder):
     """
 
     def __init__(
-        self,
-        channels: int,
-        num_nodes: int | tuple[int, int] = 9,
-        *,
-        kernel: str = "area",
-        edge_index: Tensor | None = None,
-        connect: str | nn.Module | None = None,
+        self, channels: int, num_nodes: int | tuple[int, int] = 9, *, kernel: str = "area", **edges: Unpack[EdgeOptions]
     ) -> None:
-        super().__init__(channels, num_nodes, edge_index=edge_index, connect=connect)
+        super().__init__(channels, num_nodes, **edges)
         check_option("kernel", kernel, ("area", "tent"))
         self.kernel = kernel
 
@@ -57,13 +50,15 @@ class BoxGraph(GraphBuilder):
         box, mask = self._checked(x, box, mask)
         missing = self.num_nodes - box.size(2)
         box, mask = F.pad(box, (0, 0, 0, missing)), F.pad(mask, (0, missing))
-        size = (x.size(-2), x.size(-1))
+        H, W = x.shape[-2:]
         mask = mask & box.isfinite().all(dim=-1) & (box[..., 2:] > 0).all(dim=-1)
         # Not a product with the mask: zero times NaN is NaN, in the gradient as well.
         box = box.masked_fill(~mask[..., None], 0.0)
-        cover = box_kernel(box, size)
-        kernel = cover if self.kernel == "area" else tent_kernel(_two_pixels(box, size), size)
-        mask = mask & _some(cover) & _some(kernel)
+        kernel = cover = box_kernel(box, (H, W))
+        if self.kernel == "tent":  # of two pixels at least, so that it reaches the centre of one
+            side = torch.maximum(box[..., 2:], box.new_tensor([2 / W, 2 / H]))
+            kernel = tent_kernel(torch.cat([box[..., :2], side], dim=-1), (H, W))
+        mask = mask & ((cover > 0).any(-1).any(-1) & (kernel > 0).any(-1).any(-1))
         return Regions(box.masked_fill(~mask[..., None], 0.0), kernel.masked_fill(~mask[..., None, None], 0.0), mask)
 
     def _checked(self, x: Tensor, box: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -88,13 +83,3 @@ class BoxGraph(GraphBuilder):
 
     def extra_repr(self) -> str:
         return f"{self.channels}, num_nodes={self.num_nodes}, kernel='{self.kernel}'"
-
-
-def _two_pixels(box: Tensor, size: tuple[int, int]) -> Tensor:
-    """Boxes at least two pixels wide and high, so that the tent of each reaches the centre of a pixel."""
-    H, W = size
-    return torch.cat([box[..., :2], torch.maximum(box[..., 2:], box.new_tensor([2 / W, 2 / H]))], dim=-1)
-
-
-def _some(kernel: Tensor) -> Tensor:
-    return (kernel > 0).flatten(-2).any(dim=-1)

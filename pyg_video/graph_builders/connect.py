@@ -82,10 +82,9 @@ class AttentionEdges(nn.Module):
     .. math:: s_{ji} = \frac{\langle W_q v_i, W_k v_j \rangle}{\sqrt{C}}, \qquad
         w_{ji} = \tanh(\mathrm{ReLU}(s_{ji} - \theta))
 
-    Edges of weight 0 are removed. The weight is the graph's ``edge_weight``, by which
-    :class:`~pyg_video.layers.SpaceConv` multiplies its attention. It is 0 at the threshold, so that the output is
-    continuous when an edge appears or vanishes, and its gradient trains the scores and the threshold. A removed edge
-    gives no gradient. ``torch.compile`` breaks the graph here, since the number of edges depends on the values.
+    Edges of weight 0 are removed and have no gradient. The weight is the graph's ``edge_weight``, by which
+    :class:`~pyg_video.layers.SpaceConv` multiplies its attention; being 0 at the threshold, it is continuous when an
+    edge appears or vanishes. ``torch.compile`` breaks the graph here, since the number of edges depends on the values.
 
     Args:
         channels: number of channels of the nodes.
@@ -116,7 +115,7 @@ CONNECT = ("complete", "overlap", "knn", "attention")
 
 
 def resolve_connect(rule: str | nn.Module, channels: int, num_nodes: int) -> nn.Module:
-    """The rule of that name, or the one given; ``"knn"`` takes four neighbours, or all others if there are fewer.
+    """The rule of that name, or the one given; ``"knn"`` has four neighbours, or all others if there are fewer.
 
     Example:
         >>> resolve_connect("knn", channels=8, num_nodes=9)

@@ -1,34 +1,29 @@
 """Nodes on fixed grids."""
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .._checks import rows_and_columns
 from ..data import Regions
 from ..functional import box_kernel, grid_boxes, overlap_edges
-from .base import GraphBuilder
+from .base import EdgeOptions, GraphBuilder
 
 
 class GridGraph(GraphBuilder):
     r"""Regions on regular grids of several scales: the nodes of RSTG (Nicolicioiu et al., NeurIPS 2019, section 3.1).
 
-    A node is the mean of its cell, where a pixel on a border counts by the fraction inside. Lifted back, a pixel gets
-    the mean of the cells that it lies in, weighted by area and summed over scales. One grid with all pairs connected
-    gives DyReg-GNN's "Fixed" nodes.
+    A node is the mean of its cell, where a pixel on a border counts by the fraction inside. One grid with all pairs
+    connected gives DyReg-GNN's "Fixed" nodes.
 
     Args:
         channels: number of channels of the feature map.
         num_nodes: one grid in place of ``scales``: its number of cells, factorised as squarely as possible, or
             (rows, columns).
         scales: (rows, columns) of every grid, or its side; by default 3 x 3, 2 x 2 and the frame, 14 nodes.
-        edge_index: edges within one frame; by default cells that overlap or share a border.
-        connect: rule that computes the edges of every frame, instead of ``edge_index``; see :class:`GraphBuilder`.
-
-    Shapes:
-        - **x:** :math:`(B, T, C, H, W)`
-        - **output:** node features :math:`(B T N, C)`
+        **edges: ``edge_index`` or ``connect`` of :class:`GraphBuilder`; by default overlapping or adjacent cells.
 
     Example:
         >>> graph = GridGraph(8)(torch.randn(1, 2, 8, 7, 7))
@@ -44,13 +39,13 @@ class GridGraph(GraphBuilder):
         num_nodes: int | tuple[int, int] | None = None,
         *,
         scales: Sequence[int | tuple[int, int]] | None = None,
-        edge_index: Tensor | None = None,
-        connect: str | nn.Module | None = None,
+        **edges: Unpack[EdgeOptions],
     ) -> None:
         grids = _grids(num_nodes, scales)
         boxes = torch.cat([grid_boxes(rows, cols, dtype=torch.float64) for rows, cols in grids])
-        edges = overlap_edges(boxes) if edge_index is None and connect is None else edge_index
-        super().__init__(channels, len(boxes), edge_index=edges, connect=connect)
+        if edges.get("edge_index") is None and edges.get("connect") is None:
+            edges["edge_index"] = overlap_edges(boxes)
+        super().__init__(channels, len(boxes), **edges)
         self.grids = grids
 
     @property

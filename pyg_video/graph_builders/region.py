@@ -1,6 +1,7 @@
 """Nodes on regions that are predicted from the input."""
 
 import math
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from ..functional import grid_boxes, normalize_kernel, tent_kernel
 from ..layers import FrameNorm, TemporalRNN
 from ..layers.readout import clip_vector
 from ..layers.time import State
-from .base import GraphBuilder
+from .base import EdgeOptions, GraphBuilder
 from .region_generators import GENERATORS, LearnedVectors, resolve_generator
 
 
@@ -36,26 +37,18 @@ class RegionGraph(GraphBuilder):
         channels: number of channels of the feature map.
         num_nodes: number of nodes per frame, or (rows, columns) :math:`h \times w`. A number :math:`N` has
             :math:`h = w = \sqrt N`; with ``anchors="grid"`` it is factorised as squarely as possible, rows first.
-        size: height and width of the map, for ``generator="fc"`` and ``"pool"``, see
-            :class:`FullyConnectedGenerator` and :class:`PooledGenerator`; by default those of the first map for the
-            one, and those of each map for the other.
+        size: height and width of the map; see :class:`FullyConnectedGenerator` and :class:`PooledGenerator`.
         adapt: what the regions adapt to: ``"frame"`` (DyReg-GNN), ``"clip"`` (the same in all frames: Constant-Time),
             ``"dataset"`` (learned, the same for all inputs: Static).
         region_size: ``"learned"``, or ``"fixed"`` at the initial size (Position-Only).
         anchors: ``"center"`` of the frame, ``"grid"``, or one point ``(x, y)`` per region, as fractions of the frame.
             The released code's centre lies half the *height* from the left, at ``(H / (2 W), 0.5)``.
-        generator: ``"fc"`` (:class:`FullyConnectedGenerator`), ``"pool"`` (:class:`PooledGenerator`, DyReg-GNN-Lite),
-            or a module, feature maps :math:`(F, C, H, W)` to vectors :math:`(F, N, D)`, with ``out_channels``
-            :math:`= D`; ``None`` for ``"fc"``.
+        generator: ``"fc"`` (:class:`FullyConnectedGenerator`, also ``None``), ``"pool"`` (:class:`PooledGenerator`,
+            DyReg-GNN-Lite), or a module :math:`(F, C, H, W)` to :math:`(F, N, D)` with ``out_channels`` :math:`= D`.
         region_channels: size :math:`D` of the region vectors of a generator given by name.
         cell: recurrence over time, ``"gru"`` or ``"lstm"``.
         gain: initial value of :math:`\gamma`.
-        edge_index: edges within one frame; by default all pairs, self-loops included.
-        connect: rule that computes the edges of every frame, instead of ``edge_index``; see :class:`GraphBuilder`.
-
-    Shapes:
-        - **x:** :math:`(B, T, C, H, W)`
-        - **output:** node features :math:`(B T N, C)`
+        **edges: ``edge_index`` or ``connect`` of :class:`GraphBuilder`.
 
     Example:
         >>> graph = RegionGraph(8)(torch.randn(1, 2, 8, 7, 7))
@@ -78,26 +71,23 @@ class RegionGraph(GraphBuilder):
         region_channels: int = 128,
         cell: str = "gru",
         gain: float = 0.0,
-        edge_index: Tensor | None = None,
-        connect: str | nn.Module | None = None,
+        **edges: Unpack[EdgeOptions],
     ) -> None:
         check_option("adapt", adapt, ("frame", "clip", "dataset"))
         check_option("region_size", region_size, ("learned", "fixed"))
         _check_generator(generator, adapt)
         if region_channels < 1:
             raise ValueError(f"Expected 'region_channels' of at least 1 (got {region_channels})")
-        super().__init__(channels, num_nodes, edge_index=edge_index, connect=connect)
+        super().__init__(channels, num_nodes, **edges)
         N = self.num_nodes
         self.cells = _cells(num_nodes, anchors)
         self.adapt = adapt
         self.learn_size = region_size == "learned"
-        self.generator = (
-            LearnedVectors(N, out_channels=region_channels)
-            if adapt == "dataset"
-            else resolve_generator(generator, channels, N, size, out_channels=region_channels)
-        )
-        dim = int(getattr(self.generator, "out_channels"))  # noqa: B009
         learned = adapt == "dataset"
+        if learned:
+            generator = LearnedVectors(N, out_channels=region_channels)
+        self.generator = resolve_generator(generator, channels, N, size, out_channels=region_channels)
+        dim = int(getattr(self.generator, "out_channels"))  # noqa: B009
         self.input_norm = nn.Identity() if learned else FrameNorm(dim)
         self.time = nn.Identity() if learned else TemporalRNN(dim, cell=cell)
         self.time_norm = nn.Identity() if learned else FrameNorm(dim)
@@ -115,14 +105,9 @@ class RegionGraph(GraphBuilder):
         super().reset_parameters()
         nn.init.constant_(self.gain, self.initial_gain)
 
-    def regions(self, x: Tensor) -> Regions:
-        return self.scan_regions(x)[0]
-
     def scan_regions(self, x: Tensor, state: State = None, lengths: Tensor | None = None) -> tuple[Regions, State]:
         if self.adapt == "clip" and state is not None:
-            raise ValueError(
-                "Expected a whole clip, since adapt='clip' looks at all frames (got a 'state' to go on from)"
-            )
+            raise ValueError("Expected a whole clip, since adapt='clip' looks at all frames (got a 'state')")
         B, T, _, H, W = x.shape
         m = self.input_norm(self.generator(x.flatten(0, 1)))  # [B*T, N, D]
         z = m.unflatten(0, (B, T))
@@ -162,7 +147,7 @@ def _check_generator(generator: str | nn.Module | None, adapt: str) -> None:
 
 
 def _cells(num_nodes: int | tuple[int, int], anchors: str | Tensor) -> tuple[float, float]:
-    """Into how many cells the regions divide each side, which sets their initial size."""
+    """Number of cells into which the regions divide each side, which sets their initial size."""
     if isinstance(num_nodes, int) and not (isinstance(anchors, str) and anchors == "grid"):
         return (math.sqrt(num_nodes),) * 2
     return rows_and_columns(num_nodes)
@@ -179,5 +164,5 @@ def _anchor_logits(num_nodes: int, cells: tuple[float, float], anchors: str | Te
         points = torch.full((num_nodes, 2), 0.5, dtype=torch.float64)
         if anchors == "grid":
             points = grid_boxes(int(cells[0]), int(cells[1]), dtype=torch.float64)[:, :2]
-    # Points on or beyond the border are held just inside, as in the released code.
+    # Points on or beyond the border are moved just inside, as in the released code.
     return torch.atanh((2 * points - 1).clamp(-1 + 1e-7, 1 - 1e-7)).flip(-1).to(torch.get_default_dtype())

@@ -13,9 +13,9 @@ from ..layers.map_size import MapSizeModule, pool_to_size
 
 
 class HourGlass(nn.Module):
-    """A small convolutional hourglass network that highlights salient places, :math:`M_t = f(X_t)` (DyReg-GNN, eq. 1).
+    """A small convolutional hourglass network, :math:`M_t = f(X_t)` (DyReg-GNN, eq. 1).
 
-    Layer sizes and strides are those of the released code, by the smaller side of the map:
+    Strides depend on the smaller side of the map, as in the released code:
 
     ============ ================== ============ =============
     smaller side 2 x 2 max-pool     first stride other strides
@@ -76,7 +76,7 @@ class HourGlass(nn.Module):
 
 
 class HourGlassLayout(NamedTuple):
-    """What of an :class:`HourGlass` depends on the size of the map."""
+    """The settings of an :class:`HourGlass` that depend on the size of the map."""
 
     pooled: bool
     first_stride: int
@@ -86,7 +86,7 @@ class HourGlassLayout(NamedTuple):
 
 
 def hour_glass_layout(size: tuple[int, int]) -> HourGlassLayout:
-    """Strides and output size of an :class:`HourGlass` for maps of a size.
+    """Strides and output size of an :class:`HourGlass`.
 
     Example:
         >>> hour_glass_layout((14, 14))
@@ -111,12 +111,11 @@ def hour_glass_layout(size: tuple[int, int]) -> HourGlassLayout:
 class FullyConnectedGenerator(MapSizeModule):
     r"""Every region reads the whole map with its own weights, :math:`\hat m_{i,t} = g_i(f(X_t))` (DyReg-GNN, eq. 2).
 
-    Maps of another size are average-pooled to ``size`` first, as in the released code.
-
     Args:
         channels: number of channels of the feature map.
         num_nodes: number of regions :math:`N`.
-        size: height and width of the map; by default those of the first map, until which ``linear`` has no weight.
+        size: height and width to which maps are average-pooled, as in the released code; by default those of the first
+            map, until which ``linear`` has no weight.
         out_channels: size of a region's vector.
 
     Shapes:
@@ -154,14 +153,13 @@ class PooledGenerator(nn.Module):
     .. math::
         \hat m_i = W \sum_p s_{ip} \, (X_p + P e_p) + b, \qquad s_{\cdot p} = \mathrm{softmax}_i(a_i \cdot X_p)
 
-    The softmax runs over the regions at each pixel [code], so that a pixel contributes mostly to one of them; :math:`e`
-    is ``sinusoidal_positions``. It has a small fraction of the parameters of :class:`FullyConnectedGenerator`.
+    The softmax runs over the regions at each pixel [code]; :math:`e` is ``sinusoidal_positions``. It has a small
+    fraction of the parameters of :class:`FullyConnectedGenerator`.
 
     Args:
         channels: number of channels of the feature map, a multiple of 4.
         num_nodes: number of regions :math:`N`.
-        size: height and width to which maps of another size are average-pooled, as in the released code; by default
-            maps keep their size.
+        size: height and width to which maps are average-pooled, as in the released code; by default they are not.
         out_channels: size of a region's vector.
 
     Shapes:
@@ -216,9 +214,8 @@ def sinusoidal_positions(channels: int, size: tuple[int, int]) -> Tensor:
         phase = torch.linspace(0, 1, n, dtype=torch.float64) / period[:, None]  # [D, n]
         return torch.stack([phase[0::2].sin(), phase[1::2].cos()], dim=1).flatten(0, 1)
 
-    rows, columns = encode(size[0]), encode(size[1])
-    table = torch.cat([rows[:, :, None].expand(-1, -1, size[1]), columns[:, None].expand(-1, size[0], -1)])
-    return table.to(torch.get_default_dtype())
+    rows, columns = torch.broadcast_tensors(encode(size[0])[:, :, None], encode(size[1])[:, None])
+    return torch.cat([rows, columns]).to(torch.get_default_dtype())
 
 
 class LearnedVectors(nn.Module):
@@ -249,15 +246,8 @@ GENERATORS: dict[str, type[nn.Module]] = {"fc": FullyConnectedGenerator, "pool":
 
 
 def resolve_generator(
-    generator: str | nn.Module | None,
-    channels: int,
-    num_nodes: int,
-    size: tuple[int, int] | None = None,
-    *,
-    out_channels: int = 128,
+    generator: str | nn.Module | None, channels: int, num_nodes: int, size: tuple[int, int] | None, **options: int
 ) -> nn.Module:
-    """The generator ``"fc"`` (the main model's, also ``None``) or ``"pool"`` (DyReg-GNN-Lite's), or the one given."""
-    known = {
-        name: partial(kind, channels, num_nodes, size, out_channels=out_channels) for name, kind in GENERATORS.items()
-    }
+    """The generator of that name, ``"fc"`` for ``None``, or the one given."""
+    known = {name: partial(kind, channels, num_nodes, size, **options) for name, kind in GENERATORS.items()}
     return resolve("generator", "fc" if generator is None else generator, known)

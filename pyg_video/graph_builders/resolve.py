@@ -4,7 +4,7 @@ from inspect import Parameter, signature
 from typing import Any
 
 from .._checks import check_option
-from .base import GraphBuilder
+from .base import EdgeOptions, GraphBuilder
 from .box import BoxGraph
 from .cluster import ClusterGraph
 from .grid import GridGraph
@@ -57,17 +57,15 @@ def resolve_builder(
     """The builder called ``name``.
 
     Args:
-        name: ``"grid"`` (RSTG's pyramid of three grids); DyReg-GNN's comparison: ``"fixed"`` (one grid, all pairs
-            connected), ``"static"``, ``"constant_time"``, ``"position_only"``, ``"dyreg_lite"``, ``"dyreg"``,
-            ``"semantic"``, ``"box"`` (Detector); ``"slots"``, ``"token_learner"``, ``"superpixel"``, ``"cluster"``,
-            ``"saliency"``.
+        name: one of :func:`list_builders`; ``"grid"`` is RSTG's pyramid of three grids, ``"fixed"`` to ``"box"`` are
+            the builders of DyReg-GNN's comparison.
         channels: number of channels of the feature map.
         num_nodes: number of nodes per frame, or (rows, columns); by default 9, or 14 for ``"grid"``.
         size: height and width of the map; only :class:`RegionGraph` uses it, and can do without.
-        **options: options of the builder's class, such as ``connect``.
+        **options: options of the builder's class.
 
     Raises:
-        ValueError: the name is none of these, or the builder does not have an option.
+        ValueError: the name or an option is unknown.
 
     Example:
         >>> resolve_builder("semantic", 8, (2, 3))
@@ -78,9 +76,9 @@ def resolve_builder(
     """
     check_option("builder", name, tuple(_BUILDERS))
     cls, preset = _BUILDERS[name]
-    known = [p.name for p in signature(cls).parameters.values() if p.kind is Parameter.KEYWORD_ONLY]
-    unknown = [option for option in options if option not in known]
-    if unknown:
+    own = [p.name for p in signature(cls).parameters.values() if p.kind is Parameter.KEYWORD_ONLY]
+    known = [*own, *EdgeOptions.__annotations__]
+    if unknown := [option for option in options if option not in known]:
         raise ValueError(
             f"Expected options of builder '{name}' to be among {', '.join(map(repr, known))} "
             f"(got {', '.join(map(repr, unknown))})"

@@ -1,6 +1,6 @@
 """Nodes on the most salient points of a frame."""
 
-from functools import partial
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
@@ -9,34 +9,30 @@ from torch.nn import functional as F
 from .._checks import resolve
 from ..data import Regions
 from ..functional import tent_kernel
-from .base import GraphBuilder
+from .base import EdgeOptions, GraphBuilder
 
 
 class SaliencyGraph(GraphBuilder):
     r"""A region around each of the most salient points of a frame.
 
-    The points are the largest local maxima of a saliency map :math:`S` in descending order: pixels that no other within
-    ``radius`` exceeds. Where a map has fewer maxima than nodes, its largest other pixels follow. This choice has no
-    gradient, so every point is then moved to the mean of its neighbourhood, weighted by saliency,
+    The points are the largest local maxima of a saliency map :math:`S` in descending order, followed by the largest
+    other pixels if there are fewer maxima than nodes. This choice has no gradient, so every point is then moved to the
+    mean of its neighbourhood, weighted by saliency,
 
     .. math:: c = \sum_{q \,:\, \lVert q - \hat q \rVert_\infty \leq r} \mathrm{softmax}_q (S_q) \, q
 
-    and a tent of a fixed size around it is the kernel (DyReg-GNN's, eq. 5 and 6): the gradient reaches the saliency
-    through the centre from the first step. Node :math:`n` is the :math:`n`-th largest maximum, not an object: over
-    time, nodes are permuted when ranks change.
+    and a tent of a fixed size around it is the kernel (DyReg-GNN's, eq. 5 and 6), whose centre passes the gradient to
+    the saliency. Node :math:`n` is the :math:`n`-th largest maximum, not an object: nodes are permuted when ranks
+    change over time.
 
     Args:
         channels: number of channels of the feature map.
         num_nodes: number of points per frame, or (rows, columns).
         saliency: ``"conv"``: two learned convolutions; ``"norm"``: the norm of a pixel's features, without parameters;
             or a module :math:`(F, C, H, W)` to :math:`(F, 1, H, W)`.
-        radius: radius in pixels of the neighbourhood in which a point is the largest.
+        radius: radius :math:`r` in pixels of the neighbourhood in which a point is the largest.
         extent: width and height of the regions, as fractions of the frame; at least two pixels.
-        edge_index: edges within one frame; by default all pairs, self-loops included.
-        connect: rule that computes the edges of every frame, instead of ``edge_index``; see :class:`GraphBuilder`.
-
-    Shapes:
-        - **x:** :math:`(B, T, C, H, W)`
+        **edges: ``edge_index`` or ``connect`` of :class:`GraphBuilder`.
 
     Example:
         >>> x = torch.zeros(1, 1, 8, 5, 5)
@@ -53,15 +49,12 @@ class SaliencyGraph(GraphBuilder):
         saliency: str | nn.Module = "conv",
         radius: int = 1,
         extent: float = 1 / 3,
-        edge_index: Tensor | None = None,
-        connect: str | nn.Module | None = None,
+        **edges: Unpack[EdgeOptions],
     ) -> None:
-        super().__init__(channels, num_nodes, edge_index=edge_index, connect=connect)
+        super().__init__(channels, num_nodes, **edges)
         if radius < 1 or extent <= 0:
             raise ValueError(f"Expected 'radius' of at least 1 and 'extent' above 0 (got {radius} and {extent})")
-        self.saliency = resolve(
-            "saliency", saliency, {"conv": partial(_two_convolutions, channels), "norm": _FeatureNorm}
-        )
+        self.saliency = resolve("saliency", saliency, {"conv": lambda: _convolutions(channels), "norm": _FeatureNorm})
         self.radius = radius
         self.extent = extent
 
@@ -79,7 +72,7 @@ class SaliencyGraph(GraphBuilder):
         return Regions(box, tent_kernel(box, (H, W)))
 
     def _peaks(self, saliency: Tensor) -> Tensor:
-        """The pixels (counted row by row) of the largest local maxima, :math:`(F, N)`."""
+        """Indices of the largest local maxima among the pixels, row by row: :math:`(F, N)`."""
         window = 2 * self.radius + 1
         highest = F.max_pool2d(saliency[:, None], window, stride=1, padding=self.radius)[:, 0]
         values = saliency.flatten(1)
@@ -89,7 +82,7 @@ class SaliencyGraph(GraphBuilder):
         return order.sort(dim=1, descending=True, stable=True).indices[:, : self.num_nodes]
 
     def _refined(self, saliency: Tensor, peak: Tensor) -> Tensor:
-        """Centres of the points (x, y) as fractions of the frame: the soft argmax around each of them."""
+        """Centres (x, y), as fractions of the frame: the soft argmax around every peak."""
         H, W = saliency.shape[-2:]
         row, col = torch.arange(H, device=peak.device), torch.arange(W, device=peak.device)
         near_row = (row - (peak // W)[..., None]).abs() <= self.radius  # [F, N, H]
@@ -110,9 +103,6 @@ class _FeatureNorm(nn.Module):
         return x.norm(dim=1, keepdim=True)
 
 
-def _two_convolutions(channels: int) -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(channels, 16, 3, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(16, 1, 1, bias=False),  # a bias would raise all pixels alike
-    )
+def _convolutions(channels: int) -> nn.Module:
+    # No bias in the last one: it would raise all pixels alike.
+    return nn.Sequential(nn.Conv2d(channels, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 1, 1, bias=False))

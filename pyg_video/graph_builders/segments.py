@@ -20,8 +20,7 @@ def segment_regions(x: Tensor, segment: Callable[["ndarray"], "ndarray"], num_no
 
     Args:
         x: feature maps.
-        segment: maps one frame, an array of float64 :math:`(H, W, C)`, to segment numbers :math:`(H, W)` from 0 to
-            ``num_nodes - 1``.
+        segment: maps a frame, float64 :math:`(H, W, C)`, to segment numbers :math:`(H, W)` below ``num_nodes``.
         num_nodes: maximal number of segments; those that do not occur are outside of the regions' mask.
 
     Shapes:

@@ -1,15 +1,16 @@
 """Nodes by slot attention."""
 
 import math
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
 
 from ..data import Regions
-from ..functional import kernel_boxes
+from ..functional import grid_boxes, kernel_boxes
 from ..layers import State
-from .base import GraphBuilder
+from .base import EdgeOptions, GraphBuilder
 
 
 class SlotAttention(nn.Module):
@@ -58,7 +59,7 @@ class SlotAttention(nn.Module):
         attention = x.new_empty(0)
         for _ in range(self.iterations):
             logits = self.query(self.slot_norm(slots)) @ key.mT / math.sqrt(key.size(-1))
-            attention = logits.to(torch.promote_types(logits.dtype, torch.float32)).softmax(dim=-2)
+            attention = logits.softmax(dim=-2, dtype=torch.promote_types(logits.dtype, torch.float32))
             share = attention + 1e-8  # [code]
             update = (share / share.sum(dim=-1, keepdim=True)).to(value.dtype) @ value
             slots = self.gru(update.flatten(0, 1), slots.flatten(0, 1).to(update.dtype)).view_as(slots)
@@ -70,10 +71,9 @@ class SlotGraph(GraphBuilder):
     r"""Regions by slot attention, carried over time (Locatello et al., NeurIPS 2020).
 
     :class:`SlotAttention` distributes the pixels, with an encoding of their position added, among the slots. The
-    attention is the node's kernel: a node is a weighted mean of the feature map itself, and is lifted back to the same
-    pixels. Every slot starts from a learned vector instead of a random draw. With ``carry``, the slots of a frame start
-    from those of the previous frame, as in SAVi (Kipf et al., ICLR 2022; without its predictor, since the graph
-    follows), so that frames are processed sequentially.
+    attention is the node's kernel. Every slot starts from a learned vector instead of a random draw. With ``carry``,
+    the slots of a frame start from those of the previous frame, as in SAVi (Kipf et al., ICLR 2022; without its
+    predictor, since the graph follows), so that frames are processed sequentially.
 
     Args:
         channels: number of channels of the feature map.
@@ -82,11 +82,7 @@ class SlotGraph(GraphBuilder):
         iterations: number of iterations per frame.
         carry: whether slots start from those of the previous frame. Otherwise every frame starts from the learned
             vectors and needs at least two iterations, since the update of the last one is not used.
-        edge_index: edges within one frame; by default all pairs, self-loops included.
-        connect: rule that computes the edges of every frame, instead of ``edge_index``; see :class:`GraphBuilder`.
-
-    Shapes:
-        - **x:** :math:`(B, T, C, H, W)`
+        **edges: ``edge_index`` or ``connect`` of :class:`GraphBuilder`.
 
     Example:
         >>> graph = SlotGraph(8, num_nodes=4)(torch.randn(1, 2, 8, 7, 5))
@@ -103,33 +99,22 @@ class SlotGraph(GraphBuilder):
         slot_channels: int = 64,
         iterations: int = 3,
         carry: bool = True,
-        edge_index: Tensor | None = None,
-        connect: str | nn.Module | None = None,
+        **edges: Unpack[EdgeOptions],
     ) -> None:
-        super().__init__(channels, num_nodes, edge_index=edge_index, connect=connect)
+        super().__init__(channels, num_nodes, **edges)
         if iterations < (1 if carry else 2):
-            raise ValueError(
-                f"Expected 'iterations' of at least 1, or 2 with carry=False, where the last update is not used "
-                f"(got {iterations})"
-            )
+            raise ValueError(f"Expected 'iterations' of at least 1, or 2 with carry=False (got {iterations})")
         self.carry = carry
         self.position = nn.Linear(4, channels)
-        self.encode = nn.Sequential(
-            nn.LayerNorm(channels),
-            nn.Linear(channels, slot_channels),
-            nn.ReLU(),
-            nn.Linear(slot_channels, slot_channels),
-        )
-        self.attention = SlotAttention(slot_channels, iterations)
-        self.slots = nn.Parameter(torch.empty(self.num_nodes, slot_channels))
+        D = slot_channels
+        self.encode = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, D), nn.ReLU(), nn.Linear(D, D))
+        self.attention = SlotAttention(D, iterations)
+        self.slots = nn.Parameter(torch.empty(self.num_nodes, D))
         nn.init.normal_(self.slots)
 
     def reset_parameters(self) -> None:
         super().reset_parameters()
         nn.init.normal_(self.slots)
-
-    def regions(self, x: Tensor) -> Regions:
-        return self.scan_regions(x)[0]
 
     def scan_regions(self, x: Tensor, state: State = None, lengths: Tensor | None = None) -> tuple[Regions, State]:
         B, T, _, H, W = x.shape
@@ -150,12 +135,9 @@ class SlotGraph(GraphBuilder):
             slots, attention = self.attention(slots, pixels[:, t])
             frames.append((slots, attention))
         after, attentions = (torch.stack(part, dim=1) for part in zip(*frames, strict=True))
-        last = (
-            after[:, -1]
-            if lengths is None
-            else after[torch.arange(B, device=after.device), lengths.to(after.device) - 1]
-        )
-        return attentions, last
+        if lengths is None:
+            return attentions, after[:, -1]
+        return attentions, after[torch.arange(B, device=after.device), lengths.to(after.device) - 1]
 
     def _first(self, num_clips: int, state: State) -> Tensor:
         shape = (num_clips, *self.slots.shape)
@@ -173,8 +155,5 @@ class SlotGraph(GraphBuilder):
 def _places(x: Tensor) -> Tensor:
     """Distance of every pixel from the four sides, as fractions of the frame: :math:`(H, W, 4)`."""
     H, W = x.shape[-2:]
-    dtype = torch.promote_types(x.dtype, torch.float32)
-    down = (torch.arange(H, dtype=dtype, device=x.device) + 0.5) / H
-    right = (torch.arange(W, dtype=dtype, device=x.device) + 0.5) / W
-    row, col = torch.meshgrid(down, right, indexing="ij")
-    return torch.stack([col, row, 1 - col, 1 - row], dim=-1).to(x.dtype)
+    center = grid_boxes(H, W, dtype=torch.promote_types(x.dtype, torch.float32), device=x.device)[:, :2]
+    return torch.cat([center, 1 - center], dim=-1).unflatten(0, (H, W)).to(x.dtype)

@@ -2,17 +2,14 @@
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Unpack
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from .._extras import need
 from ..data import Regions
-from .base import GraphBuilder
+from .base import EdgeOptions, GraphBuilder
 from .segments import segment_regions
-
-if TYPE_CHECKING:
-    from numpy import ndarray
 
 
 class SuperpixelGraph(GraphBuilder):
@@ -23,8 +20,8 @@ class SuperpixelGraph(GraphBuilder):
     .. math:: \frac{\lVert X_p - X_q \rVert^2}{C} + \Big(m \, \frac{\lVert p - q \rVert}{S}\Big)^2
 
     with features scaled to :math:`[0, 1]` within the frame, :math:`S` the distance of the seeds and :math:`m` the
-    ``compactness``. Node :math:`n` is the superpixel of seed :math:`n` in every frame. Where a map has room for fewer
-    seeds than nodes, or a superpixel loses all of its pixels, nodes are outside of the graph's ``mask``.
+    ``compactness``. Node :math:`n` is the superpixel of seed :math:`n` in every frame. Nodes without a seed or without
+    pixels are outside of the graph's ``mask``.
 
     Deterministic and without parameters. The assignment has no gradient, only the pixels' features have. Frames are
     segmented one by one on the CPU. Needs ``pip install ".[superpixels]"`` in a checkout.
@@ -34,11 +31,7 @@ class SuperpixelGraph(GraphBuilder):
         num_nodes: maximal number of superpixels per frame, or (rows, columns).
         compactness: weight :math:`m` of the distance in space against that in features.
         iterations: number of iterations of the assignment.
-        edge_index: edges within one frame; by default all pairs, self-loops included.
-        connect: rule that computes the edges of every frame, instead of ``edge_index``; see :class:`GraphBuilder`.
-
-    Shapes:
-        - **x:** :math:`(B, T, C, H, W)`
+        **edges: ``edge_index`` or ``connect`` of :class:`GraphBuilder`.
     """
 
     def __init__(
@@ -48,10 +41,9 @@ class SuperpixelGraph(GraphBuilder):
         *,
         compactness: float = 0.3,
         iterations: int = 10,
-        edge_index: Tensor | None = None,
-        connect: str | nn.Module | None = None,
+        **edges: Unpack[EdgeOptions],
     ) -> None:
-        super().__init__(channels, num_nodes, edge_index=edge_index, connect=connect)
+        super().__init__(channels, num_nodes, **edges)
         if compactness <= 0 or iterations < 1:
             raise ValueError(
                 f"Expected 'compactness' above 0 and 'iterations' of at least 1 (got {compactness} and {iterations})"
@@ -61,13 +53,9 @@ class SuperpixelGraph(GraphBuilder):
         self.iterations = iterations
 
     def regions(self, x: Tensor) -> Regions:
-        num_seeds = _num_seeds(self.num_nodes, (x.size(-2), x.size(-1)))
-        return segment_regions(x, partial(self._segment, num_seeds=num_seeds), self.num_nodes)
-
-    def _segment(self, frame: "ndarray", num_seeds: int) -> "ndarray":
-        labels: ndarray = need("skimage.segmentation", "superpixels").slic(
-            frame,
-            n_segments=num_seeds,
+        slic = partial(
+            need("skimage.segmentation", "superpixels").slic,
+            n_segments=_num_seeds(self.num_nodes, (x.size(-2), x.size(-1))),
             compactness=self.compactness * math.sqrt(self.channels),
             max_num_iter=self.iterations,
             channel_axis=-1,
@@ -75,7 +63,7 @@ class SuperpixelGraph(GraphBuilder):
             enforce_connectivity=False,  # it would renumber the superpixels in every frame
             start_label=0,
         )
-        return labels
+        return segment_regions(x, slic, self.num_nodes)
 
     def extra_repr(self) -> str:
         return f"{self.channels}, num_nodes={self.num_nodes}, compactness={self.compactness}"

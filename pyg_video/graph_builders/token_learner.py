@@ -1,11 +1,13 @@
 """Nodes by learned spatial attention maps."""
 
+from typing import Unpack
+
 import torch
 from torch import Tensor, nn
 
 from ..data import Regions
 from ..functional import kernel_boxes, pool
-from .base import GraphBuilder
+from .base import EdgeOptions, GraphBuilder
 
 
 class TokenLearnerGraph(GraphBuilder):
@@ -15,18 +17,13 @@ class TokenLearnerGraph(GraphBuilder):
         A_n = \sigma\big(\alpha_n(X)\big), \qquad v_n = \frac{1}{H W} \sum_p A_{np} X_p
 
     with :math:`\alpha` of four 3 x 3 convolutions of :math:`N` channels, GELUs between them, on features normalised
-    over their channels [code]. Tokens are divided by the number of pixels, as in the paper (the released code sums by
-    default, which depends on the map's size), not by the sum of the weights: a token whose map is near zero is near
-    zero. Nodes are lifted back with the same maps, where the paper's TokenFuser learns others.
+    over their channels [code]. Division by the number of pixels is the paper's; the released code sums by default.
+    Nodes are lifted back with the same maps, where the paper's TokenFuser learns others.
 
     Args:
         channels: number of channels of the feature map.
         num_nodes: number of tokens per frame, or (rows, columns).
-        edge_index: edges within one frame; by default all pairs, self-loops included.
-        connect: rule that computes the edges of every frame, instead of ``edge_index``; see :class:`GraphBuilder`.
-
-    Shapes:
-        - **x:** :math:`(B, T, C, H, W)`
+        **edges: ``edge_index`` or ``connect`` of :class:`GraphBuilder`.
 
     Example:
         >>> graph = TokenLearnerGraph(8, num_nodes=4)(torch.randn(1, 2, 8, 7, 5))
@@ -34,15 +31,8 @@ class TokenLearnerGraph(GraphBuilder):
         (torch.Size([1, 2, 4, 8]), True)
     """
 
-    def __init__(
-        self,
-        channels: int,
-        num_nodes: int | tuple[int, int] = 9,
-        *,
-        edge_index: Tensor | None = None,
-        connect: str | nn.Module | None = None,
-    ) -> None:
-        super().__init__(channels, num_nodes, edge_index=edge_index, connect=connect)
+    def __init__(self, channels: int, num_nodes: int | tuple[int, int] = 9, **edges: Unpack[EdgeOptions]) -> None:
+        super().__init__(channels, num_nodes, **edges)
         self.norm = nn.LayerNorm(channels)
         N = self.num_nodes
         convs = [nn.Conv2d(width, N, 3, padding=1, bias=False) for width in (channels, N, N, N)]
@@ -50,13 +40,9 @@ class TokenLearnerGraph(GraphBuilder):
         self.attention = nn.Sequential(convs[0], gelu, convs[1], gelu, convs[2], gelu, convs[3])
 
     def regions(self, x: Tensor) -> Regions:
-        frames = self.norm(x.flatten(0, 1).movedim(1, -1)).movedim(-1, 1)  # [B*T, C, H, W]
-        logits = self.attention(frames)
+        logits = self.attention(self.norm(x.flatten(0, 1).movedim(1, -1)).movedim(-1, 1))  # [B*T, N, H, W]
         kernel = logits.to(torch.promote_types(logits.dtype, torch.float32)).sigmoid().unflatten(0, x.shape[:2])
         return Regions(kernel_boxes(kernel), kernel)
 
     def reduce(self, x: Tensor, kernel: Tensor) -> Tensor:
         return pool(x, kernel / kernel.shape[-2:].numel())
-
-    def extra_repr(self) -> str:
-        return f"{self.channels}, num_nodes={self.num_nodes}"

@@ -10,9 +10,8 @@ from torch.nn.parameter import is_lazy
 class MapSizeModule(nn.Module):
     """Base class of modules that read whole maps of one ``size``: the one given, or that of the first map seen.
 
-    Maps of another size are average-pooled to it. Without a size, ``linear`` is a :class:`torch.nn.LazyLinear`, and the
-    first map must come before its weight is needed. State dicts carry the size as metadata, as torch carries the
-    versions of modules, and a module without a size takes it from there. Formats that drop metadata, such as
+    Maps of another size are average-pooled to it. Without a size, ``linear`` is a :class:`torch.nn.LazyLinear`. State
+    dicts carry the size as metadata, from which a module without a size takes it. Formats that drop metadata, such as
     safetensors, keep only the number of weights: give ``size``, or a first map of the size trained on.
 
     Attributes:
@@ -29,23 +28,20 @@ class MapSizeModule(nn.Module):
     def add_linear(self, size: tuple[int, int] | None, out_features: int) -> None:
         """Create ``linear``."""
         self.size = None if size is None else (size[0], size[1])
-        width = None if self.size is None else self.num_inputs(self.size)
-        self.linear = nn.LazyLinear(out_features) if width is None else nn.Linear(width, out_features)
+        self.linear = nn.LazyLinear(out_features) if size is None else nn.Linear(self.num_inputs(size), out_features)
 
     def at_size(self, x: Tensor) -> Tensor:
-        """Maps :math:`(*, H, W)` at ``size``; the first ones decide it where there is none."""
+        """Maps :math:`(*, H, W)`, pooled to ``size``, which the first ones set if there is none."""
         if self.size is None:
-            self.size = self._checked(x.size(-2), x.size(-1))
+            H, W = x.shape[-2:]
+            num_inputs, weight = self.num_inputs((H, W)), self.linear.weight
+            if not is_lazy(weight) and weight.size(1) != num_inputs:
+                raise ValueError(
+                    "Expected the first map to be of the size of the loaded weights, which have "
+                    f"{weight.size(1)} inputs (got {H} x {W}, {num_inputs} inputs); give 'size' to the constructor"
+                )
+            self.size = (H, W)
         return pool_to_size(x, self.size)
-
-    def _checked(self, height: int, width: int) -> tuple[int, int]:
-        num_inputs, weight = self.num_inputs((height, width)), self.linear.weight
-        if not is_lazy(weight) and weight.size(1) != num_inputs:
-            raise ValueError(
-                f"Expected the first map to be of the size of the loaded weights, which have {weight.size(1)} inputs "
-                f"(got {height} x {width}, {num_inputs} inputs); give 'size' to the constructor"
-            )
-        return height, width
 
     def _save_to_state_dict(self, destination: dict[str, object], prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)

@@ -129,8 +129,11 @@ def test_every_builder_is_called_with_channels_and_nodes(cls, given):
 def test_all_other_options_are_keywords(cls):
     channels, num_nodes, *options = signature(cls).parameters.values()
     assert (channels.name, num_nodes.name) == ("channels", "num_nodes")
-    assert {option.kind for option in options} == {Parameter.KEYWORD_ONLY}
-    assert {"edge_index", "connect"} <= {option.name for option in options}
+    assert {option.kind for option in options} <= {Parameter.KEYWORD_ONLY, Parameter.VAR_KEYWORD}
+    assert cls(4, 9, connect="complete").rule is not None
+    assert cls(4, 9, edge_index=torch.tensor([[0], [8]])).frame_edges.tolist() == [[0], [8]]
+    with pytest.raises(TypeError, match="unexpected keyword argument 'conect'"):
+        cls(4, 9, conect="complete")
 
 
 @pytest.mark.parametrize("cls", BUILDERS)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.serialization import safe_globals
 
+from ..._checks import first_line
 from ...layers import GraphBlock
 from ...models import VideoClassifier, create_model
 from .dyreg_block import DyRegOptions, check_dyreg_constants, dyreg_anchors, dyreg_entries, dyreg_options
@@ -24,18 +25,17 @@ _MAPS = {"layer2": (128, 28), "layer3": (256, 14), "layer4": (512, 7)}  # channe
 def load_published_dyreg(path: str | os.PathLike[str]) -> VideoClassifier:
     """The Something-Something classifier of DyReg-GNN's released code, in evaluation mode on the CPU.
 
-    The file is what the released training writes: a dict with ``state_dict``, whose names may begin with ``module.``,
-    and whatever else. It is read without running any code in it. What comes back is the model
-    ``dyreg_tsm_resnet50``, for clips of 16 frames of 224 x 224, or of 256 x 256 ("full resolution"), where regions and
-    positions are pooled to the size trained on. Checkpoints with a block in only some of the stages load as well.
+    The file is a dict with ``state_dict``, as the released training writes it, and is read without running code in it.
+    The model is ``dyreg_tsm_resnet50``, with the blocks that the file has, for clips of 16 frames of 224 x 224, or of
+    256 x 256 ("full resolution"), where regions and positions are pooled to the size trained on.
 
     Args:
-        path: such as ``"dyreg_gnn_model_l2l3l4.pth.tar"``.
+        path: the file, such as ``"dyreg_gnn_model_l2l3l4.pth.tar"``.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, or holds objects other than tensors and plain values, or other weights: a name
-            that is missing or unexpected, or a wrong shape.
+        ValueError: the file is damaged, holds objects other than tensors and plain values, or weights of other names
+            or shapes.
     """
     weights = {_newer_name(name): tensor for name, tensor in _read(path).items()}
     prefixes = {stage: f"base_model.{place}.conv2.1." for stage, place in _PLACES.items()}
@@ -85,8 +85,9 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         with safe_globals([Namespace, *_numpy_numbers()]):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle raises whatever its first wrong byte leads to
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise ValueError(f"Expected a whole checkpoint of tensors and plain values (got '{path}': {reason})") from error
+        raise ValueError(
+            f"Expected a whole checkpoint of tensors and plain values (got '{path}': {first_line(error)})"
+        ) from error
     weights = content.get("state_dict") if isinstance(content, dict) else None
     if not isinstance(weights, dict) or not all(isinstance(tensor, Tensor) for tensor in weights.values()):
         raise ValueError(f"Expected a dict with 'state_dict', names to tensors (got '{path}' without)")
@@ -94,7 +95,7 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Tensor]:
 
 
 def _numpy_numbers() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
-    """What a pickled NumPy number is made of, under today's name and that of NumPy 1."""
+    """The classes in a pickled NumPy number, under the names of NumPy 2 and 1."""
     import numpy as np
 
     scalar: Any = np.float64(0).__reduce__()[0]

@@ -22,7 +22,7 @@ CHOICES: dict[str, tuple[str | int, ...]] = {
     "send_layers": (1, 2),
     "update_layers": (0, 1, 2),
 }
-_RECORDED = ("out_num_ch", "batch", "frames")  # told beside a block's options, but nothing about the block
+_RECORDED = ("out_num_ch", "batch", "frames")  # recorded beside a block's options, without effect on it
 
 
 class DyRegOptions(NamedTuple):
@@ -50,30 +50,27 @@ class DyRegOptions(NamedTuple):
 
     @property
     def map_size(self) -> tuple[int, int]:
-        """Height and width of the map that the block works on."""
         return self.H, self.W
 
     @property
     def trained_size(self) -> tuple[int, int]:
         """Height and width of the map trained on, to which ``full_res`` pools."""
-        return (self.iH, self.iW) if self.full_res else (self.H, self.W)
+        return (self.iH, self.iW) if self.full_res else self.map_size
 
     @property
     def gates(self) -> int:
-        """Gates of the recurrent networks."""
         return {"GRU": 3, "LSTM": 4}[self.rnn]
 
 
 def load_published_dyreg_block(weights: Mapping[str, Tensor], **config: bool | int | str | None) -> GraphBlock:
     """A :class:`~pyg_video.layers.GraphBlock` with the weights of one block of DyReg-GNN's released code.
 
-    Any combination of the options with which the released code runs. It gives the released code's numbers; where that
-    differs from the paper: ``aggregation_type="sum"`` is a plain mean without bias and ReLU, and the centre of the
-    frame is taken half the height from the left.
+    Outputs equal those of the released code. It differs from the paper: ``aggregation_type="sum"`` is a plain mean
+    without bias and ReLU, and the centre of the frame lies half the height from the left.
 
     Args:
-        weights: state dict of the released wrapper, ``dynamic_graph.*`` and ``norm_dict.residual_norm.*``. The block
-            gets its floating type.
+        weights: state dict of the released wrapper, ``dynamic_graph.*`` and ``norm_dict.residual_norm.*``; the block
+            takes its dtype.
         **config: the released code's options.
 
             - ``backbone_dim``, ``H`` (needed), ``W``: channels, height and width of the map; square by default.
@@ -83,7 +80,7 @@ def load_published_dyreg_block(weights: Mapping[str, Tensor], **config: bool | i
             - ``rnn``: ``"GRU"``, ``"LSTM"``; ``offset_generator``: ``"big"``, ``"small"``; ``init_regions``:
               ``"center"``, ``"grid"``; ``aggregation_type``: ``"dot"``, ``"sum"``.
             - ``send_layers``: 1, 2; ``update_layers``: 0, 1, 2; ``combine_by_sum``: ``True``, ``False``.
-            - ``out_num_ch``, ``batch``, ``frames``, as recordings of the block tell them, change nothing.
+            - ``out_num_ch``, ``batch``, ``frames`` are ignored.
 
     Raises:
         ValueError: an option is unknown, of a wrong type or value, or impossible with the others; a weight is
@@ -131,8 +128,7 @@ def build_dyreg_block(o: DyRegOptions) -> GraphBlock:
 def dyreg_options(config: Mapping[str, bool | int | str | None]) -> DyRegOptions:
     """The options of a block, checked and completed."""
     defaults, known = DyRegOptions._field_defaults, DyRegOptions._fields
-    unknown = [name for name in config if name not in known + _RECORDED]
-    if unknown:
+    if unknown := [name for name in config if name not in known + _RECORDED]:
         raise ValueError(
             f"Expected options of the released block, {', '.join(known + _RECORDED)} (got {', '.join(unknown)})"
         )
@@ -145,8 +141,7 @@ def dyreg_options(config: Mapping[str, bool | int | str | None]) -> DyRegOptions
             check_option(name, value, CHOICES[name])
         elif kind is int and int(value) < 1:
             raise ValueError(f"Expected '{name}' of at least 1 (got {value})")
-    missing = [name for name in known if name not in given and name not in defaults]
-    if missing:
+    if missing := [name for name in known if name not in given and name not in defaults]:
         raise ValueError(f"Expected the options backbone_dim and H of the released block (got no {missing[0]})")
     return _checked(_completed(DyRegOptions(**given)))  # type: ignore[arg-type] # types checked above
 
@@ -257,7 +252,7 @@ def _norm(name: str, ours: str, shape: tuple[int, ...]) -> Iterator[Entry]:
 
 
 def dyreg_anchors(weights: Mapping[str, Tensor], o: DyRegOptions, prefix: str = "") -> str | None:
-    """The value of ``init_regions`` that the anchors among the weights belong to; ``None``: to none."""
+    """The value of ``init_regions`` that the anchors among the weights belong to, or ``None``."""
     anchors = torch.cat([weights[f"{prefix}dynamic_graph.p{axis}_buf"].flatten() for axis in "hw"]).double()
     for init in (o.init_regions, *(str(other) for other in CHOICES["init_regions"])):
         for size in (o.map_size, o.trained_size):
@@ -268,24 +263,19 @@ def dyreg_anchors(weights: Mapping[str, Tensor], o: DyRegOptions, prefix: str = 
 
 
 def check_dyreg_constants(weights: Mapping[str, Tensor], o: DyRegOptions, prefix: str = "") -> None:
-    """Raise a :exc:`ValueError` where a constant among the weights tells that they were trained with other options.
-
-    The constants are not loaded; neither does the released code's evaluation load its anchors.
-    """
+    """Raise a :exc:`ValueError` if a constant among the weights, which are not loaded, belongs to other options."""
     anchors = dyreg_anchors(weights, o, prefix)
     if anchors not in (None, o.init_regions):
         raise ValueError(
             f"Expected anchors of init_regions={o.init_regions!r} in '{prefix}dynamic_graph.ph_buf' and 'pw_buf' "
             f"(got those of {anchors!r}); give the option that the weights were trained with"
         )
-    table = weights.get(f"{prefix}dynamic_graph.glore.pos_emb_buf")
-    if table is not None:
-        want = sinusoidal_positions(o.node_dim, (table.size(1), table.size(2)))
-        if not torch.allclose(table.double(), want.double(), atol=1e-4):
-            raise ValueError(
-                f"Expected the sinusoidal table of {list(table.shape)} in '{prefix}dynamic_graph.glore.pos_emb_buf' "
-                "(got other values)"
-            )
+    name = f"{prefix}dynamic_graph.glore.pos_emb_buf"
+    if name in weights:
+        table = weights[name].double()
+        want = sinusoidal_positions(o.node_dim, (table.size(1), table.size(2))).double()
+        if not torch.allclose(table, want, atol=1e-4):
+            raise ValueError(f"Expected the sinusoidal table of {list(table.shape)} in '{name}' (got other values)")
 
 
 def _anchors(o: DyRegOptions, init: str, size: tuple[int, int]) -> Tensor:

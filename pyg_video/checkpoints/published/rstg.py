@@ -17,7 +17,7 @@ from ...models import GraphHead, VideoClassifier
 from .rstg_layers import EPS, Variables, linear_of, lstm_of, norm_before_graph_of, set_value, space_of
 
 _SCOPE = "whole_graph_model_"
-_TIME_STAGES = 3  # iterations of the released code that have one, whatever their number
+_TIME_STAGES = 3  # iterations of the released code that have one, the first ones
 _SLOTS = re.compile(r"/(Momentum|Adam(_1)?)$|^global_step$|(beta|gamma)[12]_power$|resize_filters__")
 
 
@@ -53,21 +53,17 @@ def load_published_rstg(
 ) -> PublishedRSTG:
     """Rebuild the graph module of RSTG's released TensorFlow code from its variables.
 
-    Everything that the variables tell is read off them: widths, projections, positions, additive, dot or multi-head
-    attention, layers of the update, one or one a scale, layer, batch or no norms. The modules compute what the
-    released code does where it differs from the paper (``docs/paper_and_code.md``): all pairs in the softmax, and
-    norms over whole clips before the graph. They are in evaluation mode; ``train()`` gives batch norms their batch's
-    statistics.
+    Widths, positions, the kinds of attention, update and norms are read off the variables. The modules, in evaluation
+    mode, compute what the released code does where it differs from the paper (``docs/paper_and_code.md``).
 
     Args:
         weights: the variables, TensorFlow's names to arrays, of the graph or of a whole network. LSTMs as
             ``opaque_kernel`` or as TensorFlow's saver writes them. Optimizer slots and resize filters are ignored.
-        place: which graph, where there are several: ``"res3"`` of ``whole_graph_model_res3``.
+        place: which graph, if there are several: ``"res3"`` of ``whole_graph_model_res3``.
         scales: rows (and columns) of the grids, the released ``num_scales`` counted down.
-        num_iterations: the released ``num_process_iter``. Its code has time stages before the first three only; later
-            ones are ``nn.Identity()`` here.
-        frame_size: the released ``dim_h`` and ``dim_w``, in pixels. The code decides who is a neighbour by rectangles
-            of whole pixels; only with five scales or more can that differ from exact fractions.
+        num_iterations: the released ``num_process_iter``. Its code has time stages in the first three only.
+        frame_size: the released ``dim_h`` and ``dim_w``, in pixels. The code finds neighbours by rectangles of whole
+            pixels, which differ from exact fractions only with five scales or more.
 
     Raises:
         ValueError: a variable is missing, left over or of another shape; names it.
@@ -79,33 +75,26 @@ def load_published_rstg(
     inside = _graph_variables(cleaned, place)
     final_time = lstm_of(inside, "time_update_extern/cudnn_lstm")
     width = final_time.channels
-    in_channels = inside.shape("project_i3d/kernel")[0] if "project_i3d/kernel" in inside else width
+    in_channels = inside["project_i3d/kernel"].size(0) if "project_i3d/kernel" in inside else width
     edges = None if frame_size is None else _whole_pixel_edges(scales, frame_size)
     builder = GridGraph(in_channels, scales=tuple(scales), edge_index=edges)
 
     parts: list[nn.Module] = [ApplyToNodes(linear_of(inside, "project_i3d"))] if "project_i3d/kernel" in inside else []
     norm = norm_before_graph_of(inside, width)
-    if num_iterations == 0:  # then the code makes no variables of the stages
-        parts.append(RSTG(nn.Identity(), nn.Identity(), final_time, num_iterations=0, norm=norm))
-    else:
-        table = _position(cleaned)
+    space: nn.Module = nn.Identity()
+    time: nn.Module = nn.Identity()
+    if num_iterations > 0:  # without iterations, the code makes no variables of the stages
+        table = next((value for name, value in cleaned.items() if name.split("/")[-1] == "positional_emb"), None)
         parts += [ConnectAllPairs()] if table is None else [TablePosition(table), ConnectAllPairs()]
         space = space_of(inside, width, builder.nodes_per_scale, 0 if table is None else table.size(1))
-        parts.append(
-            RSTG(space, _times(inside, num_iterations, width), final_time, num_iterations=num_iterations, norm=norm)
-        )
+        time = lstm_of(inside, "cudnn_lstm", width)
+    if num_iterations > _TIME_STAGES:
+        time = nn.ModuleList(time if k < _TIME_STAGES else nn.Identity() for k in range(num_iterations))
+    parts.append(RSTG(space, time, final_time, num_iterations=num_iterations, norm=norm))
     if "project_back_to_i3d/kernel" in inside:
         parts.append(ApplyToNodes(linear_of(inside, "project_back_to_i3d")))
     inside.check_used()
     return PublishedRSTG(builder.eval(), nn.Sequential(*parts).eval(), _residual_norms(cleaned))
-
-
-def _times(inside: Variables, num_iterations: int, width: int) -> nn.Module:
-    """The time stage that all iterations share; the later ones have none."""
-    time = lstm_of(inside, "cudnn_lstm", width)
-    if num_iterations <= _TIME_STAGES:
-        return time
-    return nn.ModuleList(time if k < _TIME_STAGES else nn.Identity() for k in range(num_iterations))
 
 
 def load_published_rstg_network(
@@ -119,15 +108,12 @@ def load_published_rstg_network(
     """Rebuild the whole SyncMNIST network of RSTG's released code: convolutions, graph, mean over frames, scores.
 
     Args:
-        weights: the variables of the network, as in :func:`load_published_rstg`.
-        scales: as there.
-        num_iterations: as there.
-        frame_size: as there.
-        pixel_range: what white is in the frames that the network was trained on. The returned model takes frames from
-            0 to 1; the factor goes into the first convolution.
-
-    Raises:
-        ValueError: as :func:`load_published_rstg`.
+        weights: the variables of the network; this and the next three as in :func:`load_published_rstg`.
+        scales: see there.
+        num_iterations: see there.
+        frame_size: see there.
+        pixel_range: value of white in the frames that the network was trained on. The model takes frames from 0 to 1;
+            the factor goes into the first convolution.
 
     Shapes:
         - **video:** :math:`(B, T, 1, H, W)`, in [0, 1]
@@ -136,7 +122,7 @@ def load_published_rstg_network(
     cleaned = _cleaned(weights)
     names = [re.search(r"(?:^|/)(conv\d+/conv2d|pred)/(kernel|bias)$", name) for name in cleaned]
     around = Variables({found[0].lstrip("/"): cleaned[found.string] for found in names if found}, "the network")
-    numbers = sorted({int(name[4:].split("/")[0]) for name in around.names() if name.startswith("conv")})
+    numbers = sorted({int(name[4:].split("/")[0]) for name in around if name.startswith("conv")})
     if not numbers:
         raise ValueError("Expected the variables conv0/conv2d/kernel, ... of the SyncMNIST network (got none of them)")
     graph = load_published_rstg(
@@ -157,7 +143,7 @@ def load_published_rstg_network(
 
 
 def _whole_pixel_edges(scales: Sequence[int], frame_size: tuple[int, int]) -> Tensor:
-    """Neighbours among rectangles of ``int(H / s)`` by ``int(W / s)`` pixels from the upper left corner on."""
+    """Neighbours among rectangles of ``int(H / s)`` by ``int(W / s)`` pixels, from the upper left corner."""
     H, W = frame_size
     boxes = []
     for s in scales:
@@ -193,20 +179,16 @@ def _graph_variables(cleaned: Mapping[str, Tensor], place: str | None) -> Variab
     return Variables(inside, f"{_SCOPE}{chosen}")
 
 
-def _position(cleaned: Mapping[str, Tensor]) -> Tensor | None:
-    return next((value for name, value in cleaned.items() if name.split("/")[-1] == "positional_emb"), None)
-
-
 def _residual_norms(cleaned: Mapping[str, Tensor]) -> dict[str, nn.Module]:
     """``scale * (LN(x) + beta)``, or a batch norm, of every place."""
     norms: dict[str, nn.Module] = {}
     for name, value in cleaned.items():
-        stem = name.rsplit("/", 1)[0]
-        found = re.fullmatch(r"(?:.*/)?([^/]+)_after_graph_(ln|bn)/beta", name)
+        found = re.fullmatch(r"((?:.*/)?([^/]+)_after_graph_(ln|bn))/beta", name)
         if not found:
             continue
+        stem, place, kind = found.groups()
         norm: nn.GroupNorm | nn.BatchNorm3d
-        if found[2] == "ln":
+        if kind == "ln":
             norm = nn.GroupNorm(1, value.numel(), eps=EPS)
             scale = cleaned[f"{stem}_scale"]
             set_value(norm.weight, scale)
@@ -217,5 +199,5 @@ def _residual_norms(cleaned: Mapping[str, Tensor]) -> dict[str, nn.Module]:
             set_value(norm.bias, value)
             set_value(norm.running_mean, cleaned[f"{stem}/moving_mean"])
             set_value(norm.running_var, cleaned[f"{stem}/moving_variance"])
-        norms[found[1]] = norm.eval()
+        norms[place] = norm.eval()
     return norms

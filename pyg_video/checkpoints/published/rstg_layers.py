@@ -14,38 +14,23 @@ EPS = 1e-12
 """Epsilon of the released layer norms."""
 
 
-class Variables:
-    """Named arrays, with errors that name what is missing, left over or of another shape.
-
-    Args:
-        values: names to tensors.
-        where: what they belong to, for the errors.
-    """
+class Variables(dict[str, Tensor]):
+    """Named tensors; errors name what is missing, left over or of another shape, and ``where`` they belong."""
 
     def __init__(self, values: Mapping[str, Tensor], where: str) -> None:
-        self._values = dict(values)
+        super().__init__(values)
         self._left = set(values)
         self._where = where
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._values
-
-    def names(self) -> list[str]:
-        """All names, used or not."""
-        return list(self._values)
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        """The shape of a variable, which stays to be used."""
-        if name not in self._values:
-            raise wrong_names(self._where, missing=[name], known=self._left)
-        return tuple(self._values[name].shape)
+    def __missing__(self, name: str) -> Tensor:
+        raise wrong_names(self._where, missing=[name], known=self._left)
 
     def take(self, name: str, shape: Sequence[int] | None = None) -> Tensor:
-        """A variable, used up."""
-        given = self.shape(name)
-        check_shape(name, self._values[name], [given if shape is None else shape], self._where)
+        """A variable, marked as used."""
+        if shape is not None:
+            check_shape(name, self[name], [shape], self._where)
         self._left.discard(name)
-        return self._values[name]
+        return self[name]
 
     def check_used(self) -> None:
         """Raise if a variable was not used."""
@@ -66,15 +51,15 @@ def space_of(
     variables: Variables, width: int, nodes_per_scale: Sequence[int], position_channels: int
 ) -> DenseSpaceConv:
     """The space stage, with as many heads, update layers and kinds of updates as there are variables for."""
-    scalewise = any(name.startswith("update_node_mlp_/") for name in variables.names())
+    scalewise = any(name.startswith("update_node_mlp_/") for name in variables)
     scope = "update_node_mlp_" if scalewise else "update_node_mlp"
-    heads = sum(bool(re.fullmatch(r"attention_head\d+/messages_proj/kernel", name)) for name in variables.names())
+    heads = sum(bool(re.fullmatch(r"attention_head\d+/messages_proj/kernel", name)) for name in variables)
     additive = "my_attn/att_conv1/kernel" in variables
     space = DenseSpaceConv(
         width,
         attention="additive" if additive else ("multi_head" if heads else "dot"),
         heads=max(heads, 1),
-        update_layers=sum(bool(re.fullmatch(rf"{scope}/update_conv\d+(_type1)?/kernel", n)) for n in variables.names()),
+        update_layers=sum(bool(re.fullmatch(rf"{scope}/update_conv\d+(_type1)?/kernel", n)) for n in variables),
         update_groups=nodes_per_scale if scalewise else None,
         position_channels=position_channels,
         message_norm=_norm(variables, "send_messages_mlp/message", width),
@@ -136,10 +121,9 @@ def lstm_of(variables: Variables, scope: str, width: int | None = None) -> Tempo
     if width is not None:
         H = width
     elif f"{saved}/bias" in variables:
-        H = variables.shape(f"{saved}/bias")[0] // 4
+        H = variables[f"{saved}/bias"].numel() // 4
     else:
-        (size,) = variables.shape(f"{scope}/opaque_kernel")
-        H = math.isqrt(size // 8)  # of 8 H H + 8 H numbers
+        H = math.isqrt(variables[f"{scope}/opaque_kernel"].numel() // 8)  # of 8 H H + 8 H numbers
     lstm = TemporalRNN(H, cell="lstm")
     if f"{saved}/kernel" in variables:  # [input | hidden, gates], gates i, g, f, o, one bias
         kernel = variables.take(f"{saved}/kernel", (2 * H, 4 * H)).unflatten(1, (4, H))[:, [0, 2, 1, 3]].flatten(1)
@@ -149,10 +133,8 @@ def lstm_of(variables: Variables, scope: str, width: int | None = None) -> Tempo
         flat = variables.take(f"{scope}/opaque_kernel", (8 * H * H + 8 * H,))
         W, R, b_W, b_R = flat.split((4 * H * H, 4 * H * H, 4 * H, 4 * H))
         values = (W.view(4 * H, H), R.view(4 * H, H), b_W, b_R)
-    for parameter, value in zip(
-        (lstm.weight_ih_l0, lstm.weight_hh_l0, lstm.bias_ih_l0, lstm.bias_hh_l0), values, strict=True
-    ):
-        set_value(parameter, value)
+    for name, value in zip(("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"), values, strict=True):
+        set_value(lstm.get_parameter(name), value)
     return lstm
 
 
@@ -166,11 +148,8 @@ def _norm(variables: Variables, prefix: str, width: int) -> FrameNorm | BatchNor
 
 def norm_before_graph_of(variables: Variables, width: int) -> nn.Module:
     """The norms of the nodes before the graph: none, one, or SyncMNIST's batch norm and another."""
-    norms: list[nn.Module] = []
-    for scope in ("batch_normalization", "before_graf_bn"):
-        norm = _batch_norm(variables, scope, width)
-        if norm is not None:
-            norms.append(norm)
+    scopes = ("batch_normalization", "before_graf_bn")
+    norms: list[nn.Module] = [norm for scope in scopes if (norm := _batch_norm(variables, scope, width))]
     if "before_graf_ln/gamma" in variables:
         clip_norm = ClipNorm(width, eps=EPS)
         _fill_norm(variables, "before_graf_ln", clip_norm)

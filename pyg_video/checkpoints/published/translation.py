@@ -30,12 +30,12 @@ def translate(
 
     Args:
         weights: the foreign state dict.
-        entries: everything that it holds.
+        entries: all of its tensors.
         own: our tensors, for their shapes.
-        what: whose weights these are, for errors.
+        what: name of the foreign model, for errors.
 
     Raises:
-        ValueError: a tensor is missing, unexpected or of a wrong shape; names it and what is known.
+        ValueError: a tensor is missing, unexpected or of a wrong shape; names it.
     """
     known = {entry.name: entry for entry in entries}
     check_weights(weights, {name: entry.shapes for name, entry in known.items()}, what)
@@ -56,7 +56,5 @@ def layer(name: str, ours: str, shape: tuple[int, ...], *, out: int | None = Non
 def rnn(name: str, ours: str, channels: int, gates: int) -> Iterator[Entry]:
     """The four tensors of a GRU (3 gates) or LSTM (4 gates) of one layer that keeps the channels."""
     for side in ("ih", "hh"):
-        yield from (
-            Entry(f"{name}.{kind}_{side}_l0", (shape,), (f"{ours}.{kind}_{side}_l0",))
-            for kind, shape in (("weight", (gates * channels, channels)), ("bias", (gates * channels,)))
-        )
+        yield Entry(f"{name}.weight_{side}_l0", ((gates * channels, channels),), (f"{ours}.weight_{side}_l0",))
+        yield Entry(f"{name}.bias_{side}_l0", ((gates * channels,),), (f"{ours}.bias_{side}_l0",))

@@ -13,18 +13,18 @@ _DEPTHS = {(2, 2, 2, 2): (18, 18), (3, 4, 6, 3): (34, 50)}  # by blocks of each 
 
 
 def load_published_tsm(weights: Mapping[str, Tensor], *, shift_div: int = 8, online: bool = False) -> VideoClassifier:
-    """The classifier whose weights the code of TSM (Lin et al., ICCV 2019) wrote.
+    """The classifier with weights of the published code of TSM (Lin et al., ICCV 2019).
 
-    Depth and number of classes are read off the weights. The mean over frames comes before the linear layer here, and
-    after it there, which is the same.
+    Depth and number of classes are read off the weights. The mean over frames comes before the linear layer here and
+    after it there, which is equivalent.
 
     Args:
         weights: tensors under the published names, such as ``"module.base_model.layer1.0.conv1.net.weight"``.
-        shift_div: one channel in so many moves from each side; no weight tells it.
-        online: only from the frame before.
+        shift_div: one channel in ``shift_div`` is shifted from each side.
+        online: whether channels are shifted from the previous frame only.
 
     Raises:
-        ValueError: the weights are of another network; names what is missing, unexpected or of a wrong shape.
+        ValueError: a weight is missing, unexpected or of a wrong shape; names it.
     """
     weights = {plain_name(name): tensor for name, tensor in weights.items()}
     if "new_fc.weight" not in weights:
@@ -47,14 +47,7 @@ def plain_name(name: str) -> str:
 
 
 def tsm_entries(own: Mapping[str, Tensor]) -> Iterator[Entry]:
-    """Where each of our tensors is in the published weights, under its plain name.
-
-    Example:
-        >>> model = VideoClassifier(tsm_resnet(18), PoolHead(512, 5))
-        >>> names = [entry.name for entry in tsm_entries(model.state_dict())]
-        >>> names[0], names[6], names[-1]
-        ('base_model.conv1.weight', 'base_model.layer1.0.conv1.weight', 'new_fc.bias')
-    """
+    """The published weight, under its plain name, of each of our tensors."""
     for ours, tensor in own.items():
         name = re.sub(r"^backbone\.stages\.(stem\.)?", "base_model.", ours).replace("head.linear.", "new_fc.")
         yield Entry(name, (tuple(tensor.shape),), (ours,))
