@@ -28,9 +28,7 @@ def save_gif(path: str | os.PathLike[str], frames: Tensor, fps: float = 5) -> Pa
     Raises:
         ValueError: the frames have another shape or type, or ``fps`` is not above 0.
     """
-    check_pixels("frames", frames, VIDEO)
-    if not fps > 0:
-        raise ValueError(f"Expected 'fps' to be above 0 frames per second (got {fps})")
+    check_frames(frames, fps)
     first, *rest = [to_image(frame) for frame in frames]
     delay = round(1000 / fps)
     with whole_file(path) as draft:
@@ -53,6 +51,13 @@ def save_png(path: str | os.PathLike[str], picture: Tensor) -> Path:
     return Path(path)
 
 
+def check_frames(frames: object, fps: float) -> None:
+    """Raise a :exc:`ValueError` unless ``frames`` and their rate can be written as a video."""
+    check_pixels("frames", frames, VIDEO)
+    if not fps > 0:
+        raise ValueError(f"Expected 'fps' to be above 0 frames per second (got {fps})")
+
+
 def check_pixels(name: str, value: object, axes: Sequence[str]) -> None:
     """Raise a :exc:`ValueError` with a repair unless ``value`` has the ``axes`` and can be drawn.
 
@@ -61,36 +66,37 @@ def check_pixels(name: str, value: object, axes: Sequence[str]) -> None:
         value: its value.
         axes: ``VIDEO`` or ``PICTURE``.
     """
+    got = f"{list(value.shape)}, {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
     if not isinstance(value, Tensor):
-        got, repair = type(value).__name__, "convert it with torch.as_tensor"
+        repair = "convert it with torch.as_tensor"
+    elif value.ndim > len(axes):
+        repair = "pass one clip at a time, or one frame of it as a picture"
+    elif value.ndim < len(axes):
+        repair = "add the dimension that is missing, [:, None] for the channel of frames and [None] for a single one"
+    elif value.shape[-3] not in (1, 3):
+        repair = "pass one channel, as grey, or three, as red, green and blue"
+    elif value.numel() == 0:
+        repair = "pass at least one frame of at least one pixel"
+    elif not (value.is_floating_point() or value.dtype == torch.uint8):
+        repair = "convert it with .byte() if it counts to 255, with .float() if it counts to 1"
     else:
-        got, repair = f"{list(value.shape)}, {value.dtype}", _repair(value, len(axes))
-    if repair:
-        shape = ", ".join(axes)
-        raise ValueError(
-            f"Expected {name!r} of shape [{shape}], not empty, float in [0, 1] or uint8 (got {got}); {repair}"
-        )
-
-
-def _repair(value: Tensor, ndim: int) -> str:
-    """How to make pixels drawable; empty if they are."""
-    if value.ndim > ndim:
-        return "pass one clip at a time, or one frame of it as a picture"
-    if value.ndim < ndim:
-        return "add the dimension that is missing, [:, None] for the channel of frames and [None] for a single one"
-    if value.shape[-3] not in (1, 3):
-        return "pass one channel, as grey, or three, as red, green and blue"
-    if value.numel() == 0:
-        return "pass at least one frame of at least one pixel"
-    if not (value.is_floating_point() or value.dtype == torch.uint8):
-        return "convert it with .byte() if it counts to 255, with .float() if it counts to 1"
-    return ""
+        return
+    raise ValueError(
+        f"Expected {name!r} of shape [{', '.join(axes)}], not empty, float in [0, 1] or uint8 (got {got}); {repair}"
+    )
 
 
 def as_bytes(video: Tensor) -> Tensor:
     """Floats in [0, 1] as 0 to 255; bytes as they are. On the CPU, where pictures are drawn."""
     video = video.detach().cpu()
     return video.clamp(0, 1).mul(255).round().byte() if video.is_floating_point() else video
+
+
+def enlarge(video: Tensor, scale: int) -> Tensor:
+    """Repeat every pixel ``scale`` times in both directions."""
+    if scale < 1:
+        raise ValueError(f"Expected 'scale' to be at least 1 (got {scale})")
+    return video.repeat_interleave(scale, dim=-2).repeat_interleave(scale, dim=-1)
 
 
 def to_image(picture: Tensor) -> Image.Image:

@@ -14,7 +14,7 @@ from torch import Tensor
 from .._extras import need
 from .._files import whole_file
 from .draw import write_line
-from .pictures import VIDEO, as_bytes, check_pixels
+from .pictures import VIDEO, as_bytes, check_frames, check_pixels
 
 
 def save_mp4(path: str | os.PathLike[str], frames: Tensor, fps: float = 5) -> Path:
@@ -34,13 +34,18 @@ def save_mp4(path: str | os.PathLike[str], frames: Tensor, fps: float = 5) -> Pa
         >>> probe_video(path).num_frames
         8
     """
-    check_pixels("frames", frames, VIDEO)
-    if not fps > 0:
-        raise ValueError(f"Expected 'fps' to be above 0 frames per second (got {fps})")
+    check_frames(frames, fps)
     pixels = as_bytes(frames).expand(-1, 3, -1, -1)
     pixels = F.pad(pixels, (0, pixels.shape[-1] % 2, 0, pixels.shape[-2] % 2)).permute(0, 2, 3, 1).contiguous()
     with whole_file(path) as draft:
-        _encode(draft, pixels, Fraction(fps).limit_denominator(1000))
+        av = need("av", "video")
+        with av.open(str(draft), "w", format="mp4") as container:
+            stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
+            stream.height, stream.width, stream.pix_fmt = pixels.shape[1], pixels.shape[2], "yuv420p"
+            stream.options = {"crf": "18"}
+            for picture in pixels:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture.numpy(), format="rgb24")))
+            container.mux(stream.encode())
     return Path(path)
 
 
@@ -61,14 +66,3 @@ def caption(frames: Tensor, lines: Sequence[str]) -> Tensor:
     parts = [F.pad(pixels, (0, width - pixels.shape[-1]))]
     parts += [F.pad(strip, (0, width - strip.shape[-1])).expand(len(pixels), -1, -1, -1) for strip in strips]
     return torch.cat(parts, dim=-2)
-
-
-def _encode(draft: Path, pixels: Tensor, rate: Fraction) -> None:
-    av = need("av", "video")
-    with av.open(str(draft), "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=rate)
-        stream.height, stream.width, stream.pix_fmt = pixels.shape[1], pixels.shape[2], "yuv420p"
-        stream.options = {"crf": "18"}
-        for picture in pixels:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture.numpy(), format="rgb24")))
-        container.mux(stream.encode())

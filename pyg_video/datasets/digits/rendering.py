@@ -53,9 +53,7 @@ def shrink(video: Tensor, frame_size: int) -> Tensor:
     """
     video = video.float().div_(255)
     if video.shape[-1] != frame_size:
-        video = F.interpolate(
-            video, size=(frame_size, frame_size), mode="bilinear", align_corners=False, antialias=True
-        )
+        video = F.interpolate(video, size=(frame_size, frame_size), mode="bilinear", antialias=True)
     return video[:, :, None]
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -46,14 +48,11 @@ class Report(NamedTuple):
 
     def summary(self) -> str:
         """The report as text."""
-        kinds: dict[str, int] = {}
-        for problem in self.problems.values():
-            kind = problem.partition(",")[0].partition(":")[0]
-            kinds[kind] = kinds.get(kind, 0) + 1
+        kinds = Counter(re.split("[,:]", problem)[0] for problem in self.problems.values())
         lines = [
             f"{self.total} videos in the lists, {self.checked} read now",
             f"{self.total - len(self.problems)} whole, {len(self.problems)} with problems",
-            *(f"  {count} x {kind}" for kind, count in sorted(kinds.items(), key=lambda item: -item[1])[:10]),
+            *(f"  {count} x {kind}" for kind, count in kinds.most_common(10)),
             *(f"  {split} {name}: {problem}" for (split, name), problem in list(self.problems.items())[:5]),
             f"index: {self.index_file}",
             f"problems: {self.table}",
@@ -119,11 +118,8 @@ def check_video(root: str | os.PathLike[str], version: str, name: str) -> Checke
         return CheckedVideo(0, 0, 0, 0.0, "missing")
     try:
         if version == "v1":
-            files = frame_files(path)
-            decode_jpegs(files)
-            return CheckedVideo(size, mtime, len(files), 0.0)
-        info = count_frames(path)
-        return CheckedVideo(size, mtime, info.num_frames, info.frame_rate)
+            return CheckedVideo(size, mtime, len(decode_jpegs(frame_files(path))), 0.0)
+        return CheckedVideo(size, mtime, *count_frames(path)[:2])
     except VideoFileError as error:
         return CheckedVideo(size, mtime, 0, 0.0, error.problem)
 
