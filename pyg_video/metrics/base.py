@@ -11,14 +11,7 @@ from ..functional import frame_mask
 
 
 class Scene(NamedTuple):
-    """Regions and objects of a batch of clips, in ``cxcywh``, and which of them are present.
-
-    Shapes:
-        - **box:** :math:`(B, T, N, 4)`
-        - **objects:** :math:`(B, T, M, 4)`
-        - **has_region:** :math:`(B, T, N)`, bool
-        - **has_object:** :math:`(B, T, M)`, bool
-    """
+    """Regions and objects of a batch of clips, and which of them are present; shapes as in :class:`RegionMetric`."""
 
     box: Tensor
     objects: Tensor

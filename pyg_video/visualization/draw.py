@@ -1,4 +1,4 @@
-"""Boxes on frames, and contact sheets of clips."""
+"""Boxes and captions on frames, and contact sheets of clips."""
 
 from __future__ import annotations
 
@@ -106,6 +106,25 @@ def contact_sheet(videos: Sequence[Tensor] | Tensor, captions: Sequence[str] | N
     width = max(row.shape[-1] for row in rows)
     sheet = torch.cat([F.pad(row, (0, width - row.shape[-1]), value=_GROUND) for row in rows], dim=-2)
     return F.pad(sheet, (0, gap, 0, gap), value=_GROUND)
+
+
+def caption(frames: Tensor, lines: Sequence[str]) -> Tensor:
+    r"""Write lines of text below every frame.
+
+    Shapes:
+        - **frames:** :math:`[T, 1, H, W]` or :math:`[T, 3, H, W]`, float in [0, 1] or uint8
+        - **output:** :math:`[T, 3, h, w]`, uint8, at least as wide as the longest line
+
+    Raises:
+        ValueError: the frames have another shape or type.
+    """
+    check_pixels("frames", frames, VIDEO)
+    pixels = as_bytes(frames).expand(-1, 3, -1, -1)
+    strips = [write_line(line, pixels.shape[-1]) for line in lines]
+    width = max([pixels.shape[-1], *(strip.shape[-1] for strip in strips)])
+    parts = [F.pad(pixels, (0, width - pixels.shape[-1]))]
+    parts += [F.pad(strip, (0, width - strip.shape[-1])).expand(len(pixels), -1, -1, -1) for strip in strips]
+    return torch.cat(parts, dim=-2)
 
 
 def check_one_each(name: str, given: Sequence[str] | None, count: int, things: str) -> None:

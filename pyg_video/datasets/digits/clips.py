@@ -42,9 +42,7 @@ class DigitClips(Dataset[SyncClip]):
         planner: maps clip numbers to digits, positions and the set that moves together.
         classes: the digit classes that occur, in the order of the labels.
         num_classes: number of labels of ``sync_label`` that can occur.
-        num_clips: number of clips; None for an endless data set.
-        canvas_size: side of the canvas on which digits are drawn, in pixels.
-        frame_size: side of the frames, to which the canvas is resized.
+        others: see :class:`SyncMNIST`.
     """
 
     def __init__(

@@ -72,24 +72,20 @@ class RecordedPlan:
 def _read(source: str | os.PathLike[str] | Arrays) -> dict[str, NDArray[np.int64]]:
     if isinstance(source, Mapping):
         arrays = dict(source)
-    elif Path(source).is_file():
-        arrays = _load(Path(source))
-    else:
+    elif not Path(source).is_file():
         raise FileNotFoundError(f"Expected trajectories in an .npz file (got {os.fspath(source)!r}, which is no file)")
+    else:
+        try:
+            with Path(source).open("rb") as file, np.load(file) as content:  # NumPy alone leaves a damaged file open
+                arrays = dict(content)
+        except (ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:  # text, .npy, empty or damaged
+            raise ValueError(
+                f"Expected trajectories in an .npz file (got {os.fspath(source)!r}, which is damaged or of another "
+                "kind); write it with numpy.savez, or fetch it again"
+            ) from error
     if missing := [key for key in _KEYS if key not in arrays]:
         raise ValueError(f"Expected trajectories with the arrays {_KEYS} (got {sorted(arrays)}); add {missing}")
     return {key: _as_integers(key, np.asarray(arrays[key])) for key in _KEYS}
-
-
-def _load(path: Path) -> dict[str, NDArray[np.generic]]:
-    try:
-        with path.open("rb") as file, np.load(file) as arrays:  # opened here: NumPy leaves a damaged file open
-            return dict(arrays)
-    except (ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:  # text, .npy, empty, truncated, damaged
-        raise ValueError(
-            f"Expected trajectories in an .npz file (got {os.fspath(path)!r}, which is damaged or of another kind); "
-            "write it with numpy.savez, or fetch it again"
-        ) from error
 
 
 def _as_integers(name: str, array: NDArray[np.generic]) -> NDArray[np.int64]:

@@ -23,12 +23,8 @@ class Track(NamedTuple):
 
     Attributes:
         category: ``"hand"``, or the number of the placeholder that the object stands for, as ``"0000"``.
-        frame: numbers of the frames with a box, from 0, at 12 frames per second.
-        box: left, top, right and bottom edge in pixels of the video.
-
-    Shapes:
-        - **frame:** :math:`[M]`, int32
-        - **box:** :math:`[M, 4]`, float32
+        frame: numbers of the frames with a box, from 0, at 12 frames per second, :math:`[M]`, int32.
+        box: left, top, right and bottom edge in pixels of the video, :math:`[M, 4]`, float32.
     """
 
     category: str
