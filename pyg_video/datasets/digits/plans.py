@@ -32,6 +32,8 @@ class Plan(NamedTuple):
 class Planner(Protocol):
     """A callable that plans the clips with given numbers :math:`[B]`."""
 
+    num_frames: int
+
     def __call__(self, index: Tensor) -> Plan: ...
 
 

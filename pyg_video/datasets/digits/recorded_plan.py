@@ -48,7 +48,7 @@ class RecordedPlan:
                 "Expected 'coords' of shape [M, T, D, 2] with a clip, a frame and two digits or more "
                 f"(got {list(shape)}); leave empty clips out"
             )
-        M, _, D, _ = shape
+        M, self.num_frames, D, _ = shape
         shapes = [tuple(x.shape) for x in (self.image, self.is_sync, self.in_front)]
         if shapes != [(M, D), (M,), (M,)]:
             raise ValueError(
