@@ -24,7 +24,20 @@ class MultiSyncMNIST(DigitClips):
     The paper specifies neither the distribution of the size of the synchronous set nor that of the jumps. Here sizes 2,
     3, 4 and 5 are equally likely, and the jumps are those of SyncMNIST, in pixels of the canvas.
 
-    The arguments are those of :class:`SyncMNIST` except for ``classes``, with other defaults.
+    Args:
+        split: ``"train"`` or ``"test"``; they share neither a digit image nor a trajectory.
+        digits: ``"bundled"`` or the root folder of MNIST, see :func:`~pyg_video.datasets.load_digits`.
+        download: download MNIST if missing.
+        num_clips: number of clips; None for an endless data set.
+        seed: any integer; another seed gives other clips.
+        num_digits: digits per clip, :math:`D`.
+        num_frames: frames per clip, :math:`T`.
+        canvas_size: side of the canvas on which digits are drawn, in pixels.
+        frame_size: side of the frames, :math:`H = W`, to which the canvas is resized.
+        digit_size: side of a digit's tile on the canvas, in pixels.
+        motion: ``"jumps"`` as in the paper, or ``"smooth"``: every digit keeps its velocity and bounces.
+        max_step: largest step per axis and frame, in pixels of the canvas.
+        random_probability: fraction of clips in which no digits move together.
 
     Shapes:
         - **item:** a :class:`~pyg_video.datasets.SyncClip`

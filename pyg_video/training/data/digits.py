@@ -22,12 +22,7 @@ class DigitData(VideoData):
 
     Args:
         clips: makes a data set, given ``split``, ``seed`` and ``num_clips``.
-        seed: seed of the training clips, at least 0.
-        batch_size: clips per step and process.
-        num_train: training clips per epoch.
-        num_val: validation clips.
-        num_test: test clips, used for prediction as well.
-        num_workers: worker processes that generate clips; 0 generates them in the main process.
+        others: see :class:`SyncMNISTData`.
 
     Attributes:
         data_set: class of the clips, whose options the command line lists.
@@ -74,7 +69,7 @@ class SyncMNISTData(DigitData):
         batch_size: clips per step and process.
         num_train: training clips per epoch, none of which repeats.
         num_val: validation clips.
-        num_test: test clips.
+        num_test: test clips, used for prediction as well.
         num_workers: worker processes that generate clips; 0 generates them in the main process.
         **options: of the data set, except for ``split`` and ``num_clips``.
 
