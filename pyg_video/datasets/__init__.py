@@ -1,8 +1,13 @@
 """Data sets: synchronous digits generated on the fly, and Something-Something read from files."""
 
-from .digits import DigitClips, Digits, EndlessSampler, MultiSyncMNIST, SyncClip, SyncMNIST, load_digits
-from .something import Report, SomethingElse, SomethingSomething, VideoClip, prepare
-from .video import VideoFileError, VideoInfo, decode_frames, probe_video
+from .digits.clips import DigitClips, EndlessSampler, SyncClip
+from .digits.images import Digits, load_digits
+from .digits.multi_sync_mnist import MultiSyncMNIST
+from .digits.sync_mnist import SyncMNIST
+from .something.preparation import Report, prepare
+from .something.something_else import SomethingElse
+from .something.something_something import SomethingSomething, VideoClip
+from .video.files import VideoFileError, VideoInfo, decode_frames, probe_video
 
 __all__ = [
     "DigitClips",

@@ -44,8 +44,6 @@ def _mix(x: Tensor) -> Tensor:
 def clip_key(seed: int, index: Tensor, *, salt: int = 0) -> Tensor:
     r"""One 64-bit key per clip, which determines all its random numbers.
 
-    Clip ``index`` is therefore the same in every batch and worker; on CUDA it is equal up to rounding of the resize.
-
     Args:
         seed: any integer.
         index: clip numbers.

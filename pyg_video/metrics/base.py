@@ -11,14 +11,7 @@ from ..functional import frame_mask
 
 
 class Scene(NamedTuple):
-    """Regions and objects of a batch of clips, in ``cxcywh``, and which of them are present.
-
-    Shapes:
-        - **box:** :math:`(B, T, N, 4)`
-        - **objects:** :math:`(B, T, M, 4)`
-        - **has_region:** :math:`(B, T, N)`, bool
-        - **has_object:** :math:`(B, T, M)`, bool
-    """
+    """Regions and objects of a batch of clips, and which of them are present; shapes as in :class:`RegionMetric`."""
 
     box: Tensor
     objects: Tensor
@@ -92,7 +85,14 @@ class RegionMetric(Metric):
         lengths: Tensor | None = None,
     ) -> None:
         """Add the regions and objects of a batch of clips."""
-        _check_boxes(box, objects)
+        for name, value in (("box", box), ("objects", objects)):
+            if value.dim() != 4 or value.size(-1) != 4 or value.size(-2) == 0:
+                raise ValueError(
+                    f"Expected '{name}' of shape [B, T, number of them, 4] (got {list(value.shape)}); of a graph, pass "
+                    "graph.grid(graph.box)"
+                )
+        if (mine := list(box.shape[:2])) != (theirs := list(objects.shape[:2])):
+            raise ValueError(f"Expected regions and objects of the same clips and frames (got {mine} and {theirs})")
         has_region = _presence("region_mask", region_mask, box, None)
         has_object = _presence("mask", mask, objects, lengths)
         scale = box.new_tensor([1.0, 1.0, self.region_scale, self.region_scale], dtype=torch.float64)
@@ -107,32 +107,15 @@ class RegionMetric(Metric):
         return (self.part / self.whole).float()
 
 
-def _check_boxes(box: Tensor, objects: Tensor) -> None:
-    for name, value in (("box", box), ("objects", objects)):
-        if value.dim() != 4 or value.size(-1) != 4 or value.size(-2) == 0:
-            raise ValueError(
-                f"Expected '{name}' of shape [B, T, number of them, 4] (got {list(value.shape)}); of a graph, give "
-                "graph.grid(graph.box)"
-            )
-    if box.shape[:2] != objects.shape[:2]:
-        raise ValueError(
-            f"Expected regions and objects of the same clips and frames (got {list(box.shape[:2])} and "
-            f"{list(objects.shape[:2])})"
-        )
-
-
 def _presence(name: str, mask: Tensor | None, box: Tensor, lengths: Tensor | None) -> Tensor:
     """Which boxes are present, :math:`(B, T, number)`."""
     B, T, _, _ = box.shape
-    if mask is None:
-        there = torch.ones(box.shape[:3], dtype=torch.bool, device=box.device)
-    elif mask.dtype != torch.bool or mask.shape != box.shape[:3]:
+    there = torch.ones(box.shape[:3], dtype=torch.bool, device=box.device) if mask is None else mask
+    if there.dtype != torch.bool or there.shape != box.shape[:3]:
         raise ValueError(
-            f"Expected '{name}' of type bool and shape {list(box.shape[:3])} (got {mask.dtype} and {list(mask.shape)})"
+            f"Expected '{name}' of type bool and shape {list(box.shape[:3])} (got {there.dtype}, {list(there.shape)})"
         )
-    else:
-        there = mask
-    if lengths is not None:
-        check_lengths(lengths, B, T)
-        there = there & frame_mask(lengths, T, device=box.device)[..., None]
-    return there
+    if lengths is None:
+        return there
+    check_lengths(lengths, B, T)
+    return there & frame_mask(lengths, T, device=box.device)[..., None]

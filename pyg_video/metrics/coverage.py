@@ -64,16 +64,10 @@ def _covered_share(box: Tensor, objects: Tensor) -> Tensor:
 
 
 def _cut(start: Tensor, end: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-    """Lengths of the segments of [low, high], and which segment lies in which [start, end], as 0 and 1.
-
-    Shapes:
-        - **start, end:** :math:`(*, 1, N)`
-        - **low, high:** :math:`(*, M, 1)`
-        - **output:** :math:`(*, M, 2N + 1)` and :math:`(*, M, N, 2N + 1)`
-    """
+    """Lengths of the segments of [low, high], and which segment lies in which [start, end], as 0 and 1."""
     edges = torch.cat([start, end], dim=-1).nan_to_num(0.0)
     edges = torch.minimum(torch.maximum(edges, low), high)  # [*, M, 2N]
     edges = torch.cat([low, edges, high], dim=-1).sort(dim=-1).values
     middle = (edges[..., 1:] + edges[..., :-1]) / 2
     inside = (start[..., None] <= middle[..., None, :]) & (middle[..., None, :] <= end[..., None])
-    return edges.diff(dim=-1), inside.to(edges.dtype)
+    return edges.diff(dim=-1), inside.to(edges.dtype)  # [*, M, 2N + 1] and [*, M, N, 2N + 1]

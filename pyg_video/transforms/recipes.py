@@ -45,20 +45,15 @@ def train_recipe(
         Compose(ShortSide(256), MultiScaleCrop(224, scales=(1, 0.875, 0.75, 0.66)), HorizontalFlip(p=0.5), \
 Normalize(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)))
     """
-    return Compose(
-        ShortSide(short_side or _before_crop(size)), MultiScaleCrop(size), HorizontalFlip(mirrored, flip), Normalize()
-    )
+    short_side = short_side or round(size * 256 / 224)
+    return Compose(ShortSide(short_side), MultiScaleCrop(size), HorizontalFlip(mirrored, flip), Normalize())
 
 
 def centre_recipe(size: int = 224, *, short_side: int | None = None) -> Compose:
     """One view: short side 256, centre crop of 224, normalisation."""
-    return Compose(ShortSide(short_side or _before_crop(size)), CentreCrop(size), Normalize())
+    return Compose(ShortSide(short_side or round(size * 256 / 224)), CentreCrop(size), Normalize())
 
 
 def three_crop_recipe(size: int = 256) -> Compose:
     """Three views per clip: short side 256, three crops of 256, normalisation; the papers use two clips per video."""
     return Compose(ShortSide(size), ThreeCrops(size), Normalize())
-
-
-def _before_crop(size: int) -> int:
-    return round(size * 256 / 224)

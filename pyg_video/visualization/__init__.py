@@ -2,11 +2,10 @@
 
 from .confusion import draw_confusion
 from .curves import plot_curves
-from .draw import PALETTE, contact_sheet, draw_boxes
+from .draw import PALETTE, caption, contact_sheet, draw_boxes
 from .graph import plot_graph
 from .kernels import draw_kernels
-from .pictures import save_gif, save_png
-from .videos import caption, save_mp4
+from .pictures import save_gif, save_mp4, save_png
 
 __all__ = [
     "PALETTE",

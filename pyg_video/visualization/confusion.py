@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 from torch import Tensor
 
 from .pictures import to_tensor
@@ -125,10 +126,8 @@ def _draw_names(
         pen.text((layout.left - 6, y), name, fill=ink, font=font, anchor="rm")
         pen.text((beyond, y), f"{right[n]:.0%}" if clips[n] else "-", fill=_FAINT, font=font, anchor="lm")
         upright = _turned(name, layout)
-        image.paste(
-            upright,
-            (round(layout.left + n * layout.cell + middle - upright.width / 2), layout.top - 4 - upright.height),
-        )
+        x = layout.left + n * layout.cell + middle
+        image.paste(upright, (round(x - upright.width / 2), layout.top - 4 - upright.height))
     pen.text((layout.left, layout.top - layout.names - 4), "answer", fill=_FAINT, font=font, anchor="lb")
     pen.text((layout.left - 6, layout.top - 6), "truth", fill=_FAINT, font=font, anchor="rb")
     pen.text((beyond, layout.top - 6), "right", fill=_FAINT, font=font, anchor="lb")
@@ -159,9 +158,8 @@ def _draw_scales(pen: ImageDraw.ImageDraw, layout: _Layout, end: int) -> None:
 
 def _between(colors: Sequence[tuple[int, int, int]], strength: float) -> tuple[int, int, int]:
     """The colour at ``strength``, 0 to 1, of a scale through ``colors``."""
-    place = min(max(strength, 0.0), 1.0) * (len(colors) - 1)
-    low = min(int(place), len(colors) - 2)
-    r, g, b = (round(a + (place - low) * (b - a)) for a, b in zip(colors[low], colors[low + 1], strict=True))
+    places = np.linspace(0, 1, len(colors))
+    r, g, b = (round(float(np.interp(strength, places, channel))) for channel in zip(*colors, strict=True))
     return r, g, b
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 Curves = Mapping[str, tuple[Sequence[float], Sequence[float]]]
 _COLUMNS = ("model", "videos_seen", "accuracy")
-_DASHES = ("--", ":", "-.")
 
 
 def plot_curves(
@@ -39,14 +39,15 @@ def plot_curves(
         >>> plot_curves(two_points, Path(mkdtemp()) / "curves.png", lines={"chance": 0.1}).name
         'curves.png'
     """
-    curves = _checked(curves if isinstance(curves, Mapping) else _read(Path(curves)))
+    curves = curves if isinstance(curves, Mapping) else _read(Path(curves))
+    lengths = {model: (len(seen), len(accuracy)) for model, (seen, accuracy) in curves.items()}
+    if not lengths or any(seen != accuracy for seen, accuracy in lengths.values()):
+        raise ValueError(f"Expected 'curves' to have a model or more, with one accuracy per point (got {lengths})")
     axes = new_axes(6, 4)
     for model, (seen, accuracy) in curves.items():
         axes.plot(seen, accuracy, label=model, marker="o", markersize=3)
-    for n, (name, level) in enumerate((lines or {}).items()):
-        axes.axhline(
-            level, label=f"{name} ({level:.0%})", color="0.4", linestyle=_DASHES[n % len(_DASHES)], linewidth=1
-        )
+    for (name, level), dash in zip((lines or {}).items(), cycle(("--", ":", "-.")), strict=False):
+        axes.axhline(level, label=f"{name} ({level:.0%})", color="0.4", linestyle=dash, linewidth=1)
     axes.set(xlabel="videos seen", ylabel="accuracy", ylim=(0, 1.02))
     axes.grid(alpha=0.3)
     axes.legend()
@@ -74,11 +75,4 @@ def _read(path: Path) -> dict[str, tuple[list[float], list[float]]]:
             seen, accuracy = curves.setdefault(row["model"], ([], []))
             seen.append(float(row["videos_seen"]))
             accuracy.append(float(row["accuracy"]))
-    return curves
-
-
-def _checked(curves: Curves) -> Curves:
-    lengths = {model: (len(seen), len(accuracy)) for model, (seen, accuracy) in curves.items()}
-    if not lengths or any(seen != accuracy for seen, accuracy in lengths.values()):
-        raise ValueError(f"Expected 'curves' to have a model or more, with one accuracy per point (got {lengths})")
     return curves

@@ -1,4 +1,4 @@
-"""Boxes on frames, and contact sheets of clips."""
+"""Boxes and captions on frames, and contact sheets of clips."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .pictures import VIDEO, as_bytes, check_pixels, to_image, to_tensor
+from .pictures import VIDEO, as_bytes, check_pixels, enlarge, to_image, to_tensor
 
 #: Colours that are distinguishable on a dark background, also with most colour vision deficiencies.
 PALETTE = (
@@ -51,10 +51,16 @@ def draw_boxes(
     """
     from torchvision.utils import draw_bounding_boxes
 
-    _check(video, box, colors, labels, scale)
-    frames = as_bytes(video).expand(-1, 3, -1, -1)
-    frames = frames.repeat_interleave(scale, dim=-2).repeat_interleave(scale, dim=-1)
-    colors = colors or [PALETTE[n % len(PALETTE)] for n in range(box.shape[1])]
+    check_pixels("video", video, VIDEO)
+    if box.ndim != 3 or box.shape[0] != video.shape[0] or box.shape[2] != 4:
+        raise ValueError(
+            f"Expected 'box' of shape [{video.shape[0]}, N, 4], as 'video' has frames (got {list(box.shape)})"
+        )
+    if not box.isfinite().all():
+        raise ValueError("Expected 'box' to be finite (got NaN or infinity); check the model that predicted it")
+    check_one_each("labels", labels, box.shape[1], "regions")
+    colors = choose_colors(colors, box.shape[1], "regions")
+    frames = enlarge(as_bytes(video).expand(-1, 3, -1, -1), scale)
     edges, visible = _corners(box.detach().float().cpu(), height=frames.shape[-2], width=frames.shape[-1])
     drawn = []
     for frame, edge, seen in zip(frames, edges, visible, strict=True):
@@ -102,6 +108,37 @@ def contact_sheet(videos: Sequence[Tensor] | Tensor, captions: Sequence[str] | N
     return F.pad(sheet, (0, gap, 0, gap), value=_GROUND)
 
 
+def caption(frames: Tensor, lines: Sequence[str]) -> Tensor:
+    r"""Write lines of text below every frame.
+
+    Shapes:
+        - **frames:** :math:`[T, 1, H, W]` or :math:`[T, 3, H, W]`, float in [0, 1] or uint8
+        - **output:** :math:`[T, 3, h, w]`, uint8, at least as wide as the longest line
+
+    Raises:
+        ValueError: the frames have another shape or type.
+    """
+    check_pixels("frames", frames, VIDEO)
+    pixels = as_bytes(frames).expand(-1, 3, -1, -1)
+    strips = [write_line(line, pixels.shape[-1]) for line in lines]
+    width = max([pixels.shape[-1], *(strip.shape[-1] for strip in strips)])
+    parts = [F.pad(pixels, (0, width - pixels.shape[-1]))]
+    parts += [F.pad(strip, (0, width - strip.shape[-1])).expand(len(pixels), -1, -1, -1) for strip in strips]
+    return torch.cat(parts, dim=-2)
+
+
+def check_one_each(name: str, given: Sequence[str] | None, count: int, things: str) -> None:
+    """Raise a :exc:`ValueError` if an optional list does not have one entry for each of ``count`` things."""
+    if given is not None and len(given) != count:
+        raise ValueError(f"Expected {name!r} to hold one for each of the {count} {things} (got {len(given)})")
+
+
+def choose_colors(colors: Sequence[str] | None, count: int, things: str) -> Sequence[str]:
+    """The given colours, or those of ``PALETTE`` in turn."""
+    check_one_each("colors", colors, count, things)
+    return colors or [PALETTE[n % len(PALETTE)] for n in range(count)]
+
+
 def write_line(line: str, width: int, height: int = 18) -> Tensor:
     """One line of white text as a picture, ``[3, height, width]`` or wider if the text needs it."""
     from PIL import Image, ImageDraw, ImageFont
@@ -132,18 +169,3 @@ def _corners(box: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
     edge = torch.cat([center - half, center + half], dim=-1) * size
     edge = edge.clamp(min=0).minimum(size - 1)
     return edge, (edge[..., 2:] > edge[..., :2]).all(-1)
-
-
-def _check(video: Tensor, box: Tensor, colors: Sequence[str] | None, labels: Sequence[str] | None, scale: int) -> None:
-    check_pixels("video", video, VIDEO)
-    if box.ndim != 3 or box.shape[0] != video.shape[0] or box.shape[2] != 4:
-        raise ValueError(
-            f"Expected 'box' of shape [{video.shape[0]}, N, 4], as 'video' has frames (got {list(box.shape)})"
-        )
-    if not box.isfinite().all():
-        raise ValueError("Expected 'box' to be finite (got NaN or infinity); check the model that predicted it")
-    if scale < 1:
-        raise ValueError(f"Expected 'scale' to be at least 1 (got {scale})")
-    for name, given in (("colors", colors), ("labels", labels)):
-        if given is not None and len(given) != box.shape[1]:
-            raise ValueError(f"Expected {name!r} to hold one for each of the {box.shape[1]} regions (got {len(given)})")

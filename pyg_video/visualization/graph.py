@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from ..data import VideoGraph
 from .curves import new_axes
-from .draw import PALETTE
+from .draw import choose_colors
 from .pictures import as_bytes
 
 if TYPE_CHECKING:
@@ -56,7 +57,15 @@ def plot_graph(
         >>> axes = plot_graph(graph.frame(0, 0), torch.zeros(1, 28, 28))
         >>> axes.figure.savefig(getfixture("tmp_path") / "graph.png")
     """
-    box = _check(graph, image, edge_weight, node_size)
+    if image.dim() != 3 or image.size(0) not in (1, 3):
+        raise ValueError(f"Expected 'image' of shape [1, H, W] or [3, H, W] (got {list(image.shape)})")
+    if graph.node_frames.total != 1:
+        raise ValueError(f"Expected the graph of one frame (got {graph.node_frames.total}); use graph.frame(b, t)")
+    box = graph.need("box").detach().float().cpu()
+    E, N = graph.num_edges, graph.num_nodes
+    opacity = torch.full((E,), 0.6) if edge_weight is None else _relative("edge_weight", edge_weight, E)
+    size = box[:, 2:].prod(-1).sqrt() if node_size is None else node_size
+    size = 20 + 180 * _relative("node_size", size, N)
     axes = axes or new_axes(5, 5)
     H, W = image.shape[-2:]
     picture = as_bytes(image[None])[0].expand(3, -1, -1)
@@ -65,35 +74,31 @@ def plot_graph(
 
     kind, colors = _kinds(box)
     place = _side_by_side(box)
-    _draw_edges(axes, graph.edge_index.detach().cpu(), place, kind, colors, edge_weight)
+    for (sender, receiver), alpha in zip(graph.edge_index.T.tolist(), opacity.tolist(), strict=True):
+        if sender != receiver:
+            x, y = place[[sender, receiver]].T.tolist()
+            color = colors[max(kind[sender], kind[receiver])]
+            axes.plot(x, y, color=color, alpha=alpha, linewidth=0.5 + 2.5 * alpha, zorder=2)
     if boxes:
         _draw_boxes(axes, box, kind, colors)
-    size = box[:, 2:].prod(-1).sqrt() if node_size is None else node_size.detach().float().cpu()
-    size = 20 + 180 * size / size.max().clamp(min=torch.finfo(torch.float32).tiny)
     x, y = place.T.tolist()
     axes.scatter(x, y, s=size.tolist(), c=[colors[k] for k in kind], edgecolors="black", linewidths=0.8, zorder=3)
     return axes
 
 
-def _check(graph: VideoGraph, image: Tensor, edge_weight: Tensor | None, node_size: Tensor | None) -> Tensor:
-    if image.dim() != 3 or image.size(0) not in (1, 3):
-        raise ValueError(f"Expected 'image' of shape [1, H, W] or [3, H, W] (got {list(image.shape)})")
-    if graph.node_frames.total != 1:
-        raise ValueError(f"Expected the graph of one frame (got {graph.node_frames.total}); use graph.frame(b, t)")
-    for name, value, count in (
-        ("edge_weight", edge_weight, graph.num_edges),
-        ("node_size", node_size, graph.num_nodes),
-    ):
-        if value is not None and (value.shape != (count,) or bool((value < 0).any())):
-            raise ValueError(f"Expected '{name}' of shape [{count}] and at least 0 (got {list(value.shape)})")
-    return graph.need("box").detach().float().cpu()
+def _relative(name: str, value: Tensor, count: int) -> Tensor:
+    """Values as fractions of the largest."""
+    if value.shape != (count,) or bool((value < 0).any()):
+        raise ValueError(f"Expected '{name}' of shape [{count}] and at least 0 (got {list(value.shape)})")
+    value = value.detach().float().cpu()
+    return value / value.max().clamp(min=torch.finfo(torch.float32).tiny) if count else value
 
 
-def _kinds(box: Tensor) -> tuple[list[int], list[str]]:
+def _kinds(box: Tensor) -> tuple[list[int], Sequence[str]]:
     """Index of the region size of each node, ascending, and a colour per index."""
     area = (box[:, 2] * box[:, 3] * 1000).round()
     sizes, kind = area.unique(return_inverse=True)
-    return kind.tolist(), [PALETTE[n % len(PALETTE)] for n in range(len(sizes))]
+    return kind.tolist(), choose_colors(None, len(sizes), "sizes")
 
 
 def _side_by_side(box: Tensor) -> Tensor:
@@ -108,21 +113,7 @@ def _side_by_side(box: Tensor) -> Tensor:
     return place
 
 
-def _draw_edges(
-    axes: Axes, edge_index: Tensor, place: Tensor, kind: list[int], colors: list[str], weight: Tensor | None
-) -> None:
-    strength = torch.full((edge_index.size(1),), 0.6) if weight is None else weight.detach().float().cpu()
-    if weight is not None and len(strength) > 0:
-        strength = strength / strength.max().clamp(min=torch.finfo(torch.float32).tiny)
-    for (sender, receiver), alpha in zip(edge_index.T.tolist(), strength.tolist(), strict=True):
-        if sender == receiver:
-            continue
-        x, y = place[[sender, receiver]].T.tolist()
-        color = colors[max(kind[sender], kind[receiver])]
-        axes.plot(x, y, color=color, alpha=alpha, linewidth=0.5 + 2.5 * alpha, zorder=2)
-
-
-def _draw_boxes(axes: Axes, box: Tensor, kind: list[int], colors: list[str]) -> None:
+def _draw_boxes(axes: Axes, box: Tensor, kind: list[int], colors: Sequence[str]) -> None:
     from matplotlib.patches import Rectangle
 
     for (x, y, w, h), k in zip(box.tolist(), kind, strict=True):

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .draw import PALETTE
-from .pictures import VIDEO, as_bytes, check_pixels
+from .draw import choose_colors
+from .pictures import VIDEO, as_bytes, check_pixels, enlarge
 
 _OPAQUE = 0.65  # opacity of the maximum of a kernel
 
@@ -40,29 +40,20 @@ def draw_kernels(video: Tensor, kernel: Tensor, *, colors: Sequence[str] | None 
     """
     from PIL import ImageColor
 
-    _check(video, kernel, colors, scale)
+    check_pixels("video", video, VIDEO)
+    if kernel.ndim != 4 or kernel.shape[0] != video.shape[0] or kernel.numel() == 0:
+        raise ValueError(
+            f"Expected 'kernel' of shape [{video.shape[0]}, N, h, w], as 'video' has frames "
+            f"(got {list(kernel.shape)}); of a graph, pass graph.grid(graph.kernel)[b]"
+        )
+    if not kernel.isfinite().all() or (kernel < 0).any():
+        raise ValueError("Expected 'kernel' to be finite and at least 0 (got other values); pass kernels, not scores")
     kernel = kernel.detach().float().cpu()
-    names = colors or [PALETTE[n % len(PALETTE)] for n in range(kernel.shape[1])]
+    names = choose_colors(colors, kernel.shape[1], "nodes")
     ink = torch.tensor([ImageColor.getrgb(name)[:3] for name in names], dtype=torch.float32)  # [N, 3]
     strength = kernel / kernel.amax((-2, -1), keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
     strength = F.interpolate(strength, size=video.shape[-2:], mode="nearest-exact")
     total = strength.sum(1, keepdim=True)  # [T, 1, H, W]
     color = torch.einsum("tnhw, nc -> tchw", strength, ink) / total.clamp(min=1)
     picture = as_bytes(video) * (1 - _OPAQUE * total.clamp(max=1)) + _OPAQUE * color
-    picture = picture.round().clamp(0, 255).byte()
-    return picture.repeat_interleave(scale, dim=-2).repeat_interleave(scale, dim=-1)
-
-
-def _check(video: Tensor, kernel: Tensor, colors: Sequence[str] | None, scale: int) -> None:
-    check_pixels("video", video, VIDEO)
-    if kernel.ndim != 4 or kernel.shape[0] != video.shape[0] or kernel.numel() == 0:
-        raise ValueError(
-            f"Expected 'kernel' of shape [{video.shape[0]}, N, h, w], as 'video' has frames "
-            f"(got {list(kernel.shape)}); of a graph, give graph.grid(graph.kernel)[b]"
-        )
-    if not kernel.isfinite().all() or (kernel < 0).any():
-        raise ValueError("Expected 'kernel' to be finite and at least 0 (got other values); give kernels, not scores")
-    if colors is not None and len(colors) != kernel.shape[1]:
-        raise ValueError(f"Expected 'colors' to hold one for each of the {kernel.shape[1]} nodes (got {len(colors)})")
-    if scale < 1:
-        raise ValueError(f"Expected 'scale' to be at least 1 (got {scale})")
+    return enlarge(picture.round().clamp(0, 255).byte(), scale)

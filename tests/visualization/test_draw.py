@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pyg_video.visualization import PALETTE, contact_sheet, draw_boxes
+from pyg_video.visualization import PALETTE, caption, contact_sheet, draw_boxes
 
 VIDEO = torch.zeros(3, 1, 20, 30)
 BOX = torch.tensor([0.5, 0.5, 0.4, 0.6]).expand(3, 1, 4)
@@ -108,3 +108,14 @@ def test_captions_stand_over_their_rows():
 def test_captions_must_match_the_clips(videos, captions):
     with pytest.raises(ValueError, match="'captions' to be one line for each"):
         contact_sheet(videos, captions)
+
+
+def test_captions_stand_below_the_frames():
+    frames = torch.rand(2, 3, 20, 30)
+    found = caption(frames, ["12 %  something", "a line that is much wider than the frames are"])
+    assert found.shape[0] == 2
+    assert found.shape[2] == 20 + 2 * 18
+    assert found.shape[3] > 30
+    assert torch.equal(found[:, :, :20, :30], frames.mul(255).round().byte())
+    assert torch.equal(found[0, :, 20:], found[1, :, 20:])
+    assert len(found[0, :, 20:38].unique()) > 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import NamedTuple
 
 import torch
@@ -41,9 +42,7 @@ class DigitClips(Dataset[SyncClip]):
         planner: maps clip numbers to digits, positions and the set that moves together.
         classes: the digit classes that occur, in the order of the labels.
         num_classes: number of labels of ``sync_label`` that can occur.
-        num_clips: number of clips; None for an endless data set.
-        canvas_size: side of the canvas on which digits are drawn, in pixels.
-        frame_size: side of the frames, to which the canvas is resized.
+        others: see :class:`SyncMNIST`.
     """
 
     def __init__(
@@ -116,7 +115,13 @@ class DigitClips(Dataset[SyncClip]):
         return self.num_clips
 
     def _checked(self, indices: Sequence[int] | Tensor) -> Tensor:
-        index = _as_integers(indices)
+        try:
+            index = torch.as_tensor(indices)
+        except (TypeError, ValueError, RuntimeError):  # not numbers
+            index = torch.tensor([torch.nan])
+        if index.numel() and (index.is_floating_point() or index.is_complex() or index.dtype == torch.bool):
+            raise TypeError(f"Expected 'indices' to be integers (got {indices!r}); pass clip numbers, as range(4)")
+        index = index.long()
         end = torch.iinfo(torch.long).max if self.num_clips is None else self.num_clips
         if index.ndim != 1:
             raise ValueError(f"Expected 'indices' to be a list of clip numbers (got shape {list(index.shape)})")
@@ -129,16 +134,6 @@ class DigitClips(Dataset[SyncClip]):
         if device not in self._assets:
             self._assets[device] = tuple(asset.to(device) for asset in self._assets[torch.device("cpu")])
         return self._assets[device]
-
-
-def _as_integers(indices: Sequence[int] | Tensor) -> Tensor:
-    try:
-        index = torch.as_tensor(indices)
-    except (TypeError, ValueError, RuntimeError):  # not numbers
-        index = torch.tensor([torch.nan])
-    if index.numel() and (index.is_floating_point() or index.is_complex() or index.dtype == torch.bool):
-        raise TypeError(f"Expected 'indices' to be integers (got {indices!r}); pass clip numbers, as range(4)")
-    return index.long()
 
 
 class EndlessSampler(Sampler[int]):
@@ -160,7 +155,4 @@ class EndlessSampler(Sampler[int]):
         self.start, self.step = start, step
 
     def __iter__(self) -> Iterator[int]:
-        index = self.start
-        while True:
-            yield index
-            index += self.step
+        return count(self.start, self.step)

@@ -28,9 +28,6 @@ class Digits(NamedTuple):
     image: Tensor
     target: Tensor
 
-    def to(self, device: torch.device | str) -> Digits:
-        return Digits(self.image.to(device), self.target.to(device))
-
 
 def load_digits(
     source: str | os.PathLike[str] = "bundled",

@@ -47,9 +47,5 @@ def sync_label_names(classes: Sequence[int]) -> list[str]:
         ['3 and 7 move together', 'nothing moves together', '3 and 3 move together', '7 and 7 move together']
     """
     pairs = [sorted((classes[j], classes[i])) for i in range(len(classes)) for j in range(i)]
-    equal = [(digit, digit) for digit in classes]
-    return [
-        *(f"{a} and {b} move together" for a, b in pairs),
-        "nothing moves together",
-        *(f"{a} and {b} move together" for a, b in equal),
-    ]
+    names = [f"{a} and {b} move together" for a, b in [*pairs, *zip(classes, classes, strict=True)]]
+    return [*names[: len(pairs)], "nothing moves together", *names[len(pairs) :]]

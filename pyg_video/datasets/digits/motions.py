@@ -68,17 +68,7 @@ def smooth(key: Tensor, sync: Tensor, num_frames: int, room: int, max_step: int)
     The direction is uniform, the speed uniform between half of ``max_step`` and ``max_step`` pixels per frame: nothing
     stands still, unless the set is as wide as the canvas, and no digit moves by more than ``max_step`` per axis.
 
-    Args:
-        key: keys of the clips, from :func:`~pyg_video.datasets.counter_random.clip_key`.
-        sync: which digits move together.
-        num_frames: number of frames, :math:`T`.
-        room: largest position, in pixels: canvas size minus digit size.
-        max_step: largest step per axis, in pixels.
-
-    Shapes:
-        - **key:** :math:`[B]`
-        - **sync:** :math:`[B, D]`, bool
-        - **output:** :math:`[B, T, D, 2]`, int64, top-left corners (row, column) in ``[0, room]``
+    Arguments and shapes are those of :func:`jumps`.
 
     Example:
         >>> from pyg_video.datasets.counter_random import clip_key
@@ -90,8 +80,7 @@ def smooth(key: Tensor, sync: Tensor, num_frames: int, room: int, max_step: int)
     together = sync[..., None]
     own, shared = uniform(key, Stream.OWN_STEP, D, 2), uniform(key, Stream.SHARED_STEP, 1, 2)
     speed, turn = torch.where(together, shared, own).unbind(-1)  # [B, D] each
-    velocity = torch.polar(max_step * (1 + speed) / 2, 2 * math.pi * turn)
-    velocity = torch.view_as_real(velocity)  # [B, D, 2]
+    velocity = torch.view_as_real(torch.polar(max_step * (1 + speed) / 2, 2 * math.pi * turn))  # [B, D, 2]
 
     start = below(key, Stream.START, room + 1, D, 2)
     first, last = _extent(start, together)

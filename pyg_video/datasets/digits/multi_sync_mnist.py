@@ -26,8 +26,7 @@ class MultiSyncMNIST(DigitClips):
 
     Args:
         split: ``"train"`` or ``"test"``; they share neither a digit image nor a trajectory.
-        digits: ``"bundled"``, or the root folder of torchvision's MNIST; see
-            :func:`~pyg_video.datasets.load_digits`.
+        digits: ``"bundled"`` or the root folder of MNIST, see :func:`~pyg_video.datasets.load_digits`.
         download: download MNIST if missing.
         num_clips: number of clips; None for an endless data set.
         seed: any integer; another seed gives other clips.

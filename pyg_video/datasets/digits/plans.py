@@ -32,6 +32,8 @@ class Plan(NamedTuple):
 class Planner(Protocol):
     """A callable that plans the clips with given numbers :math:`[B]`."""
 
+    num_frames: int
+
     def __call__(self, index: Tensor) -> Plan: ...
 
 
@@ -64,18 +66,10 @@ class RandomPlan:
 
     Args:
         target: the class of every digit image, :math:`[M]`.
-        classes: the digit classes that occur.
         choose_classes: chooses the digits of a clip, as :func:`distinct_classes`.
         choose_members: chooses the digits that move together, as :func:`one_pair`.
-        num_digits: digits per clip.
-        num_frames: frames per clip.
-        canvas_size: side of the canvas in pixels.
-        digit_size: side of a digit's image in pixels.
-        motion: ``"jumps"`` or ``"smooth"``, see :mod:`pyg_video.datasets.digits.motions`.
-        max_step: largest step per axis and frame, in pixels of the canvas.
-        random_probability: fraction of clips in which no digits move together.
-        seed: any integer.
         salt: separates the clips of two splits.
+        others: see :class:`~pyg_video.datasets.SyncMNIST`.
     """
 
     def __init__(

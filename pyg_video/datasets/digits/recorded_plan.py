@@ -28,8 +28,8 @@ class RecordedPlan:
             - ``coords`` :math:`[M, T, D, 2]`, integers: top-left corners (row, column) on the canvas,
             - ``digit_index`` :math:`[M, D]`, integers: which images of the digits' split,
             - ``is_sync`` :math:`[M]`: whether the first two digits move together,
-            - ``digit_in_front`` :math:`[M]`: whether a digit is drawn over what is already there, or under it. True in
-              all clips of the authors' file; their generator has it for clutter, of which these clips have none.
+            - ``digit_in_front`` :math:`[M]`: whether later digits are drawn over earlier ones, as in all clips of the
+              authors' file, or under them.
         num_images: number of digit images.
         room: largest position, in pixels: canvas size minus digit size.
 
@@ -42,7 +42,13 @@ class RecordedPlan:
     def __init__(self, source: str | os.PathLike[str] | Arrays, *, num_images: int, room: int) -> None:
         arrays = _read(source)
         self.position, self.image, self.is_sync, self.in_front = (torch.from_numpy(arrays[key]) for key in _KEYS)
-        M, _, D, _ = self.position.shape
+        shape = self.position.shape
+        if len(shape) != 4 or 0 in shape[:2] or shape[2] < 2 or shape[3] != 2:
+            raise ValueError(
+                "Expected 'coords' of shape [M, T, D, 2] with a clip, a frame and two digits or more "
+                f"(got {list(shape)}); leave empty clips out"
+            )
+        M, self.num_frames, D, _ = shape
         shapes = [tuple(x.shape) for x in (self.image, self.is_sync, self.in_front)]
         if shapes != [(M, D), (M,), (M,)]:
             raise ValueError(
@@ -56,43 +62,30 @@ class RecordedPlan:
         return len(self.is_sync)
 
     def __call__(self, index: Tensor) -> Plan:
-        row = index.cpu()
-        position, image, is_sync, in_front = (
-            x[row].to(index.device) for x in (self.position, self.image, self.is_sync, self.in_front)
-        )
+        arrays = (self.position, self.image, self.is_sync, self.in_front)
+        position, image, is_sync, in_front = (array[index.cpu()].to(index.device) for array in arrays)
         place = torch.arange(image.shape[1], device=index.device)
         order = torch.where(in_front[:, None].bool(), place, place.flip(0))
-        return Plan(image.long(), position.long(), is_sync[:, None].bool() & (place < 2), order)
+        return Plan(image, position, is_sync[:, None].bool() & (place < 2), order)
 
 
-def _read(source: str | os.PathLike[str] | Arrays) -> dict[str, NDArray[np.generic]]:
+def _read(source: str | os.PathLike[str] | Arrays) -> dict[str, NDArray[np.int64]]:
     if isinstance(source, Mapping):
         arrays = dict(source)
-    elif Path(source).is_file():
-        arrays = _load(Path(source))
-    else:
+    elif not Path(source).is_file():
         raise FileNotFoundError(f"Expected trajectories in an .npz file (got {os.fspath(source)!r}, which is no file)")
+    else:
+        try:
+            with Path(source).open("rb") as file, np.load(file) as content:  # NumPy alone leaves a damaged file open
+                arrays = dict(content)
+        except (ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:  # text, .npy, empty or damaged
+            raise ValueError(
+                f"Expected trajectories in an .npz file (got {os.fspath(source)!r}, which is damaged or of another "
+                "kind); write it with numpy.savez, or fetch it again"
+            ) from error
     if missing := [key for key in _KEYS if key not in arrays]:
         raise ValueError(f"Expected trajectories with the arrays {_KEYS} (got {sorted(arrays)}); add {missing}")
-    arrays = {key: _as_integers(key, np.asarray(arrays[key])) for key in _KEYS}
-    shape = arrays["coords"].shape
-    if len(shape) != 4 or 0 in shape[:2] or shape[2] < 2 or shape[3] != 2:
-        raise ValueError(
-            "Expected 'coords' of shape [M, T, D, 2] with a clip, a frame and two digits or more "
-            f"(got {list(shape)}); leave empty clips out"
-        )
-    return arrays
-
-
-def _load(path: Path) -> dict[str, NDArray[np.generic]]:
-    try:
-        with path.open("rb") as file, np.load(file) as arrays:  # opened here: NumPy leaves a damaged file open
-            return dict(arrays)
-    except (ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:  # text, .npy, empty, truncated, damaged
-        raise ValueError(
-            f"Expected trajectories in an .npz file (got {os.fspath(path)!r}, which is damaged or of another kind); "
-            "write it with numpy.savez, or fetch it again"
-        ) from error
+    return {key: _as_integers(key, np.asarray(arrays[key])) for key in _KEYS}
 
 
 def _as_integers(name: str, array: NDArray[np.generic]) -> NDArray[np.int64]:

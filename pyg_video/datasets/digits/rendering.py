@@ -43,9 +43,7 @@ def render(image: Tensor, position: Tensor, canvas_size: int) -> Tensor:
 
 
 def shrink(video: Tensor, frame_size: int) -> Tensor:
-    r"""Bilinear resize to ``frame_size`` x ``frame_size`` pixels, values in [0, 1].
-
-    Uses antialiasing, like Pillow's filter, which the authors used.
+    r"""Bilinear resize with antialiasing (as in Pillow, which the authors used), to values in [0, 1].
 
     Shapes:
         - **video:** :math:`[B, T, H, W]`, uint8
@@ -53,9 +51,7 @@ def shrink(video: Tensor, frame_size: int) -> Tensor:
     """
     video = video.float().div_(255)
     if video.shape[-1] != frame_size:
-        video = F.interpolate(
-            video, size=(frame_size, frame_size), mode="bilinear", align_corners=False, antialias=True
-        )
+        video = F.interpolate(video, size=(frame_size, frame_size), mode="bilinear", antialias=True)
     return video[:, :, None]
 
 
@@ -79,9 +75,7 @@ def _extent(present: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def boxes_on_canvas(box: Tensor, position: Tensor, canvas_size: int) -> Tensor:
-    r"""Move the digits' ink boxes to their positions.
-
-    The result is relative to the canvas, so it is valid for the resized frames as well.
+    r"""Move the digits' ink boxes to their positions; relative to the canvas, so valid for resized frames as well.
 
     Shapes:
         - **box:** :math:`[B, D, 4]`, ``cxcywh`` in pixels, from :func:`ink_box`

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-import torch
-
 from .clips import DigitClips
-from .images import SPLITS, Digits, load_digits
+from .images import SPLITS, load_digits
 from .plans import RandomPlan, distinct_classes, one_pair
 from .recorded_plan import Arrays, RecordedPlan
 
@@ -26,8 +24,7 @@ class SyncMNIST(DigitClips):
     Args:
         num_digits: digits per clip, :math:`D`; 3 and 5 in the paper.
         split: ``"train"`` or ``"test"``; they share neither a digit image nor a trajectory.
-        digits: ``"bundled"``, or the root folder of torchvision's MNIST; see
-            :func:`~pyg_video.datasets.load_digits`.
+        digits: ``"bundled"`` or the root folder of MNIST, see :func:`~pyg_video.datasets.load_digits`.
         download: download MNIST if missing.
         num_clips: number of clips; None for an endless data set.
         seed: any integer; another seed gives other clips.
@@ -119,7 +116,7 @@ class SyncMNIST(DigitClips):
 
         Args:
             trajectories: an ``.npz`` file or a mapping; see ``RecordedPlan``.
-            digits: as above; the authors' file needs MNIST's root folder.
+            digits: as for the class; the authors' file needs the root folder of MNIST.
             split: split whose images ``digit_index`` refers to.
             download: download MNIST if missing.
             canvas_size: side of the canvas, in pixels.
@@ -133,7 +130,14 @@ class SyncMNIST(DigitClips):
         """
         images = load_digits(digits, split, download=download, size=digit_size)
         planner = RecordedPlan(trajectories, num_images=len(images.target), room=canvas_size - digit_size)
-        _check_pairs(planner, images)
+        pair = images.target[planner.image[:, :2]]
+        equal = (pair[:, 0] == pair[:, 1]) & planner.is_sync
+        if equal.any():
+            clip = int(equal.nonzero()[0])
+            raise ValueError(
+                f"Expected 'digit_index' to pair digits of different classes (got two images of a {pair[clip, 0]} in "
+                f"clip {clip}); pass the 'digits' and the 'split' that the trajectories were made for"
+            )
         self = cls.__new__(cls)
         DigitClips.__init__(
             self,
@@ -146,14 +150,3 @@ class SyncMNIST(DigitClips):
             frame_size=frame_size,
         )
         return self
-
-
-def _check_pairs(planner: RecordedPlan, digits: Digits) -> None:
-    pair = digits.target[planner.image[:, :2]]
-    equal = (pair[:, 0] == pair[:, 1]) & planner.is_sync
-    if equal.any():
-        clip = int(torch.nonzero(equal)[0])
-        raise ValueError(
-            f"Expected 'digit_index' to pair digits of different classes (got two images of a {pair[clip, 0]} in clip "
-            f"{clip}); pass the 'digits' and the 'split' that the trajectories were made for"
-        )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
@@ -46,14 +48,11 @@ class Report(NamedTuple):
 
     def summary(self) -> str:
         """The report as text."""
-        kinds: dict[str, int] = {}
-        for problem in self.problems.values():
-            kind = problem.partition(",")[0].partition(":")[0]
-            kinds[kind] = kinds.get(kind, 0) + 1
+        kinds = Counter(re.split("[,:]", problem)[0] for problem in self.problems.values())
         lines = [
             f"{self.total} videos in the lists, {self.checked} read now",
             f"{self.total - len(self.problems)} whole, {len(self.problems)} with problems",
-            *(f"  {count} x {kind}" for kind, count in sorted(kinds.items(), key=lambda item: -item[1])[:10]),
+            *(f"  {count} x {kind}" for kind, count in kinds.most_common(10)),
             *(f"  {split} {name}: {problem}" for (split, name), problem in list(self.problems.items())[:5]),
             f"index: {self.index_file}",
             f"problems: {self.table}",
@@ -90,7 +89,10 @@ def prepare(
     root = Path(root)
     videos = _listed(root, version, splits)
     index = index_path(root, version)
-    found, todo = _known(root, version, read_index(index), list(videos))
+    found = read_index(index)
+    todo = [name for name in videos if not _unchanged(video_path(root, version, name), found.get(name))]
+    for name in todo:
+        found.pop(name, None)
     checked, saved = 0, time.monotonic()
     try:
         for name, result in _checked(partial(check_video, root, version), todo, workers):
@@ -119,11 +121,8 @@ def check_video(root: str | os.PathLike[str], version: str, name: str) -> Checke
         return CheckedVideo(0, 0, 0, 0.0, "missing")
     try:
         if version == "v1":
-            files = frame_files(path)
-            decode_jpegs(files)
-            return CheckedVideo(size, mtime, len(files), 0.0)
-        info = count_frames(path)
-        return CheckedVideo(size, mtime, info.num_frames, info.frame_rate)
+            return CheckedVideo(size, mtime, len(decode_jpegs(frame_files(path))), 0.0)
+        return CheckedVideo(size, mtime, *count_frames(path)[:2])
     except VideoFileError as error:
         return CheckedVideo(size, mtime, 0, 0.0, error.problem)
 
@@ -144,39 +143,27 @@ def _listed(root: Path, version: str, splits: Sequence[str]) -> dict[str, str]:
     return videos
 
 
-def _known(
-    root: Path, version: str, index: dict[str, CheckedVideo], names: Sequence[str]
-) -> tuple[dict[str, CheckedVideo], list[str]]:
-    """Index entries of unchanged videos, and the names of the others."""
-    todo = []
-    for name in names:
-        try:
-            unchanged = name in index and index[name][:2] == fingerprint(video_path(root, version, name))
-        except OSError:
-            unchanged = False
-        if not unchanged:
-            index.pop(name, None)
-            todo.append(name)
-    return index, todo
+def _unchanged(path: Path, checked: CheckedVideo | None) -> bool:
+    try:
+        return checked is not None and checked[:2] == fingerprint(path)
+    except OSError:
+        return False
 
 
 def _checked(
     check: Callable[[str], CheckedVideo], names: Sequence[str], workers: int
 ) -> Iterator[tuple[str, CheckedVideo]]:
-    """Every name with the result of ``check``, as completed."""
+    """Every name with the result of ``check``, in order."""
     if workers == 1 or len(names) <= _CHUNK:
         yield from ((name, check(name)) for name in names)
         return
     with ProcessPoolExecutor(workers, initializer=_start) as pool:
-        chunks = [names[i : i + _CHUNK] for i in range(0, len(names), _CHUNK)]
-        tasks = [pool.submit(_check_all, check, chunk) for chunk in chunks]
         try:
-            for task in as_completed(tasks):
-                yield from task.result()
+            yield from zip(names, pool.map(check, names, chunksize=_CHUNK), strict=True)
         except BrokenProcessPool as error:
             raise OSError(
-                "Expected the processes to read to the end (got one that was killed, or that crashed on a video); what "
-                "was found is kept: run again, with 1 worker to see which video it is"
+                "Expected the processes to read to the end (got one that was killed, or that crashed on a video); the "
+                "results so far are kept: run again, with 1 worker to see which video it is"
             ) from error
         finally:
             pool.shutdown(cancel_futures=True)
@@ -186,7 +173,3 @@ def _start() -> None:
     """One thread per process; only the main process handles Ctrl-C."""
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _check_all(check: Callable[[str], CheckedVideo], names: Sequence[str]) -> list[tuple[str, CheckedVideo]]:
-    return [(name, check(name)) for name in names]

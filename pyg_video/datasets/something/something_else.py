@@ -23,12 +23,8 @@ class Track(NamedTuple):
 
     Attributes:
         category: ``"hand"``, or the number of the placeholder that the object stands for, as ``"0000"``.
-        frame: numbers of the frames with a box, from 0, at 12 frames per second.
-        box: left, top, right and bottom edge in pixels of the video.
-
-    Shapes:
-        - **frame:** :math:`[M]`, int32
-        - **box:** :math:`[M, 4]`, float32
+        frame: numbers of the frames with a box, from 0, at 12 frames per second, :math:`[M]`, int32.
+        box: left, top, right and bottom edge in pixels of the video, :math:`[M, 4]`, float32.
     """
 
     category: str
@@ -71,8 +67,14 @@ class SomethingElse:
         self._where: dict[str, list[tuple[str, int, int]]] = {}
         for path in paths:
             for name, frames in _videos(path):
-                if keep is None or name in keep:
-                    self._where[name] = _append(_grouped(path, name, frames), max_objects, frame, box)
+                if keep is not None and name not in keep:
+                    continue
+                where = self._where[name] = []
+                for (_, category, _), found in sorted(_grouped(path, name, frames).items())[:max_objects]:
+                    where.append((category, len(frame), len(frame) + len(found)))
+                    for number, edges in sorted(found):
+                        frame.append(number)
+                        box.extend(edges)
         self._frame = torch.from_numpy(np.array(frame))
         self._box = torch.from_numpy(np.array(box)).view(-1, 4)
 
@@ -132,18 +134,6 @@ def _grouped(path: Path, name: str, frames: list[dict[str, Any]]) -> _Groups:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"Expected annotations of video {name} in '{path}' (got {error!r}); fetch it again") from error
     return groups
-
-
-def _append(groups: _Groups, most: int, frame: array[int], box: array[float]) -> list[tuple[str, int, int]]:
-    """Append the boxes of the first objects to the arrays; returns category, start and end of each track."""
-    where = []
-    for key in sorted(groups)[:most]:
-        start = len(frame)
-        for number, edges in sorted(groups[key]):
-            frame.append(number)
-            box.extend(edges)
-        where.append((key[1], start, len(frame)))
-    return where
 
 
 def _videos(path: Path) -> Iterator[tuple[str, list[dict[str, Any]]]]:

@@ -121,11 +121,11 @@ class SomethingSomething(Dataset[VideoClip]):
         self.mirrored = mirrored_labels(self.label_names)
         records = read_records(root, version, split, self.label_names)
         self.skipped, self._known = _survey(self.root, version, records)
-        _report(self.skipped, len(records), on_error)
+        if self.skipped:
+            _report(self.skipped, len(records), on_error)
         self.records = [record for record in records if record.id not in self.skipped]
-        ids = {record.id for record in self.records}
         if boxes is not None and not isinstance(boxes, SomethingElse):
-            boxes = SomethingElse(boxes, ids, max_objects=max_objects)
+            boxes = SomethingElse(boxes, {record.id for record in self.records}, max_objects=max_objects)
         self.boxes = boxes
 
     @property
@@ -168,45 +168,38 @@ class SomethingSomething(Dataset[VideoClip]):
             files = frame_files(path)
             count, rate = len(files), 0.0
         else:
-            count, rate = self._known[name] if name in self._known else probe_video(path)[:2]
+            count, rate = self._known.get(name) or probe_video(path)[:2]
         number = self._indices(count, self.num_frames, self.num_clips, generator=generator)
         once, place = number.unique(return_inverse=True)
         if self.version == "v1":
             frames = decode_jpegs([files[k] for k in once])
         else:
             frames = decode_frames(path, once.tolist(), self.backend)
-        if self.boxes is None:
-            return frames[place], torch.empty(*number.shape, 0, 4)
-        return frames[place], self.boxes.boxes(name, number, rate, *frames.shape[-2:])
+        boxes = self.boxes
+        box = boxes.boxes(name, number, rate, *frames.shape[-2:]) if boxes else torch.empty(*number.shape, 0, 4)
+        return frames[place], box
 
 
 def _survey(
     root: Path, version: str, records: list[VideoRecord]
 ) -> tuple[dict[str, str], dict[str, tuple[int, float]]]:
     """Problems by video, and number of frames and frame rate of the checked videos."""
-    folder, suffix = video_path(root, version, "0").parent, ".webm" if version == "v2" else ""
-    try:
-        present = set(os.listdir(folder))
-    except FileNotFoundError:
-        present = set()
+    folder = video_path(root, version, "0").parent
+    present = set(os.listdir(folder)) if folder.is_dir() else set()  # one call, as folders may be on a network
     index = read_index(index_path(root, version))
     wrong, known = {}, {}
     for record in records:
-        checked = index.get(record.id)
-        if record.id + suffix not in present:
+        path, checked = video_path(root, version, record.id), index.get(record.id)
+        if path.name not in present:
             wrong[record.id] = "missing"
-        elif checked is None:
-            continue
-        elif not checked.problem:
+        elif checked is not None and not checked.problem:
             known[record.id] = (checked.num_frames, checked.frame_rate)
-        elif fingerprint(folder / (record.id + suffix)) == (checked.size, checked.mtime):  # unchanged since the check
+        elif checked is not None and fingerprint(path) == checked[:2]:  # unchanged since the check
             wrong[record.id] = checked.problem
     return wrong, known
 
 
 def _report(wrong: dict[str, str], total: int, on_error: str) -> None:
-    if not wrong:
-        return
     some = ", ".join(f"{name}: {problem}" for name, problem in list(wrong.items())[:3])
     found = f"{len(wrong)} of {total} videos missing or damaged, as {some}"
     if on_error == "raise" or len(wrong) == total:

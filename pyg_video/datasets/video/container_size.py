@@ -32,15 +32,11 @@ def declared_size(path: Path) -> int | None:
 
 
 def _matroska_size(file: BinaryIO) -> int | None:
-    file.read(4)
-    header = _variable_integer(file)
-    if header is None:
-        return None
-    file.seek(header, 1)
-    if file.read(4) != _SEGMENT:
-        return None
-    length = _variable_integer(file)
-    return None if length is None else file.tell() + length
+    for element in (_EBML, _SEGMENT):  # header and segment
+        if file.read(4) != element or (length := _variable_integer(file)) is None:
+            return None
+        file.seek(length, 1)
+    return file.tell()
 
 
 def _variable_integer(file: BinaryIO) -> int | None:

@@ -6,6 +6,7 @@ import os
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -99,7 +100,7 @@ def decode_frames(path: str | os.PathLike[str], indices: Sequence[int], backend:
     the decoder seeks to the key frame before a distant frame.
 
     Args:
-        path: any video that ffmpeg reads: ``.webm``, ``.mp4``, ...
+        path: video file in any format of ffmpeg.
         indices: frame numbers, from 0.
         backend: ``"av"`` (PyAV, with ffmpeg inside), or ``"torchcodec"``, which is faster and needs the extra
             ``torchcodec`` (``pip install ".[torchcodec]"`` in a checkout) and ffmpeg on the system.
@@ -119,13 +120,16 @@ def decode_frames(path: str | os.PathLike[str], indices: Sequence[int], backend:
     if backend == "torchcodec":
         return _decode_by_torchcodec(path, indices)
     times: list[int] = []
+    keys: list[int] = []
     if wanted[-1] >= _FAR:
         with _opened(path) as (container, stream):
             times, keys = _times(container, stream)
     with _opened(path) as (container, stream):
-        told_apart = len(set(times)) == len(times) > wanted[-1]
-        given = (container, stream, wanted)
-        frames = _by_time(*given, times, keys) if told_apart else _in_order(*given)
+        if len(set(times)) == len(times) > wanted[-1]:  # each frame has a time of its own
+            frames = _by_time(container, stream, wanted, times, keys)
+        else:
+            shown, numbers = islice(container.decode(stream), wanted[-1] + 1), set(wanted)
+            frames = (frame for number, frame in enumerate(shown) if number in numbers)
         found = dict(zip(wanted, map(_as_tensor, frames), strict=False))
     if len(found) < len(wanted):
         raise VideoFileError.of(path, f"no frame number {wanted[len(found)]}, counted from 0")
@@ -149,7 +153,7 @@ def check_backend(backend: str) -> None:
 
 
 def check_present(path: str | os.PathLike[str]) -> Path:
-    """Raise a :class:`VideoFileError` unless a file is there, with as many bytes as it declares to have."""
+    """Raise a :class:`VideoFileError` if a file is missing, empty or shorter than it declares."""
     path = Path(path)
     if not path.is_file():
         raise VideoFileError.of(path, "no file")
@@ -164,7 +168,7 @@ def check_present(path: str | os.PathLike[str]) -> Path:
 
 @contextmanager
 def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """A container and its video stream; what ffmpeg complains about meanwhile becomes our error."""
+    """Container and video stream of a file; errors of ffmpeg are raised as :class:`VideoFileError`."""
     av = need("av", "video")
     path = check_present(path)
     try:
@@ -185,17 +189,6 @@ def _times(container: InputContainer, stream: VideoStream) -> tuple[list[int], l
         packets = [packet for packet in packets if memoryview(packet)[0] & 0x10]
     times = [-1 if packet.pts is None else packet.pts for packet in packets]
     return sorted(times), sorted(time for time, packet in zip(times, packets, strict=True) if packet.is_keyframe)
-
-
-def _in_order(container: InputContainer, stream: VideoStream, wanted: Sequence[int]) -> Iterator[VideoFrame]:
-    """The frames ``wanted``, found by counting from the start."""
-    left = set(wanted)
-    for number, frame in enumerate(container.decode(stream)):
-        if number in left:
-            yield frame
-            left.remove(number)
-        if not left:
-            return
 
 
 def _by_time(

@@ -71,7 +71,8 @@ class CachedFeatures(VideoData):
         check_option("data", data, _DATA)
         kind = getattr(modules, data)
         options = dict(data_options or {})
-        known = {name: value.default for name, value in inspect.signature(kind).parameters.items()}
+        given = inspect.signature(kind.data_set).parameters | inspect.signature(kind).parameters
+        known = {name: value.default for name, value in given.items() if name not in ("split", "num_clips", "options")}
         for name in options:
             check_option("data_options", name, tuple(known))
         clips: DigitData = kind(**options)
