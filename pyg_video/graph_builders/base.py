@@ -66,9 +66,11 @@ class GraphBuilder(nn.Module):
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
+        if "regions" in vars(cls) and "scan_regions" not in vars(cls):
+            cls.scan_regions = GraphBuilder.scan_regions  # type: ignore[method-assign] # instead of an inherited one
         stateless = cls.scan_regions is GraphBuilder.scan_regions
-        named = inspect.signature(cls.regions if stateless else cls.scan_regions).parameters
-        cls._asks = frozenset(named) - {"self", "x", "state"}
+        _, _, *named = inspect.signature(cls.regions if stateless else cls.scan_regions).parameters.values()
+        cls._asks = frozenset(p.name for p in named if p.kind is not p.VAR_KEYWORD) - {"state"}
         cls.accepts = cls._asks | {"lengths"}
 
     def __init__(

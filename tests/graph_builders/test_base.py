@@ -140,3 +140,15 @@ def test_all_other_options_are_keywords(cls):
 def test_impossible_numbers_of_nodes_are_an_error(cls):
     with pytest.raises(ValueError, match=r"Expected 'num_nodes' to be a number of nodes or .* .got \(3, 0\)"):
         cls(4, (3, 0))
+
+
+def test_regions_of_a_subclass_replace_the_inherited_ones_and_name_what_they_take():
+    class Anywhere(RegionGraph):
+        def regions(self, maps, shift=0.0, **others):
+            box = torch.full((*maps.shape[:2], self.num_nodes, 4), 0.5 + shift)
+            return Regions(box, box_kernel(box, maps.shape[-2:]))
+
+    assert Anywhere.accepts == {"lengths", "shift"}
+    x = torch.randn(1, 2, 8, 6, 6)
+    assert Anywhere(8, 4)(x).box.eq(0.5).all()
+    assert Anywhere(8, 4)(x, shift=0.25).box.eq(0.75).all()

@@ -96,9 +96,10 @@ def test_whole_stage_compiles_into_one_graph():
     torch.testing.assert_close(compiled(x), dense(x))
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"combine": "sum", "send_layers": 1, "update_layers": 0}, {"plain_gather": True}]
-)
+SHAPES = [{}, {"combine": "sum", "send_layers": 1, "update_layers": 0}, {"plain_gather": True}]
+
+
+@pytest.mark.parametrize("options", SHAPES)
 def test_the_stage_on_edges_has_the_same_parameters(options):
     gather = {} if options.get("plain_gather") else {"gather_norm": FrameNorm(C)}
     dense = DenseSpaceConv(C, message_norm=FrameNorm(C), **gather, **options).double().eval()
@@ -110,3 +111,27 @@ def test_the_stage_on_edges_has_the_same_parameters(options):
     x = torch.randn(F, N, C, dtype=torch.float64)
     edges = repeat_edges(complete_edges(N), N, F)
     torch.testing.assert_close(sparse(x.flatten(0, 1), edges, frames=Frames(B, T)).view_as(x), dense(x))
+
+
+@pytest.mark.parametrize("options", SHAPES)
+def test_it_trains_under_autocast_and_in_half_precision(options):
+    dense = DenseSpaceConv(C, message_norm=FrameNorm(C), **options)
+    x, adj = torch.randn(2, 18, C), torch.rand(2, 18, 18) < 0.7
+    with torch.autocast("cpu", torch.bfloat16):
+        y = dense(x, adj)
+        y.float().square().sum().backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in dense.parameters())
+    torch.testing.assert_close(y.float(), dense(x, adj), atol=0.15, rtol=0.15)
+    assert dense.bfloat16()(x.bfloat16(), adj).dtype == torch.bfloat16
+
+
+def test_a_wrapped_or_watched_layer_is_run():
+    dense = DenseSpaceConv(C, message_norm=FrameNorm(C))
+    x, want = torch.randn(2, N, C), None
+    want = dense(x)
+    seen = []
+    dense.message_norm.register_forward_hook(lambda *args: seen.append(args))
+    torch.testing.assert_close(dense(x), want)
+    assert len(seen) == 1
+    dense.send_mlp[1] = torch.nn.Sequential(dense.send_mlp[1], torch.nn.Identity())
+    torch.testing.assert_close(dense(x), want)

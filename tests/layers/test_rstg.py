@@ -1,12 +1,25 @@
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 from torch_geometric import nn as pyg
+from torch_geometric.nn.dense import DenseGCNConv, DenseGraphConv, DenseSAGEConv
 
 from pyg_video.data import VideoGraph
-from pyg_video.functional import complete_edges
+from pyg_video.functional import complete_edges, repeat_edges
 from pyg_video.graph_builders import GridGraph
-from pyg_video.layers import RSTG, FrameNorm, GaussianPosition, SpaceConv, TemporalRNN, ToVector
+from pyg_video.layers import (
+    RSTG,
+    BatchNorm,
+    ClipNorm,
+    DenseSpaceConv,
+    FrameNorm,
+    GaussianPosition,
+    SpaceConv,
+    TemporalRNN,
+    ToVector,
+)
 
 C = 8
 
@@ -215,3 +228,57 @@ def test_a_space_stage_that_would_ignore_the_weights_of_edges_is_refused():
     graph = GridGraph(C, connect="attention")(torch.randn(1, 2, C, 6, 6))
     with pytest.raises(ValueError, match="takes 'edge_weight'.*got GATv2Conv.; use SpaceConv"):
         RSTG(pyg.GATv2Conv(C, C), nn.Identity(), nn.Identity())(graph)
+
+
+def as_graph(x, edge_index, **attributes):
+    return VideoGraph(x.flatten(0, 2), edge_index, layout=tuple(x.shape[1:3]), **attributes)
+
+
+@pytest.mark.parametrize("kind", [SpaceConv, DenseSpaceConv])
+@pytest.mark.parametrize("norm", [FrameNorm, ClipNorm, BatchNorm, partial(BatchNorm, by_frame=True), pyg.LayerNorm])
+def test_padded_frames_change_no_norm_of_the_space_stage(kind, norm):
+    edges = complete_edges(4)
+    space = kind(C, message_norm=norm(C), gather_norm=norm(C), update_norm=norm(C))
+    model = RSTG(space, nn.Identity(), nn.Identity(), norm=norm(C)).double()
+    x = torch.randn(2, 5, 4, C, dtype=torch.float64)
+    short = as_graph(x[:, :3], repeat_edges(edges, 4, 6))
+    padded = as_graph(x, repeat_edges(edges, 4, 10), lengths=torch.tensor([3, 3]))
+    torch.testing.assert_close(model(padded).frames[:, :3], model(short).frames)
+
+
+def test_a_dense_stage_refuses_several_edges_between_two_nodes_and_missing_ones_if_complete():
+    model = RSTG(DenseSpaceConv(C), nn.Identity(), nn.Identity())
+    x, twice = torch.randn(1, 1, 3, C), torch.tensor([[0, 0, 1], [1, 1, 1]])
+    with pytest.raises(ValueError, match="at most one edge from a node to another"):
+        model(as_graph(x, twice))
+    complete = RSTG(DenseSpaceConv(C, complete=True), nn.Identity(), nn.Identity())
+    with pytest.raises(ValueError, match="all pairs for a stage with complete=True"):
+        complete(as_graph(x, twice[:, 1:]))
+    torch.testing.assert_close(complete(as_graph(x, complete_edges(3))).x.shape, x.flatten(0, 2).shape)
+
+
+@pytest.mark.parametrize("dense", [DenseGCNConv, DenseSAGEConv, DenseGraphConv])
+def test_dense_layers_of_pyg_are_space_stages(dense):
+    model = RSTG(dense(C, C), nn.Identity(), TemporalRNN(C)).double()
+    x = torch.randn(2, 3, 4, C, dtype=torch.float64)
+    graph = as_graph(x, repeat_edges(complete_edges(4), 4, 6))
+    alone = as_graph(x[1:, :], repeat_edges(complete_edges(4), 4, 3))
+    torch.testing.assert_close(model(graph).frames[1:], model(alone).frames)
+
+
+@pytest.mark.parametrize("norm", [pyg.BatchNorm, nn.BatchNorm1d, nn.LayerNorm])
+def test_norms_of_rows_see_rows(norm):
+    sparse, dense = (kind(C, message_norm=norm(C), update_norm=norm(C)) for kind in (SpaceConv, DenseSpaceConv))
+    dense.load_state_dict(sparse.state_dict())
+    x = torch.randn(2, 3, C, C)  # as many nodes as channels
+    graph = as_graph(x, repeat_edges(complete_edges(C), C, 6))
+    results = [RSTG(stage, nn.Identity(), nn.Identity(), norm=norm(C))(graph).x for stage in (sparse, dense)]
+    torch.testing.assert_close(*results, atol=1e-5, rtol=1e-4)
+
+
+def test_weights_of_edges_reach_a_convolution_or_are_refused():
+    x, edges = torch.randn(1, 2, 4, C), repeat_edges(complete_edges(4), 4, 2)
+    graph = as_graph(x, edges, edge_weight=torch.rand(edges.size(1)))
+    model = RSTG(pyg.GPSConv(C, pyg.GCNConv(C, C), heads=2), nn.Identity(), nn.Identity())
+    with pytest.raises(ValueError, match="takes 'edge_weight'.*got GPSConv"):
+        model(graph)

@@ -112,6 +112,7 @@ def build_dyreg_block(o: DyRegOptions) -> GraphBlock:
     )
     space = DenseSpaceConv(
         C,
+        complete=True,
         combine="sum" if o.combine_by_sum else "concat",
         send_layers=o.send_layers,
         attention="dot" if o.aggregation_type == "dot" else "mean",

@@ -57,6 +57,7 @@ def space_of(
     additive = "my_attn/att_conv1/kernel" in variables
     space = DenseSpaceConv(
         width,
+        complete=True,
         attention="additive" if additive else ("multi_head" if heads else "dot"),
         heads=max(heads, 1),
         update_layers=sum(bool(re.fullmatch(rf"{scope}/update_conv\d+(_type1)?/kernel", n)) for n in variables),
