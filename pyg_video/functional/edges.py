@@ -106,7 +106,7 @@ def repeat_edges(edge_index: Tensor, num_nodes: int, num_graphs: int) -> Tensor:
 def complete_size(edge_index: Tensor, num_nodes: int) -> int | None:
     """Nodes a graph, if the edges are those of :func:`complete_edges` in equal graphs behind each other; else ``None``.
 
-    Reads the values: only where that costs nothing, see :func:`looks_free`.
+    It reads the values, so a GPU would have to wait for it.
 
     Args:
         edge_index: edges of all graphs together.
