@@ -1,13 +1,14 @@
-"""Whole blocks, forward and backward, against the ways in which the papers and their released code compute them.
+"""Time whole blocks, forward and backward, against the computation in the papers and their released code.
 
-All ways have the same weights and give the same numbers (checked in float64), and run in turn in the same process.
+All variants have the same weights and give the same numbers (checked in float64); they are timed in turn in the same
+process.
 
-- pairs, a frame at a time: RSTG's released code. One recurrent call a stage, then a loop over the frames, each with a
-  dense array of all pairs of nodes, the message MLP on every pair, and a mask for pairs that are no neighbours.
-- pairs, all frames: DyReg-GNN's released code. The same for all frames at once, with time behind the nodes.
+- pairs, a frame at a time: RSTG's released code. One recurrent call per stage, then a loop over the frames, each with a
+  dense array of all pairs of nodes, the message MLP on every pair, and a mask for pairs without an edge.
+- pairs, all frames: DyReg-GNN's released code. The same for all frames at once, with time after the nodes.
 - step by step: algorithm 1 of RSTG's paper. A loop over frames and stages, one step of the recurrence each.
 
-RSTG's code is in TensorFlow; what is timed is its way to compute in PyTorch, not the code itself.
+RSTG's code is in TensorFlow; this script reimplements its computation in PyTorch.
 
     python benchmarks/blocks.py --threads 1 2
 """
@@ -32,7 +33,7 @@ Way = Callable[[Tensor], Tensor]
 
 
 class Case(NamedTuple):
-    """A block on an input, and other ways to compute it."""
+    """A block on an input, and other implementations of it."""
 
     name: str
     x: Tensor
@@ -42,7 +43,7 @@ class Case(NamedTuple):
 
 
 def dense_space(conv: SpaceConv, x: Tensor, adjacency: Tensor) -> Tensor:
-    """A space stage with all pairs spelled out: ``x`` of shape [*, N, C], ``adjacency`` [N, N], receiver first."""
+    """A space stage computed on all pairs: ``x`` of shape [*, N, C], ``adjacency`` [N, N], receiver first."""
     *F, N, C = x.shape
     sender, receiver = x.unsqueeze(-3).expand(*F, N, N, C), x.unsqueeze(-2).expand(*F, N, N, C)
     if conv.receive is None:
@@ -117,7 +118,7 @@ def pairs_of_all_frames(rstg: RSTG, x: Tensor) -> Tensor:
 
 
 def rstg_case(clips: int, frames: int, channels: int) -> Case:
-    """RSTG on grids of three scales, 14 nodes, as for SyncMNIST: feature maps to one vector a clip."""
+    """RSTG on grids of three scales, 14 nodes, as for SyncMNIST: feature maps to one vector per clip."""
     builder = GridGraph(channels)
     rstg = RSTG(SpaceConv(channels), TemporalRNN(channels, cell="lstm"), TemporalRNN(channels, cell="lstm"))
     model = nn.Sequential(builder, rstg, ToVector())
@@ -126,7 +127,7 @@ def rstg_case(clips: int, frames: int, channels: int) -> Case:
     kernel = graph.kernel / graph.kernel.sum((-2, -1), keepdim=True)
     adjacency = torch.zeros(14, 14, dtype=torch.bool).index_put(tuple(graph.edge_index.flip(0)), torch.tensor(True))
 
-    def pooled(x: Tensor) -> Tensor:  # one product a scale
+    def pooled(x: Tensor) -> Tensor:  # one product per scale
         scales = kernel.to(x.dtype).flatten(1).split(builder.nodes_per_scale)
         return torch.cat([scale @ x.flatten(-2).mT for scale in scales], dim=-2)
 
@@ -138,7 +139,7 @@ def rstg_case(clips: int, frames: int, channels: int) -> Case:
 
 
 def dyreg_case(clips: int, frames: int, channels: int) -> Case:
-    """DyReg-GNN's block as released: 9 regions of a 14 x 14 map, complete graph, the way back, norm and residual."""
+    """DyReg-GNN's block as released: 9 regions of a 14 x 14 map, complete graph, back to the map, norm, residual."""
     block = dyreg_block(channels, (14, 14), gain=0.3, residual_scale=1.0)
     builder, (position, rstg) = block.builder, block.processor
     x = torch.randn(clips, frames, channels, 14, 14)

@@ -1,9 +1,9 @@
-"""How long regions stay where they start: the figure and the table in docs/regions.md.
+"""How long regions stay at their initial places: the figure and the table in docs/regions.md.
 
-At the published start, two factors are zero: the gain of the region parameters, and the scale of the block's residual
-norm. As long as both are, the regions get no gradient. This trains DyReg-GNN, one block in a small convolutional net,
-on the small task for a few hundred steps and measures, after each, how far the regions of clips that it does not train
-on have moved from where they were before training. About six minutes on one core.
+At the published initialisation, two factors are zero: the gain of the region parameters, and the scale of the block's
+residual norm. As long as both are zero, the regions get no gradient. This script trains DyReg-GNN, one block in a small
+convolutional net, on the small task for a few hundred steps and measures after each step how far the regions of
+held-out clips have moved from their places before training. About six minutes on one core.
 
     python benchmarks/frozen_regions.py
 

@@ -1,6 +1,6 @@
-"""How long `import pyg_video` takes, against `import torch_geometric.nn`: median of fresh interpreters, in turn.
+"""Time `import pyg_video` against `import torch_geometric.nn`: median over fresh interpreters, in turn.
 
-Also with every subpackage that a first model needs, which is what a user's script pays in the end.
+Also with the subpackages that a first model needs.
 
     python benchmarks/import_time.py
 """

@@ -1,8 +1,9 @@
-"""Every way to make nodes, trained alike on motion: the last column in examples/node_builders.ipynb.
+"""Train every builder on the same motion task: the last column in examples/node_builders.ipynb.
 
 The task of motion_only.py: which two of three digits move together, on perfect maps instead of a backbone's, so that
-what is left to learn is motion. A model that does not see it is right once in three. All models see the same videos,
-none twice, and are scored on others. One run with one seed each: an example, no ranking. About 15 minutes on one core.
+only motion has to be learned. The accuracy of a model that does not use motion is one third. All models are trained on
+the same videos, none of them twice, and tested on others. One run with one seed each: an example, not a ranking. About
+15 minutes on one core.
 
     python benchmarks/node_builders.py
 """

@@ -1,7 +1,7 @@
-"""Chance levels of the measures of regions against objects, and the shipped model: the table in docs/regions.md.
+"""Agreement of regions with objects, chance levels and the shipped model: the table in docs/regions.md.
 
-Regions that know nothing of the clip, the regions of the trained model, and the digits' own boxes, on test clips of the
-small task. About ten seconds on one core.
+Regions that do not depend on the clip, the regions of the trained model, and the boxes of the digits, on test clips of
+the small task. About ten seconds on one core.
 
     python benchmarks/region_agreement.py
 """
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def rows() -> dict[str, Callable[[SyncClip], Tensor]]:
-    """Regions [B, T, N, 4] for clips, by what they are."""
+    """Functions from clips to regions [B, T, N, 4], by name of the row."""
     trained = load_model(shipped_checkpoint("dyreg_gnn_small"))
     start = create_model(trained.recipe.name, **trained.recipe.options).eval()
     cells = grid_boxes(3, 3)

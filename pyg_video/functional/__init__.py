@@ -1,7 +1,7 @@
 """Pure functions on tensors: kernels, boxes, edges, lengths."""
 
 from .boxes import box_edges, grid_boxes, pairwise_iou
-from .edges import complete_edges, complete_size, knn_edges, overlap_edges, repeat_edges
+from .edges import complete_edges, knn_edges, overlap_edges, repeat_edges
 from .kernels import box_kernel, kernel_boxes, normalize_kernel, pool, remap, tent_kernel
 from .lengths import frame_mask
 
@@ -9,7 +9,6 @@ __all__ = [
     "box_edges",
     "box_kernel",
     "complete_edges",
-    "complete_size",
     "frame_mask",
     "grid_boxes",
     "kernel_boxes",

@@ -99,25 +99,3 @@ def repeat_edges(edge_index: Tensor, num_nodes: int, num_graphs: int) -> Tensor:
     """
     offset = num_nodes * torch.arange(num_graphs, device=edge_index.device)
     return (edge_index[:, None] + offset[:, None]).flatten(1)
-
-
-def complete_size(edge_index: Tensor, num_nodes: int) -> int | None:
-    """Nodes per graph if the edges are :func:`complete_edges` of consecutive graphs of one size; else ``None``.
-
-    Args:
-        edge_index: edges of all graphs together, on the CPU since their values are read.
-        num_nodes: number of nodes of all graphs together.
-
-    Shapes:
-        - **edge_index:** :math:`(2, E)`
-
-    Example:
-        >>> complete_size(repeat_edges(complete_edges(3), num_nodes=3, num_graphs=5), num_nodes=15)
-        3
-    """
-    size, rest = divmod(edge_index.size(1), max(num_nodes, 1))
-    if size == 0 or rest != 0 or num_nodes % size != 0:
-        return None
-    node = torch.arange(num_nodes, device=edge_index.device).view(-1, size, 1)
-    sender, receiver = edge_index.view(2, -1, size, size)
-    return size if bool(((receiver == node) & (sender == node.mT)).all()) else None

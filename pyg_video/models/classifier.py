@@ -38,7 +38,7 @@ class VideoClassifier(nn.Module):
     Shapes:
         - **video:** :math:`(B, T, C, H, W)`
         - **lengths:** frames of every clip that count, :math:`(B)`
-        - **info:** what else the parts want to know, see :data:`~pyg_video.layers.ClipInfo`: for models with a
+        - **info:** what else the parts want to know, ``ClipInfo`` of :mod:`pyg_video.layers`: for models with a
           :class:`~pyg_video.graph_builders.BoxGraph`, ``box`` :math:`(B, T, N, 4)` and, if some are missing, ``mask``
           :math:`(B, T, N)`
         - **output:** :math:`(B, num\\_classes)`

@@ -73,7 +73,8 @@ def register_variant(name: str, family: Entry, **defaults: Option) -> Entry:
     variant.__name__ = variant.__qualname__ = name
     variant.__module__ = sys._getframe(1).f_globals["__name__"]  # the caller's, as collections.namedtuple does
     listed = ", ".join(f"{key}={value!r}" for key, value in changed.items())
-    variant.__doc__ = f":func:`{family.__name__}` with ``{listed}`` by default."
+    options = f"``{listed}`` by default" if listed else "its own defaults"
+    variant.__doc__ = f":func:`{family.__name__}` with {options}."
     variant.__signature__ = signature.replace(  # type: ignore[attr-defined]
         parameters=[parameter.replace(default=(known | changed)[parameter.name]) for parameter in parameters]
     )

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch_geometric.utils import is_undirected, sort_edge_index
 
-from pyg_video.functional import complete_edges, complete_size, grid_boxes, knn_edges, overlap_edges, repeat_edges
+from pyg_video.functional import complete_edges, grid_boxes, knn_edges, overlap_edges, repeat_edges
 
 
 def pairs(edge_index):
@@ -70,24 +70,3 @@ def test_overlaps_stay_within_their_frame():
     box = torch.rand(2, 3, 5, 4)
     frames = [overlap_edges(frame) + 5 * f for f, frame in enumerate(box.flatten(0, 1))]
     assert torch.equal(overlap_edges(box), torch.cat(frames, dim=1))
-
-
-def test_complete_graphs_are_recognised_by_their_edges():
-    edges = repeat_edges(complete_edges(3), num_nodes=3, num_graphs=4)
-    assert complete_size(edges, 12) == 3
-    assert complete_size(complete_edges(5), 5) == 5
-    assert complete_size(torch.empty(2, 0, dtype=torch.long), 0) is None
-
-
-@pytest.mark.parametrize(
-    "edges",
-    [
-        complete_edges(4, self_loops=False),
-        complete_edges(4).flip(0),  # sorted by sender
-        complete_edges(4)[:, [0, 0, *range(2, 16)]],  # one twice, one missing
-        complete_edges(4)[:, :12],
-        torch.empty(2, 0, dtype=torch.long),
-    ],
-)
-def test_other_edges_are_not_taken_for_complete(edges):
-    assert complete_size(edges, 4) is None
