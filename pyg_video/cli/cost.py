@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .parsing import Parser, add_device, add_import, make_parser
+from .parsing import Parser, add_shared, make_parser
 
 if TYPE_CHECKING:
     from ..inspection import Cost
@@ -47,8 +47,7 @@ def _parser() -> Parser:
     add("--frames", type=int, default=16, metavar="T", help="frames of the clip (default: 16)")
     add("--size", type=int, metavar="N", help="side of the frames (default: the model's option frame_size, else 224)")
     add("--runs", type=int, default=10, metavar="N", help="timed runs; 0 for no timing (default: 10)")
-    add_device(parser)
-    add_import(parser)
+    add_shared(parser, "--device", "--import")
     return parser
 
 
