@@ -65,8 +65,13 @@ class VideoCLI(LightningCLI):
         if self.subcommand != "fit":
             self.save_config_callback = None
         config = self._get(self.config_init, "trainer")
-        if config["logger"] is None:
-            kwargs["logger"] = run_loggers(config["default_root_dir"]) if self.subcommand == "fit" else False
+        if config["logger"] is None and self.subcommand == "fit":
+            need("tensorboard", "train")
+            folder = config["default_root_dir"]
+            table = CSVLogger(folder, name="")  # first: it warns where it finds files in its folder
+            kwargs["logger"] = [table, TensorBoardLogger(folder, name="", version=table.version)]
+        elif config["logger"] is None:
+            kwargs["logger"] = False
         return super().instantiate_trainer(plugins=[*(config["plugins"] or []), AtomicCheckpointIO()], **kwargs)
 
     def predict(self, **kwargs: Any) -> None:
@@ -125,13 +130,6 @@ def with_one_config(arguments: Sequence[str]) -> list[str]:
     if given.config is None:
         return others
     return [*others[:1], f"--config={json.dumps(merged_config(given.config))}", *others[1:]]
-
-
-def run_loggers(folder: str) -> list[CSVLogger | TensorBoardLogger]:
-    """CSV and TensorBoard logs in the next ``version_N`` of a folder; checkpoints go there as well."""
-    need("tensorboard", "train")
-    table = CSVLogger(folder, name="")  # first: it warns where it finds files in its folder
-    return [table, TensorBoardLogger(folder, name="", version=table.version)]
 
 
 def write_predictions(path: Path, predictions: Sequence[Prediction], *, first: int = 0, step: int = 1) -> None:

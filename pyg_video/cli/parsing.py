@@ -82,14 +82,12 @@ def import_modules(names: Sequence[str]) -> None:
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     for name in names:
-        problem = "" if all(part.isidentifier() for part in name.split(".")) else "no name of a module"
         try:
-            if not problem:
-                import_module(name)
+            if not all(part.isidentifier() for part in name.split(".")):
+                raise ModuleNotFoundError("no name of a module")
+            import_module(name)
         except ModuleNotFoundError as error:
-            problem = str(error)
-        if problem:
             raise ValueError(
                 f"Expected '{_IMPORT}' with the name of a module, such as my_models for my_models.py in the working "
-                f"directory (got '{name}': {problem})"
-            )
+                f"directory (got '{name}': {error})"
+            ) from error

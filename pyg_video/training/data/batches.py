@@ -75,14 +75,8 @@ class ShuffledBatches(_EpochBatches[tuple[int, int]]):
 class FreshBatches(_EpochBatches[int]):
     """Batches of clips that no earlier epoch had: epoch :math:`e` of :math:`S` clips starts with number :math:`eS`.
 
-    The numbers depend on the epoch only, so a resumed run equals an uninterrupted one. With several processes, the
-    last ``size % world_size`` clips of every epoch are left out.
-
-    Args:
-        size: clips per epoch :math:`S`.
-        batch_size: clips per batch and process.
-        rank: index of this process.
-        world_size: number of processes.
+    A resumed run equals an uninterrupted one. With several processes, the last ``size % world_size`` clips of every
+    epoch are left out. Arguments are those of :class:`ShuffledBatches`, without a seed.
 
     Example:
         >>> batches = FreshBatches(size=6, batch_size=2)

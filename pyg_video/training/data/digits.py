@@ -11,9 +11,6 @@ from ..scoring import Clips
 from .base import VideoData
 from .batches import FreshBatches
 
-_VAL_SEED = -1  # no seed of a training set
-_TEST_SEED = 0
-
 
 class DigitData(VideoData):
     """Moving digits that are generated on the fly; training never repeats a clip.
@@ -49,8 +46,8 @@ class DigitData(VideoData):
         super().__init__()
         clips = partial(clips, **options)
         self.train = clips(split="train", seed=seed, num_clips=None)
-        self.val = clips(split="train", seed=_VAL_SEED, num_clips=num_val)
-        self.test = clips(split="test", seed=_TEST_SEED, num_clips=num_test)
+        self.val = clips(split="train", seed=-1, num_clips=num_val)  # no seed of a training set
+        self.test = clips(split="test", seed=0, num_clips=num_test)
         self.label_names = tuple(self.train.label_names)
         self.frame_size, self.num_frames = self.train.frame_size, options["num_frames"]
         self.batch_size, self.num_train, self.num_workers = batch_size, num_train, num_workers
