@@ -155,11 +155,8 @@ def train(model: str, *, videos: int, seed: int) -> tuple[VideoClassifier, tuple
 
 def table(rows: Sequence[Result], num_clips: int) -> str:
     """The results as text, accuracies with their standard errors over the clips."""
-    lines = [
-        f"Accuracy on {num_clips:,} clips of digits and trajectories that no training saw",
-        "",
-        f"{'model':30s} {'parameters':>11s} {'videos seen':>12s} {'accuracy':>15s}",
-    ]
+    lines = [f"Accuracy on {num_clips:,} clips of digits and trajectories that no training saw\n"]
+    lines.append(f"{'model':30s} {'parameters':>11s} {'videos seen':>12s} {'accuracy':>15s}")
     for row in rows:
         score = f"{row.score.share:6.1%} ± {row.score.standard_error:.1%}"
         lines.append(f"{row.name:30s} {row.parameters:>11,d} {row.videos:>12,d} {score:>15s}")

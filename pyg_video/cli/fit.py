@@ -78,45 +78,42 @@ class VideoCLI(LightningCLI):
         """The command ``pyg-video predict`` on a data set."""
         predictions = cast(list[Prediction], self.trainer.predict(**kwargs))
         rank, world_size = self.trainer.global_rank, self.trainer.world_size
-        name = "predictions.csv" if world_size == 1 else f"predictions_{rank}.csv"
-        path = Path(self.trainer.default_root_dir) / name
+        path = Path(self.trainer.default_root_dir, f"predictions{f'_{rank}' if world_size > 1 else ''}.csv")
         write_predictions(path, predictions, first=rank, step=world_size)
         print(f"Predictions are in {path}")
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command, the first of ``arguments``, and return the exit code."""
-    _hush()
-    try:
-        _run(arguments[0], list(arguments))
-    except (ArgumentError, MisconfigurationException, ValueError) as error:
-        raise ValueError(_readable(error)) from error
-    return 0
-
-
-def _run(command: str, arguments: list[str]) -> None:
+    command = arguments[0]
 
     class OneCommand(VideoCLI):  # a parser for each of the four takes most of a second
         @staticmethod
         def subcommands() -> dict[str, set[str]]:
             return {command: LightningCLI.subcommands()[command]}
 
-    OneCommand(
-        VideoClassification,
-        VideoData,
-        subclass_mode_data=True,
-        seed_everything_default=0,
-        trainer_defaults={
-            "default_root_dir": "runs",
-            "gradient_clip_val": 1.0,
-            "use_distributed_sampler": False,  # VideoData distributes the clips
-            "callbacks": [last_checkpoint(), ExportBest()],
-        },
-        parser_kwargs={**_STRICT, command: _STRICT},
-        auto_configure_optimizers=False,
-        save_config_kwargs={"overwrite": True},
-        args=arguments,
-    )
+    _hush()
+    trainer_defaults = {
+        "default_root_dir": "runs",
+        "gradient_clip_val": 1.0,
+        "use_distributed_sampler": False,  # VideoData distributes the clips
+        "callbacks": [last_checkpoint(), ExportBest()],
+    }
+    try:
+        OneCommand(
+            VideoClassification,
+            VideoData,
+            subclass_mode_data=True,
+            seed_everything_default=0,
+            trainer_defaults=trainer_defaults,
+            parser_kwargs={**_STRICT, command: _STRICT},
+            auto_configure_optimizers=False,
+            save_config_kwargs={"overwrite": True},
+            args=list(arguments),
+        )
+    except (ArgumentError, MisconfigurationException, ValueError) as error:
+        raise ValueError(_readable(error)) from error
+    return 0
 
 
 def with_one_config(arguments: Sequence[str]) -> list[str]:
@@ -177,9 +174,7 @@ def _readable(error: Exception) -> str:
 def _checkpoint(path: str) -> dict[str, Any]:
     """The content of a checkpoint of Lightning; raises unless it is one."""
     if not Path(path).is_file():
-        raise FileNotFoundError(
-            f"Expected 'ckpt_path' to be a checkpoint of Lightning (got '{path}', which is no file)"
-        )
+        raise FileNotFoundError(f"Expected 'ckpt_path' to be a checkpoint of Lightning (got '{path}', no file)")
     try:
         saved = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
     except (RuntimeError, UnpicklingError, EOFError, ValueError):

@@ -126,11 +126,9 @@ def check_fit(trained: Trained, clips: ClipSource) -> None:
 
 def _find_digits(digits: str, *, download: bool) -> None:
     """Raise unless the digit images exist; download them first if requested."""
-    if digits == "bundled":
+    if digits == "bundled" or (not download and Path(digits, "MNIST", "raw").is_dir()):
         return
     if not download:
-        if (Path(digits) / "MNIST" / "raw").is_dir():
-            return
         raise FileNotFoundError(
             f"Expected 'digits' to be 'bundled' or a folder that holds MNIST/raw (got '{digits}', without MNIST); "
             "fetch it (12 MB) with download=True, on the command line --download"

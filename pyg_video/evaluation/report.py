@@ -18,14 +18,10 @@ def as_text(evaluation: Evaluation) -> str:
     """Accuracies with standard errors, the best and the worst classes, and the protocol, as text.
 
     Example:
-        >>> from pyg_video.checkpoints import load_model, shipped_checkpoint
-        >>> from pyg_video.datasets import SyncMNIST
-        >>> from pyg_video.cli.demo import TASK
-        >>> from pyg_video.evaluation import DigitSource, evaluate
-        >>> clips = DigitSource(SyncMNIST(split="test", num_clips=50, **TASK), "generated, seed 0", "bundled")
-        >>> print(as_text(evaluate(load_model(shipped_checkpoint("cnn_small")), clips)))  # doctest: +ELLIPSIS
-        top-1  ... % ± ... %  (... of 50 clips)
-        ...
+        >>> import torch
+        >>> from pyg_video.evaluation import judge
+        >>> print(as_text(judge(torch.eye(2), torch.tensor([0, 1]), ["a", "b"])).splitlines()[0])
+        top-1  100.0 % ± 0.0 %  (2 of 2 clips)
     """
     tops = {"top-1": evaluation.top1, "top-5": evaluation.top5}
     lines = [f"{top}  {s}  ({s.right:,} of {s.clips:,} clips)" for top, s in tops.items() if s is not None]

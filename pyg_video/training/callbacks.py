@@ -17,12 +17,8 @@ from ..checkpoints.files import Json
 from .data.base import VideoData
 from .loading import restored
 
-BEST: dict[str, Any] = {  # without a counter: best.ckpt stays best.ckpt
-    "monitor": "val/acc",
-    "mode": "max",
-    "filename": "best",
-    "enable_version_counter": False,
-}
+# Without a counter, so that best.ckpt stays best.ckpt.
+BEST: dict[str, Any] = {"monitor": "val/acc", "mode": "max", "filename": "best", "enable_version_counter": False}
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

@@ -70,8 +70,7 @@ def task_of(saved: Mapping[str, Any]) -> VideoClassification:
     from . import VideoClassification  # which says what to type where Lightning is missing
 
     options = {name: value for name, value in saved["hyper_parameters"].items() if name != "_instantiator"}
-    name = options.get("model", "")
-    if name is None:
+    if (name := options.get("model", "")) is None:
         raise UnknownModelError(
             "Expected the checkpoint of a named model (got one of a module that was made in Python); use "
             "VideoClassification.load_from_checkpoint(path, model=...)"

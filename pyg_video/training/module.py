@@ -125,8 +125,16 @@ class VideoClassification(LightningModule):
         self.test_metrics = metrics.clone(prefix="test/")
 
     def setup(self, stage: str) -> None:
-        if stage == "fit" and self.backbone_from is not None:
-            _start_from(self.net, self.backbone_from)
+        if stage != "fit" or (source := self.backbone_from) is None:
+            return
+        path = Path(source) if Path(source).is_file() else shipped_checkpoint(source)
+        theirs, ours = (
+            {name: value for name, value in model.state_dict().items() if name.startswith("backbone.")}
+            for model in (load_model(path), self.net)
+        )
+        what = f"the model's backbone in 'backbone_from' '{source}'"
+        check_weights(theirs, ours, what, "choose the same channels and strides")
+        self.net.load_state_dict(theirs, strict=False)  # nothing but the backbone
 
     def forward(self, video: Tensor, **given: Tensor) -> Tensor:
         return self.net(video, **given)
@@ -217,15 +225,3 @@ def _network(
     if not hasattr(model, "recipe"):
         model.recipe = None  # type: ignore[assignment]
     return cast(VideoClassifier, model)
-
-
-def _start_from(net: VideoClassifier, source: str) -> None:
-    """Give the model the backbone of another, of the same names and shapes."""
-    path = Path(source) if Path(source).is_file() else shipped_checkpoint(source)
-    theirs, ours = (
-        {name: value for name, value in model.state_dict().items() if name.startswith("backbone.")}
-        for model in (load_model(path), net)
-    )
-    what = f"the model's backbone in 'backbone_from' '{source}'"
-    check_weights(theirs, ours, what, "choose the same channels and strides")
-    net.load_state_dict(theirs, strict=False)  # nothing but the backbone

@@ -93,13 +93,8 @@ class SequentialBatches(Sampler[list[int]]):
     """Batches of the numbers of all clips in order, each exactly once, for validation and test.
 
     Processes take clips in turn. If their shares differ by one clip, some batches are smaller, so that all processes
-    have the same number of batches; a process with one batch more would wait for the others forever.
-
-    Args:
-        size: number of clips.
-        batch_size: maximum number of clips per batch and process.
-        rank: index of this process.
-        world_size: number of processes.
+    have the same number of batches; a process with one batch more would wait for the others forever. Arguments are
+    those of :class:`ShuffledBatches`, without a seed.
 
     Raises:
         ValueError: there are too few clips for a non-empty batch in every process.
