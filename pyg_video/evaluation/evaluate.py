@@ -121,13 +121,12 @@ def _checked(found: Tensor, num_clips: int, num_classes: int) -> Tensor:
 
 
 def _run_in_words(model: nn.Module, precision: str, device: torch.device, checkpoint: str) -> dict[str, str]:
-    rounded = ""
-    if device.type == "cuda" and precision == "float32" and torch.backends.cudnn.allow_tf32:
-        rounded = " (convolutions in TF32)"
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    on_gpu = device.type == "cuda"
+    rounds = on_gpu and precision == "float32" and torch.backends.cudnn.allow_tf32
+    name = torch.cuda.get_device_name(device) if on_gpu else device.type
     recipe = getattr(model, "recipe", None)
     return {
-        "precision": f"{precision}{rounded} on {name}",
+        "precision": f"{precision}{' (convolutions in TF32)' if rounds else ''} on {name}",
         "model": type(model).__name__ if recipe is None else recipe.name,
         "checkpoint": checkpoint,
         "version": f"pyg_video {__version__}, torch {torch.__version__}",
