@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .parsing import Parser, add_device, add_import, make_parser
+from .parsing import add_shared, make_parser
 
 if TYPE_CHECKING:
     from ..inspection import Cost
@@ -21,7 +21,15 @@ Print parameters, multiply-adds and latency of a named model on one clip.
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command, the first of ``arguments``, and return the exit code."""
-    options = _parser().parse_args(arguments[1:])
+    parser = make_parser("pyg-video cost", _DESCRIPTION)
+    add = parser.add_argument
+    add("--model", required=True, metavar="NAME", help="one of pyg_video.models.list_models()")
+    add("--options", nargs="*", default=[], metavar="NAME=VALUE", help="options of the model; values as in JSON")
+    add("--frames", type=int, default=16, metavar="T", help="frames of the clip (default: 16)")
+    add("--size", type=int, metavar="N", help="side of the frames (default: the model's option frame_size, else 224)")
+    add("--runs", type=int, default=10, metavar="N", help="timed runs; 0 for no timing (default: 10)")
+    add_shared(parser, "--device", "--import")
+    options = parser.parse_args(arguments[1:])
 
     from ..inspection import model_cost
     from ..models import create_model, model_options
@@ -37,19 +45,6 @@ def run(arguments: Sequence[str]) -> int:
     shape = (options.frames, model.backbone.in_channels, size, size)
     print(_in_words(options.model, model_cost(model, shape, runs=options.runs, device=device)))
     return 0
-
-
-def _parser() -> Parser:
-    parser = make_parser("pyg-video cost", _DESCRIPTION)
-    add = parser.add_argument
-    add("--model", required=True, metavar="NAME", help="one of pyg_video.models.list_models()")
-    add("--options", nargs="*", default=[], metavar="NAME=VALUE", help="options of the model; values as in JSON")
-    add("--frames", type=int, default=16, metavar="T", help="frames of the clip (default: 16)")
-    add("--size", type=int, metavar="N", help="side of the frames (default: the model's option frame_size, else 224)")
-    add("--runs", type=int, default=10, metavar="N", help="timed runs; 0 for no timing (default: 10)")
-    add_device(parser)
-    add_import(parser)
-    return parser
 
 
 def _option(text: str) -> tuple[str, Option]:

@@ -1,15 +1,15 @@
 """The demo: train two models, evaluate them and the shipped ones, and draw what they use. ``make demo`` runs it."""
 
 import csv
+import logging
 import sys
 import time
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypedDict
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
 from torch.nn.functional import pad
 
 from .._extras import need
@@ -17,30 +17,12 @@ from .._files import write_whole
 from ..checkpoints import checkpoint_info, load_model, shipped_checkpoint
 from ..datasets import SyncMNIST
 from ..evaluation import DigitSource, Score, evaluate
-from ..inspection import find_graphs
+from ..inspection import capture_graphs
 from ..models import Option, VideoClassifier
 from ..visualization import contact_sheet, draw_boxes, plot_curves, save_gif, save_png
 from .parsing import make_parser, run_command
 
-if TYPE_CHECKING:
-    from pytorch_lightning import Callback, Trainer
-
-
-class Task(TypedDict):
-    """Options of :class:`~pyg_video.datasets.SyncMNIST`."""
-
-    num_digits: int
-    num_frames: int
-    canvas_size: int
-    frame_size: int
-    digit_size: int
-    classes: tuple[int, ...]
-    motion: str
-    max_step: int
-    random_probability: float
-
-
-TASK: Task = {
+TASK: dict[str, Any] = {
     "num_digits": 3,
     "num_frames": 8,
     "canvas_size": 40,
@@ -51,21 +33,20 @@ TASK: Task = {
     "max_step": 4,
     "random_probability": 0.0,
 }
-"""The small task: 40 x 40 frames, 8 of them, three digits out of five classes, two of which move together."""
+"""Options of :class:`~pyg_video.datasets.SyncMNIST`: three digits out of five classes, two of which move together."""
 
 GRAPH, BASELINE = "dyreg_gnn_sync_mnist", "cnn_sync_mnist"
 SHIPPED = {"DyReg-GNN": "dyreg_gnn_small", "RSTG": "rstg_small", "CNN + LSTM": "cnn_small"}
-OPTIONS: dict[str, dict[str, Option]] = {
+_BACKBONE: dict[str, Option] = {"channels": (16, 32, 32, 32, 32), "strides": (2, 1, 2, 1, 1), "readout": "last"}
+OPTIONS = {
     GRAPH: {
-        "channels": (16, 32, 32, 32, 32),
-        "strides": (2, 1, 2, 1, 1),
+        **_BACKBONE,
         "output": "vector",
-        "readout": "last",
         "anchors": "grid",
         "gain": 0.3,
         "region_channels": 32,
     },
-    BASELINE: {"channels": (16, 32, 32, 32, 32), "strides": (2, 1, 2, 1, 1), "readout": "last"},
+    BASELINE: _BACKBONE,
 }
 EPOCHS, BATCH = 6, 32
 KNOWS_DIGITS = 1 / 3  # two of three digits move together: which two is a guess among three pairs
@@ -104,17 +85,21 @@ def run(output: Path, *, videos: int, num_clips: int, seed: int) -> list[Result]
     need("matplotlib", "plots")  # before the training, not after it
     need("pytorch_lightning", "train")
     start = time.perf_counter()
-    clips = SyncMNIST(split="test", num_clips=num_clips, seed=seed, **TASK)
     print("The task: three digits move about, two of them together. Which two? (10 answers)\n")
-    rows, curves = [], {}
+    models, curves = [], {}
     for name, model in (("DyReg-GNN", GRAPH), ("CNN + LSTM", BASELINE)):
         print(f"Training {name} from scratch on {videos:,} videos ...", flush=True)
         net, curves[name] = train(model, videos=videos, seed=seed)
-        rows.append(result(f"{name}, trained just now", net, videos, clips))
+        models.append((f"{name}, trained just now", net, videos))
     for name, checkpoint in SHIPPED.items():
         path = shipped_checkpoint(checkpoint)
-        seen = int(str(checkpoint_info(path).metadata["videos"]))
-        rows.append(result(f"{name}, shipped", load_model(path), seen, clips))
+        models.append((f"{name}, shipped", load_model(path), int(str(checkpoint_info(path).metadata["videos"]))))
+    clips = SyncMNIST(split="test", num_clips=num_clips, seed=seed, **TASK)
+    source = DigitSource(clips, "generated", "bundled")
+    rows = [
+        Result(name, sum(p.numel() for p in net.parameters()), seen, evaluate(net, source, batch_size=250).top1)
+        for name, net, seen in models
+    ]
     print("\n" + table(rows, num_clips) + "\n")
     for path in write(output, curves, clips):
         print(f"wrote {path}")
@@ -122,20 +107,16 @@ def run(output: Path, *, videos: int, num_clips: int, seed: int) -> list[Result]
     return rows
 
 
-def result(name: str, net: VideoClassifier, videos: int, clips: SyncMNIST) -> Result:
-    """The row of a model that was trained on so many videos."""
-    score = evaluate(net, DigitSource(clips, "generated", "bundled"), batch_size=250).top1
-    return Result(name, sum(p.numel() for p in net.parameters()), videos, score)
-
-
 def train(model: str, *, videos: int, seed: int) -> tuple[VideoClassifier, tuple[list[float], list[float]]]:
     """Train a model of the demo from scratch; returns it, and its validation accuracy over the videos seen."""
     from pytorch_lightning import Callback, LightningModule, Trainer, seed_everything
     from pytorch_lightning.callbacks import TQDMProgressBar
 
-    from ..training.data.digits import SyncMNISTData
-    from ..training.module import VideoClassification
+    from ..training import SyncMNISTData, VideoClassification
 
+    for package in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(package).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="pytorch_lightning")
     seen: list[float] = []
     scores: list[float] = []
 
@@ -144,7 +125,6 @@ def train(model: str, *, videos: int, seed: int) -> tuple[VideoClassifier, tuple
             seen.append(videos / EPOCHS * (trainer.current_epoch + 1))
             scores.append(float(trainer.callback_metrics["val/acc"]))
 
-    quiet_lightning()
     seed_everything(seed)
     num_train = videos // EPOCHS
     data = SyncMNISTData(**TASK, seed=seed, batch_size=BATCH, num_train=num_train, num_val=min(500, num_train))
@@ -158,44 +138,25 @@ def train(model: str, *, videos: int, seed: int) -> tuple[VideoClassifier, tuple
         weight_decay=0.01,
         warmup_steps=100,
     )
-    trainer = _trainer([Record(), TQDMProgressBar(refresh_rate=25)])
-    trainer.fit(task, data)
-    return task.net.cpu().eval(), (seen, scores)
-
-
-def _trainer(callbacks: "list[Callback]") -> "Trainer":
-    from pytorch_lightning import Trainer
-
-    return Trainer(
+    trainer = Trainer(
         max_epochs=EPOCHS,
         gradient_clip_val=1.0,
         precision="bf16-mixed",
-        accelerator="auto",
         devices=1,
         logger=False,
         enable_checkpointing=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        callbacks=callbacks,
+        callbacks=[Record(), TQDMProgressBar(refresh_rate=25)],
     )
-
-
-def quiet_lightning() -> None:
-    """Silence Lightning's notes and advice."""
-    import logging
-
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    trainer.fit(task, data)
+    return task.net.cpu().eval(), (seen, scores)
 
 
 def table(rows: Sequence[Result], num_clips: int) -> str:
     """The results as text, accuracies with their standard errors over the clips."""
-    lines = [
-        f"Accuracy on {num_clips:,} clips of digits and trajectories that no training saw",
-        "",
-        f"{'model':30s} {'parameters':>11s} {'videos seen':>12s} {'accuracy':>15s}",
-    ]
+    lines = [f"Accuracy on {num_clips:,} clips of digits and trajectories that no training saw\n"]
+    lines.append(f"{'model':30s} {'parameters':>11s} {'videos seen':>12s} {'accuracy':>15s}")
     for row in rows:
         score = f"{row.score.share:6.1%} ± {row.score.standard_error:.1%}"
         lines.append(f"{row.name:30s} {row.parameters:>11,d} {row.videos:>12,d} {score:>15s}")
@@ -212,7 +173,11 @@ def write(output: Path, curves: Mapping[str, tuple[list[float], list[float]]], c
     written = [plot_curves(shipped | just_now, output / "curves.png", lines=lines)]
     net = load_model(shipped_checkpoint(SHIPPED["DyReg-GNN"]))
     batch = clips.batch(range(4))
-    regions, label = look(net, batch.video)
+    with torch.inference_mode(), capture_graphs(net) as graphs:
+        label = net(batch.video).argmax(-1)
+    (graph,) = graphs.values()
+    regions = graph.grid(graph.need("box")).clone()
+    regions[..., 2:] /= 2  # a tent has fallen to half its height there
     drawn = [draw_boxes(video, box, scale=3) for video, box in zip(batch.video, regions, strict=True)]
     captions = [
         f"says: {clips.label_names[int(said)]}   (truth: {clips.label_names[int(true)]})"
@@ -220,8 +185,7 @@ def write(output: Path, curves: Mapping[str, tuple[list[float], list[float]]], c
     ]
     written.append(save_png(output / "regions.png", contact_sheet(drawn, captions)))
     framed = [pad(frames, (3, 3, 3, 3), value=40) for frames in drawn]  # a grey border between clips
-    together = torch.cat(framed, dim=-1)
-    written.append(save_gif(output / "regions.gif", together, fps=4))
+    written.append(save_gif(output / "regions.gif", torch.cat(framed, dim=-1), fps=4))
     return [*written, write_whole(output / "use_model.py", SNIPPET)]
 
 
@@ -230,15 +194,6 @@ def curve(checkpoint: Path) -> tuple[list[float], list[float]]:
     with checkpoint.with_name(f"{checkpoint.stem}_curve.csv").open(newline="") as file:
         rows = [(float(row["videos_seen"]), float(row["accuracy"])) for row in csv.DictReader(file)]
     return [seen for seen, _ in rows], [score for _, score in rows]
-
-
-def look(net: VideoClassifier, video: Tensor) -> tuple[Tensor, Tensor]:
-    """Half-height boxes of the regions that a model pools, :math:`(B, T, N, 4)`, and the predicted classes."""
-    (graph,) = find_graphs(net, video).values()
-    box = graph.grid(graph.box).clone()
-    box[..., 2:] /= 2  # a tent has fallen to half its height there
-    with torch.inference_mode():
-        return box, net(video).argmax(-1)
 
 
 SNIPPET = """\

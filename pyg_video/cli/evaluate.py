@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .parsing import Parser, add_checkpoint, add_device, add_import, make_parser
+from .parsing import Parser, add_shared, make_parser
 
 _DESCRIPTION = """\
 Evaluate a trained model and write the results: accuracy with standard error, per class, confusions, predictions.
@@ -65,7 +65,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _parser() -> Parser:
     parser = make_parser("pyg-video evaluate", _DESCRIPTION)
-    add_checkpoint(parser)
+    add_shared(parser, "--checkpoint")
     clips = parser.add_mutually_exclusive_group(required=True)
     clips.add_argument("--trajectories", metavar="FILE", help="recorded trajectories: authors_5sync_test.npz")
     text = "configuration of a run, for its test clips; may be repeated, as for fit"
@@ -79,6 +79,5 @@ def _parser() -> Parser:
     add("--batch-size", type=int, metavar="N", help="clips per batch (default: 100; for videos as in --config)")
     add("--workers", type=int, metavar="N", help="processes that decode videos (default: as in --config)")
     add("--precision", default="float32", metavar="TYPE", help="float32 (default) or bfloat16")
-    add_device(parser)
-    add_import(parser)
+    add_shared(parser, "--device", "--import")
     return parser

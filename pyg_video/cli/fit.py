@@ -22,17 +22,14 @@ from .._extras import need
 from .._files import write_table
 from ..checkpoints.weights import check_weights
 from ..models import model_options
-from ..training.callbacks import AtomicCheckpointIO, BestCheckpoint, ExportBest, last_checkpoint
-from ..training.data.base import VideoData
-from ..training.data.cached_features import CachedFeatures
-from ..training.data.digits import MultiSyncMNISTData, SyncMNISTData
-from ..training.data.something_something import SomethingSomethingData
+from ..training import AtomicCheckpointIO, ExportBest, Prediction, VideoClassification, VideoData, last_checkpoint
+from ..training.callbacks import BEST, BestCheckpoint
+from ..training.data import CachedFeatures, MultiSyncMNISTData, SomethingSomethingData, SyncMNISTData
 from ..training.loading import task_of
-from ..training.module import Prediction, VideoClassification
 
 _STRICT = {"exit_on_error": False, "allow_abbrev": False}
 _DATA = tuple(data.__name__ for data in (SyncMNISTData, MultiSyncMNISTData, SomethingSomethingData, CachedFeatures))
-_KEYS = ("state_dict", "hyper_parameters", "pytorch-lightning_version")
+_KEYS = {"state_dict", "hyper_parameters", "pytorch-lightning_version"}
 
 
 class VideoCLI(LightningCLI):
@@ -40,70 +37,54 @@ class VideoCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
-        parser.set_defaults(
-            {
-                "checkpoint.monitor": "val/acc",
-                "checkpoint.mode": "max",
-                "checkpoint.filename": "best",
-                "checkpoint.enable_version_counter": False,  # best.ckpt stays best.ckpt
-            }
-        )
+        parser.set_defaults({f"checkpoint.{name}": value for name, value in BEST.items()})
         for name in ("num_classes", "frame_size", "label_names", "num_frames"):
             parser.link_arguments(f"data.{name}", f"model.{name}", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         self.config = parser.parse_args(with_one_config(cast(list[str], args)))
         _name_the_class(self.config[self.config.subcommand].model)
-        path = self.config[self.config.subcommand].get("ckpt_path")
-        if path not in (None, "best", "last", "hpc"):
-            _check_checkpoint(path)
 
     def _parse_ckpt_path(self) -> None:
         """Nothing: Lightning would let the checkpoint's options win over those of the command line."""
 
     def instantiate_classes(self) -> None:
+        path = self._get(self.config, "ckpt_path", default=None)
+        given = path not in (None, "best", "last", "hpc")
+        if not given and self.subcommand != "fit":
+            raise ValueError(
+                f"Expected 'ckpt_path' for {self.subcommand} (got {path}, which may score random weights); "
+                "give --ckpt_path runs/.../checkpoints/best.ckpt"
+            )
+        saved = _checkpoint(path) if given else {}  # before the data, which may take long
         super().instantiate_classes()
-        path = self._get(self.config_init, "ckpt_path", default=None)
-        if path in (None, "best", "last", "hpc"):
-            if self.subcommand != "fit":
-                raise ValueError(
-                    f"Expected 'ckpt_path' for {self.subcommand} (got {path}, which may score random weights); "
-                    "give --ckpt_path runs/.../checkpoints/best.ckpt"
-                )
-        else:
-            _check_fits(path, cast(VideoClassification, self.model))
-
-    def before_instantiate_classes(self) -> None:
-        if self.subcommand != "fit":
-            self.save_config_callback = None
+        if given:
+            _check_fits(saved, cast(VideoClassification, self.model))
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        if self.subcommand != "fit":
+            self.save_config_callback = None
         config = self._get(self.config_init, "trainer")
-        if config["logger"] is None:
-            kwargs["logger"] = run_loggers(config["default_root_dir"]) if self.subcommand == "fit" else False
+        if config["logger"] is None and self.subcommand == "fit":
+            need("tensorboard", "train")
+            folder = config["default_root_dir"]
+            table = CSVLogger(folder, name="")  # first: it warns where it finds files in its folder
+            kwargs["logger"] = [table, TensorBoardLogger(folder, name="", version=table.version)]
+        elif config["logger"] is None:
+            kwargs["logger"] = False
         return super().instantiate_trainer(plugins=[*(config["plugins"] or []), AtomicCheckpointIO()], **kwargs)
 
     def predict(self, **kwargs: Any) -> None:
         """The command ``pyg-video predict`` on a data set."""
         predictions = cast(list[Prediction], self.trainer.predict(**kwargs))
         rank, world_size = self.trainer.global_rank, self.trainer.world_size
-        name = "predictions.csv" if world_size == 1 else f"predictions_{rank}.csv"
-        path = Path(self.trainer.default_root_dir) / name
+        path = Path(self.trainer.default_root_dir, f"predictions{f'_{rank}' if world_size > 1 else ''}.csv")
         write_predictions(path, predictions, first=rank, step=world_size)
         print(f"Predictions are in {path}")
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command, the first of ``arguments``, and return the exit code."""
-    _hush()
-    try:
-        _run(list(arguments))
-    except (ArgumentError, MisconfigurationException, ValueError) as error:
-        raise ValueError(_readable(error)) from error
-    return 0
-
-
-def _run(arguments: list[str]) -> VideoCLI:
     command = arguments[0]
 
     class OneCommand(VideoCLI):  # a parser for each of the four takes most of a second
@@ -111,22 +92,28 @@ def _run(arguments: list[str]) -> VideoCLI:
         def subcommands() -> dict[str, set[str]]:
             return {command: LightningCLI.subcommands()[command]}
 
-    return OneCommand(
-        VideoClassification,
-        VideoData,
-        subclass_mode_data=True,
-        seed_everything_default=0,
-        trainer_defaults={
-            "default_root_dir": "runs",
-            "gradient_clip_val": 1.0,
-            "use_distributed_sampler": False,  # VideoData distributes the clips
-            "callbacks": [last_checkpoint(), ExportBest()],
-        },
-        parser_kwargs={**_STRICT, command: _STRICT},
-        auto_configure_optimizers=False,
-        save_config_kwargs={"overwrite": True},
-        args=arguments,
-    )
+    _hush()
+    trainer_defaults = {
+        "default_root_dir": "runs",
+        "gradient_clip_val": 1.0,
+        "use_distributed_sampler": False,  # VideoData distributes the clips
+        "callbacks": [last_checkpoint(), ExportBest()],
+    }
+    try:
+        OneCommand(
+            VideoClassification,
+            VideoData,
+            subclass_mode_data=True,
+            seed_everything_default=0,
+            trainer_defaults=trainer_defaults,
+            parser_kwargs={**_STRICT, command: _STRICT},
+            auto_configure_optimizers=False,
+            save_config_kwargs={"overwrite": True},
+            args=list(arguments),
+        )
+    except (ArgumentError, MisconfigurationException, ValueError) as error:
+        raise ValueError(_readable(error)) from error
+    return 0
 
 
 def with_one_config(arguments: Sequence[str]) -> list[str]:
@@ -140,13 +127,6 @@ def with_one_config(arguments: Sequence[str]) -> list[str]:
     if given.config is None:
         return others
     return [*others[:1], f"--config={json.dumps(merged_config(given.config))}", *others[1:]]
-
-
-def run_loggers(folder: str) -> list[CSVLogger | TensorBoardLogger]:
-    """CSV and TensorBoard logs in the next ``version_N`` of a folder; checkpoints go there as well."""
-    need("tensorboard", "train")
-    table = CSVLogger(folder, name="")  # first: it warns where it finds files in its folder
-    return [table, TensorBoardLogger(folder, name="", version=table.version)]
 
 
 def write_predictions(path: Path, predictions: Sequence[Prediction], *, first: int = 0, step: int = 1) -> None:
@@ -191,49 +171,46 @@ def _readable(error: Exception) -> str:
     return f"{message}; --help lists all options"
 
 
-def _check_checkpoint(path: str) -> None:
+def _checkpoint(path: str) -> dict[str, Any]:
+    """The content of a checkpoint of Lightning; raises unless it is one."""
     if not Path(path).is_file():
-        raise FileNotFoundError(
-            f"Expected 'ckpt_path' to be a checkpoint of Lightning (got '{path}', which is no file)"
-        )
+        raise FileNotFoundError(f"Expected 'ckpt_path' to be a checkpoint of Lightning (got '{path}', no file)")
     try:
         saved = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
     except (RuntimeError, UnpicklingError, EOFError, ValueError):
         saved = {}
-    if not isinstance(saved, dict) or not {*_KEYS} <= saved.keys():
+    if not isinstance(saved, dict) or not saved.keys() >= _KEYS:
         raise ValueError(
             f"Expected 'ckpt_path' to be a whole checkpoint of Lightning (got '{path}', which is truncated or "
             "something else); use an earlier one, or for a .safetensors file load_model"
         )
+    return saved
 
 
-def _check_fits(path: str, task: VideoClassification) -> None:
+def _check_fits(saved: dict[str, Any], task: VideoClassification) -> None:
     """Raise unless the checkpoint is of the model that the configuration describes."""
-    checkpoint = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
     try:
-        theirs = task_of(checkpoint).net.recipe
+        theirs = task_of(saved).net.recipe
     except TypeError as error:
-        saved = ", ".join(checkpoint["hyper_parameters"])
+        names = ", ".join(saved["hyper_parameters"])
         raise ValueError(
-            f"Expected 'ckpt_path' to be a checkpoint of VideoClassification (got one with {saved})"
+            f"Expected 'ckpt_path' to be a checkpoint of VideoClassification (got one with {names})"
         ) from error
     mine = task.net.recipe
-    assert theirs is not None  # both are named models
-    assert mine is not None
-    if theirs.name != mine.name:
-        raise ValueError(
-            f"Expected 'ckpt_path' to be a checkpoint of {mine.name} (got one of {theirs.name}); use the config.yaml "
-            "of its run, two folders above it"
-        )
-    differing = [name for name, value in mine.options.items() if theirs.options.get(name) != value]
+    assert mine is not None  # both are named models
+    assert theirs is not None
+    differing = [(mine.name, f"one of {theirs.name}")] if mine.name != theirs.name else []
+    for name, value in mine.options.items():
+        if (other := theirs.options.get(name)) != value:
+            differing.append((f"a model with {name} = {value}", f"one with {other}"))
     if differing:
-        name = differing[0]
+        want, got = differing[0]
         raise ValueError(
-            f"Expected 'ckpt_path' to be a checkpoint of a model with {name} = {mine.options[name]} "
-            f"(got one with {theirs.options.get(name)}); use the config.yaml of its run, two folders above it"
+            f"Expected 'ckpt_path' to be a checkpoint of {want} (got {got}); use the config.yaml of its run, "
+            "two folders above it"
         )
     what = f"{mine.name} in 'ckpt_path'"
-    check_weights(checkpoint["state_dict"], task.state_dict(), what, "it may be of another version of pyg_video")
+    check_weights(saved["state_dict"], task.state_dict(), what, "it may be of another version of pyg_video")
 
 
 def _hush() -> None:

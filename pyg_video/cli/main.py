@@ -24,8 +24,7 @@ Train and evaluate the models of pyg_video on synchronous digits and on Somethin
   fit       train; writes logs, checkpoints and the best weights as safetensors under trainer.default_root_dir
   validate  compute loss and accuracy of a checkpoint on the validation clips
   test      compute the accuracy of a checkpoint on the test clips, which training does not use
-  predict   write a table of predictions for the test clips; with video files before the options, classify these:
-            pyg-video predict clip.mp4 --checkpoint best.safetensors
+  predict   write predictions for the test clips, or classify videos: pyg-video predict clip.mp4 --checkpoint FILE
   evaluate  evaluate a checkpoint on recorded trajectories or test clips: accuracy, classes, confusions, protocol
   cost      parameters, multiply-adds and latency of a model
   prepare   check a download of Something-Something: pyg-video prepare --root DIR --version v2
@@ -37,13 +36,12 @@ Options of the first four come from YAML files and from the command line, which 
   pyg-video fit --config runs/.../config.yaml --ckpt_path runs/.../checkpoints/last.ckpt
   pyg-video test --config runs/.../config.yaml --ckpt_path runs/.../checkpoints/best.ckpt
 
-Several configurations are merged from left to right, key by key; --config may be repeated.
+--config may be repeated; the files are merged from left to right, key by key.
 
 options:
   -h, --help      this text; for all options of a command: pyg-video fit --help, and --data.help SyncMNISTData
   --version       the version
-  --import MODULE with any command: import your own module first, for the models, builders and data modules that it
-                  registers or defines; the working directory is searched, and the option may be repeated
+  --import MODULE with any command: import a module with your own models, builders or data first; repeatable
   --print_config  after a command and its options: the whole configuration as YAML
 
 An error is reported in one line with exit code 2; PYG_VIDEO_TRACEBACK=1 shows where it was raised.

@@ -8,16 +8,22 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
-USER_ERRORS = (ValueError, OSError, ModuleNotFoundError)
-"""What a wrong option, file or value raises."""
-
-_IMPORT = "--import"
+_IMPORT = "--import"  # taken out by take_imports before the arguments are parsed
+_SHARED: dict[str, dict[str, Any]] = {
+    "--checkpoint": {
+        "required": True,
+        "metavar": "FILE",
+        "help": ".safetensors, .ckpt of pyg-video fit, or id on the Hub",
+    },
+    "--device": {"default": "auto", "metavar": "NAME", "help": "auto (default), cpu, cuda, cuda:1, ..."},
+    _IMPORT: {"metavar": "MODULE", "help": "import your own module first, for its models; repeatable"},
+}
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are :data:`USER_ERRORS`."""
+    """An argument parser that raises a :exc:`ValueError` instead of exiting."""
 
     def error(self, message: str) -> NoReturn:
         raise ValueError(f"{message}; {self.prog} --help lists all options")
@@ -25,37 +31,21 @@ class Parser(argparse.ArgumentParser):
 
 def make_parser(command: str, description: str) -> Parser:
     """The parser of one command."""
-    return Parser(
-        prog=command,
-        description=description,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    raw = argparse.RawDescriptionHelpFormatter
+    return Parser(prog=command, description=description, formatter_class=raw, allow_abbrev=False)
 
 
-def add_import(parser: Parser) -> None:
-    """Describe the option ``--import``, which :func:`take_imports` removes before the arguments are parsed."""
-    text = "import your own module first, for its models; repeatable"
-    parser.add_argument(_IMPORT, metavar="MODULE", help=text)
-
-
-def add_checkpoint(parser: Parser) -> None:
-    """Add the option ``--checkpoint``."""
-    text = ".safetensors, .ckpt of pyg-video fit, or id on the Hub"
-    parser.add_argument("--checkpoint", required=True, metavar="FILE", help=text)
-
-
-def add_device(parser: Parser) -> None:
-    """Add the option ``--device``."""
-    text = "auto (default), cpu, cuda, cuda:1, ..."
-    parser.add_argument("--device", default="auto", metavar="NAME", help=text)
+def add_shared(parser: Parser, *options: str) -> None:
+    """Add options that several commands have."""
+    for option in options:
+        parser.add_argument(option, **_SHARED[option])
 
 
 def run_command(run: Callable[[], int]) -> int:
-    """The exit code of a command; :data:`USER_ERRORS` are printed in one line and give 2."""
+    """Exit code of a command; errors about options, files and values are printed in one line, with exit code 2."""
     try:
         return run()
-    except USER_ERRORS as error:
+    except (ValueError, OSError, ModuleNotFoundError) as error:
         if os.environ.get("PYG_VIDEO_TRACEBACK"):
             raise
         print(f"pyg-video: error: {in_one_line(error)}", file=sys.stderr)
@@ -92,14 +82,12 @@ def import_modules(names: Sequence[str]) -> None:
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     for name in names:
-        problem = "" if all(part.isidentifier() for part in name.split(".")) else "no name of a module"
         try:
-            if not problem:
-                import_module(name)
+            if not all(part.isidentifier() for part in name.split(".")):
+                raise ModuleNotFoundError("no name of a module")
+            import_module(name)
         except ModuleNotFoundError as error:
-            problem = str(error)
-        if problem:
             raise ValueError(
                 f"Expected '{_IMPORT}' with the name of a module, such as my_models for my_models.py in the working "
-                f"directory (got '{name}': {problem})"
-            )
+                f"directory (got '{name}': {error})"
+            ) from error

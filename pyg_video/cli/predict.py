@@ -5,12 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from .parsing import Parser, add_checkpoint, add_device, add_import, in_one_line, make_parser
-
-if TYPE_CHECKING:
-    from ..evaluation.prediction import VideoPrediction
+from .parsing import Parser, add_shared, in_one_line, make_parser
 
 _DESCRIPTION = """\
 Classify videos, and draw the regions that the model uses.
@@ -50,8 +46,10 @@ def run(arguments: Sequence[str]) -> int:
             print(f"skipped {path}: {error.problem or in_one_line(error)}", file=sys.stderr)
             skipped += 1
             continue
-        _print(path, found, options.top)
-        rows.extend((path, k, name, f"{p:.6f}") for k, (name, p) in enumerate(found.top(options.top), start=1))
+        print(path)
+        for k, (name, share) in enumerate(found.top(options.top), start=1):
+            print(f"  {100 * share:5.1f} %  {name}")
+            rows.append((path, k, name, f"{share:.6f}"))
         print(f"  wrote {found.save(folder / _unused(path, taken))}")
 
     print(f"wrote {write_table(folder / 'predictions.csv', rows)}")
@@ -64,27 +62,18 @@ def _parser() -> Parser:
     parser = make_parser("pyg-video predict", _DESCRIPTION)
     add = parser.add_argument
     add("videos", nargs="+", metavar="VIDEO", help="files of any length, frame rate and size")
-    add_checkpoint(parser)
+    add_shared(parser, "--checkpoint")
     add("--output", default="predictions", metavar="FOLDER", help="where to write (default: predictions)")
     add("--top", type=int, default=5, metavar="K", help="number of classes to print (default: 5)")
     add("--frames", type=int, metavar="T", help="frames per clip (default: as in the model's training, else 16)")
     add("--views", type=int, metavar="N", help="1, 3 crops, or 3 crops x 2 clips = 6 (default: 6; 1 for grey models)")
-    add_device(parser)
-    add_import(parser)
+    add_shared(parser, "--device", "--import")
     return parser
 
 
-def _print(path: Path, found: VideoPrediction, top: int) -> None:
-    print(path)
-    for name, share in found.top(top):
-        print(f"  {100 * share:5.1f} %  {name}")
-
-
 def _unused(path: Path, taken: set[str]) -> str:
-    """A name for the drawn video that no other video of this run has."""
-    name, number = f"{path.stem}_regions.mp4", 1
-    while name in taken:
-        number += 1
-        name = f"{path.stem}_{number}_regions.mp4"
+    """A file name for the drawn video that no other video of this run has."""
+    numbered = (f"{path.stem}_{k}_regions.mp4" for k in range(2, len(taken) + 2))
+    name = next(name for name in (f"{path.stem}_regions.mp4", *numbered) if name not in taken)
     taken.add(name)
     return name

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from .._extras import need
 from ..datasets import prepare
 from ..datasets.something.lists import SPLITS, VERSIONS
-from .parsing import Parser, make_parser
+from .parsing import make_parser
 
 _DESCRIPTION = """\
 Decode every video of Something-Something once.
@@ -19,7 +19,13 @@ when it is started again. Exit code 0: all videos are whole; 2: some are not; 13
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command, the first of ``arguments``, and return the exit code."""
-    options = _parser().parse_args(arguments[1:])
+    parser = make_parser("pyg-video prepare", _DESCRIPTION)
+    add = parser.add_argument
+    add("--root", required=True, help="folder of the download, see docs/something_something.md")
+    add("--version", choices=VERSIONS, default="v2", help="of the data set (default: v2)")
+    add("--splits", nargs="+", choices=SPLITS, default=list(SPLITS), help="(default: all)")
+    add("--workers", type=int, default=1, help="processes (default: 1)")
+    options = parser.parse_args(arguments[1:])
     tqdm = need("tqdm", "train").tqdm
     with tqdm(unit=" videos", disable=None, file=sys.stderr) as bar:
 
@@ -34,13 +40,3 @@ def run(arguments: Sequence[str]) -> int:
             return 130
     print(report.summary())
     return 2 if report.problems else 0
-
-
-def _parser() -> Parser:
-    parser = make_parser("pyg-video prepare", _DESCRIPTION)
-    add = parser.add_argument
-    add("--root", required=True, help="folder of the download, see docs/something_something.md")
-    add("--version", choices=VERSIONS, default="v2", help="of the data set (default: v2)")
-    add("--splits", nargs="+", choices=SPLITS, default=list(SPLITS), help="(default: all)")
-    add("--workers", type=int, default=1, help="processes (default: 1)")
-    return parser

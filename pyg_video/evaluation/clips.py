@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,17 +42,16 @@ def recorded_clips(
         FileNotFoundError: the file or MNIST is missing.
         ValueError: the file does not hold trajectories, or they do not fit the digits.
     """
-    find_digits(digits, download=download)
-    recorded = partial(
-        SyncMNIST.from_trajectories, canvas_size=canvas_size, frame_size=frame_size, digit_size=digit_size
-    )
+    _find_digits(digits, download=download)
     try:
-        clips = recorded(trajectories, digits=digits)
+        clips = SyncMNIST.from_trajectories(
+            trajectories, digits=digits, canvas_size=canvas_size, frame_size=frame_size, digit_size=digit_size
+        )
     except ValueError as error:
         if digits != "bundled" or "'digit_index'" not in str(error):
             raise
         raise ValueError(f"{error}; for the authors' file that is MNIST: --digits FOLDER --download") from error
-    return DigitSource(clips, name_and_checksum(trajectories), _images(clips, digits))
+    return _digit_source(clips, name_and_checksum(trajectories), digits)
 
 
 def configured_clips(
@@ -77,27 +75,25 @@ def configured_clips(
         FileNotFoundError: the configuration or the data is missing.
         ValueError: the file does not configure one of our data modules.
     """
-    name, options = configured_data(config)
-    make = partial(_data_module, name, config)
+    name, options = _configured_data(config)
     if name == "SomethingSomethingData":
         changed = {"root": root, "num_workers": num_workers}
-        return VideoSource(make({**options, **{key: value for key, value in changed.items() if value is not None}}))
-    source = str(options.get("digits", "bundled")) if digits is None else digits
-    find_digits(source, download=download or bool(options.get("download")))
-    clips = make({**options, "digits": source, "download": False}).test
-    words = ", ".join(f"{key} {value}" for key, value in options.items() if key not in _NOT_OF_THE_CLIPS)
-    return DigitSource(clips, f"test clips of {name}" + (f" ({words})" if words else ""), _images(clips, source))
-
-
-def _data_module(name: str, config: object, options: Mapping[str, Any]) -> Any:
-    data = need("pyg_video.training.data", "train")
+    else:
+        source = str(options.get("digits", "bundled")) if digits is None else digits
+        _find_digits(source, download=download or bool(options.get("download")))
+        changed = {"digits": source, "download": False}
+    module = getattr(need("pyg_video.training.data", "train"), name)
     try:
-        return getattr(data, name)(**options)
+        data = module(**options | {key: value for key, value in changed.items() if value is not None})
     except TypeError as error:
         raise ValueError(f"Expected options of {name} in '{config}' (got {', '.join(options)}: {error})") from error
+    if name == "SomethingSomethingData":
+        return VideoSource(data)
+    words = ", ".join(f"{key} {value}" for key, value in options.items() if key not in _NOT_OF_THE_CLIPS)
+    return _digit_source(data.test, f"test clips of {name}" + (f" ({words})" if words else ""), source)
 
 
-def configured_data(config: str | os.PathLike[str] | Sequence[str]) -> tuple[str, dict[str, Any]]:
+def _configured_data(config: str | os.PathLike[str] | Sequence[str]) -> tuple[str, dict[str, Any]]:
     """The name of the data module of a run's configuration, and its options."""
     data = merged_config([config] if isinstance(config, (str, os.PathLike)) else config).get("data")
     data = data if isinstance(data, Mapping) else {}
@@ -115,35 +111,24 @@ def configured_data(config: str | os.PathLike[str] | Sequence[str]) -> tuple[str
 
 def check_fit(trained: Trained, clips: ClipSource) -> None:
     """Raise unless a model was made for these classes and frames, as far as its file tells."""
+    repair = "score it on clips like those of its training, with --config"
     num_classes = len(clips.label_names)
     if (theirs := trained.option("num_classes", num_classes)) != num_classes:
-        raise ValueError(
-            f"Expected a model of the {num_classes} classes of the clips (got one of {theirs}); "
-            "score it on clips like those of its training, with --config"
-        )
-    names = zip(trained.label_names, clips.label_names, strict=False)  # a file need not tell the names
-    if differing := [(got, ours) for got, ours in names if got != ours]:
-        got, ours = differing[0]
-        raise ValueError(
-            f"Expected a model with the classes of the clips (got '{got}' where the clips have '{ours}'); "
-            "score it on clips like those of its training, with --config"
-        )
-    if clips.frame_size is None:
-        return
-    if (frame_size := trained.option("frame_size", clips.frame_size)) != clips.frame_size:
-        raise ValueError(
-            f"Expected a model for frames of {clips.frame_size} pixels (got one for {frame_size}); use the "
-            "configuration of its run"
-        )
+        raise ValueError(f"Expected a model of the {num_classes} classes of the clips (got one of {theirs}); {repair}")
+    for got, ours in zip(trained.label_names, clips.label_names, strict=False):  # a file need not tell the names
+        if got != ours:
+            wrong = f"'{got}' where the clips have '{ours}'"
+            raise ValueError(f"Expected a model with the classes of the clips (got {wrong}); {repair}")
+    size = clips.frame_size
+    if size is not None and (frame_size := trained.option("frame_size", size)) != size:
+        raise ValueError(f"Expected a model for frames of {size} pixels (got one for {frame_size}); {repair}")
 
 
-def find_digits(digits: str, *, download: bool) -> None:
+def _find_digits(digits: str, *, download: bool) -> None:
     """Raise unless the digit images exist; download them first if requested."""
-    if digits == "bundled":
+    if digits == "bundled" or (not download and Path(digits, "MNIST", "raw").is_dir()):
         return
     if not download:
-        if (Path(digits) / "MNIST" / "raw").is_dir():
-            return
         raise FileNotFoundError(
             f"Expected 'digits' to be 'bundled' or a folder that holds MNIST/raw (got '{digits}', without MNIST); "
             "fetch it (12 MB) with download=True, on the command line --download"
@@ -162,6 +147,6 @@ def name_and_checksum(path: str | os.PathLike[str]) -> str:
         return f"{Path(path).name}, sha256 {hashlib.file_digest(file, 'sha256').hexdigest()[:12]}"
 
 
-def _images(clips: DigitClips, source: str) -> str:
-    name = "bundled UCI digits" if source == "bundled" else "MNIST"
-    return f"{name}, test split, {len(clips.digits.target):,} images"
+def _digit_source(clips: DigitClips, trajectories: str, digits: str) -> DigitSource:
+    name = "bundled UCI digits" if digits == "bundled" else "MNIST"
+    return DigitSource(clips, trajectories, f"{name}, test split, {len(clips.digits.target):,} images")

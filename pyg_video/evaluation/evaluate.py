@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -14,12 +13,11 @@ from torch import Tensor, nn
 from .._checks import check_option
 from .._extras import need
 from .._version import __version__
-from ..training.scoring import Clips, choose_device, class_scores
+from ..training.scoring import choose_device, class_scores
 from .accuracy import Evaluation, judge
 from .scores import ClipScores
 from .sources import ClipSource
 
-PRECISIONS = ("float32", "bfloat16")
 SCORES = "clip_scores.safetensors"
 
 
@@ -65,48 +63,48 @@ def evaluate(
         >>> evaluate(load_model(shipped_checkpoint("dyreg_gnn_small")), clips).top1.share > 0.9
         True
     """
-    check_option("precision", precision, PRECISIONS)
+    check_option("precision", precision, ("float32", "bfloat16"))
     total = len(clips)
     num_clips = total if num_clips is None else num_clips
     batch_size = clips.batch_size if batch_size is None else batch_size
     if not 1 <= num_clips <= total or batch_size < 1:
-        raise ValueError(
-            f"Expected 'num_clips' from 1 to the {total} that there are, and 'batch_size' of at least 1 "
-            f"(got {num_clips} and {batch_size})"
-        )
+        wanted = f"'num_clips' from 1 to the {total} that there are, and 'batch_size' of at least 1"
+        raise ValueError(f"Expected {wanted} (got {num_clips} and {batch_size})")
     where = choose_device(device)
     run = _run_in_words(model, precision, where, checkpoint)
     about = {**clips.protocol(total), **run, "version": __version__}
     path = None
     if folder is not None:
-        path, about["ids"], about["weights"] = Path(folder) / SCORES, _listed(clips.ids), fingerprint(model)
+        path, about["weights"] = Path(folder) / SCORES, _fingerprint(model)
+        about["ids"] = hashlib.sha256("\n".join(clips.ids).encode()).hexdigest()[:12]
     scores = ClipScores(total, len(clips.label_names), path=path, about=about)
     if todo := scores.missing(num_clips):
         numbers = [todo[i : i + batch_size] for i in range(0, len(todo), batch_size)]
-        batches = _with_bar(clips, numbers, num_clips, progress=progress)
-        with torch.inference_mode(), torch.autocast(where.type, torch.bfloat16, enabled=precision == "bfloat16"):
-            _fill(scores, copy.deepcopy(model).eval().to(where), batches, where)
+        tqdm = need("tqdm", "train").tqdm
+        hidden = None if progress else True  # None: unless standard error is a terminal
+        with (
+            torch.inference_mode(),
+            torch.autocast(where.type, torch.bfloat16, enabled=precision == "bfloat16"),
+            scores,  # writes those known at the end, also after an exception
+            tqdm(initial=num_clips - len(todo), total=num_clips, unit=f" {clips.unit}", disable=hidden) as bar,
+        ):
+            net = copy.deepcopy(model).eval().to(where)
+            for some, batch in zip(numbers, clips.batches(numbers), strict=True):
+                found = class_scores(net, batch._replace(video=batch.video.to(where)))
+                scores.add(some, _checked(found, len(some), len(clips.label_names)), batch.label)
+                bar.update(len(some))
     protocol = {**clips.protocol(num_clips), **run}
-    found, target = scores.scores[:num_clips], scores.target[:num_clips]
-    return judge(found, target, clips.label_names, protocol=protocol, ids=clips.ids[:num_clips])
+    known, target = scores.scores[:num_clips], scores.target[:num_clips]
+    return judge(known, target, clips.label_names, protocol=protocol, ids=clips.ids[:num_clips])
 
 
-def fingerprint(model: nn.Module) -> str:
+def _fingerprint(model: nn.Module) -> str:
     """The first digits of a checksum of a model's weights."""
     digest = hashlib.sha256()
     for name, value in model.state_dict().items():
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()[:12]
-
-
-def _fill(
-    scores: ClipScores, model: nn.Module, batches: Iterator[tuple[list[int], Clips]], device: torch.device
-) -> None:
-    with scores:  # what is known is written at the end, however it comes
-        for numbers, batch in batches:
-            found = class_scores(model, batch._replace(video=batch.video.to(device)))
-            scores.add(numbers, _checked(found, len(numbers), scores.scores.size(1)), batch.label)
 
 
 def _checked(found: Tensor, num_clips: int, num_classes: int) -> Tensor:
@@ -122,31 +120,14 @@ def _checked(found: Tensor, num_clips: int, num_classes: int) -> Tensor:
     return found
 
 
-def _with_bar(
-    clips: ClipSource, numbers: Sequence[list[int]], num_clips: int, *, progress: bool
-) -> Iterator[tuple[list[int], Clips]]:
-    tqdm = need("tqdm", "train").tqdm
-    done = num_clips - sum(map(len, numbers))
-    hidden = None if progress else True  # None: unless standard error is a terminal
-    with tqdm(initial=done, total=num_clips, unit=f" {clips.unit}", disable=hidden) as bar:
-        for some, batch in zip(numbers, clips.batches(numbers), strict=True):
-            yield some, batch
-            bar.update(len(some))
-
-
 def _run_in_words(model: nn.Module, precision: str, device: torch.device, checkpoint: str) -> dict[str, str]:
-    rounded = ""
-    if device.type == "cuda" and precision == "float32" and torch.backends.cudnn.allow_tf32:
-        rounded = " (convolutions in TF32)"
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    on_gpu = device.type == "cuda"
+    rounds = on_gpu and precision == "float32" and torch.backends.cudnn.allow_tf32
+    name = torch.cuda.get_device_name(device) if on_gpu else device.type
     recipe = getattr(model, "recipe", None)
     return {
-        "precision": f"{precision}{rounded} on {name}",
+        "precision": f"{precision}{' (convolutions in TF32)' if rounds else ''} on {name}",
         "model": type(model).__name__ if recipe is None else recipe.name,
         "checkpoint": checkpoint,
         "version": f"pyg_video {__version__}, torch {torch.__version__}",
     }
-
-
-def _listed(ids: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(ids).encode()).hexdigest()[:12]

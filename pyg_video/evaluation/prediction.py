@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -13,7 +14,8 @@ from torch import Tensor, nn
 from .._checks import check_option
 from ..datasets import VideoClip, decode_frames, probe_video
 from ..datasets.video.sampling import segment_indices
-from ..inspection import capture_graphs, find_builders
+from ..graph_builders import GraphBuilder
+from ..inspection import capture_graphs
 from ..layers import accepted_info
 from ..models import VideoClassifier
 from ..training.loading import Trained, load_trained
@@ -21,7 +23,6 @@ from ..training.scoring import choose_device
 from ..transforms import CentreCrop, Normalize, ShortSide, ThreeCrops
 from ..visualization import caption, draw_boxes, save_mp4
 
-_VIEWS = (1, 3, 6)
 _DRAWN = 224  # pixels at least, of a drawn frame's side
 
 
@@ -102,12 +103,14 @@ def predict_video(
         >>> prediction.probability.shape, [box.shape for box in prediction.regions.values()]
         (torch.Size([10]), [torch.Size([8, 9, 4])])
     """
-    trained = as_trained(model)
+    if isinstance(model, nn.Module):
+        model = Trained(cast(VideoClassifier, model), ())
+    trained = model if isinstance(model, Trained) else load_trained(model)
     net = trained.model
     channels = getattr(getattr(net, "backbone", None), "in_channels", 3)  # of another module, assume colour
     colour = channels == 3
     views = (6 if colour else 1) if views is None else views
-    check_option("views", views, _VIEWS)
+    check_option("views", views, (1, 3, 6))
     if channels not in (1, 3):
         raise ValueError(f"Expected a model on grey or colour frames (got one on {channels} channels, maybe features)")
     if "box" in accepted_info(net):
@@ -117,44 +120,31 @@ def predict_video(
     info = probe_video(path)
     T = num_frames or trained.num_frames or (16 if colour else min(16, info.num_frames))
     number = segment_indices(info.num_frames, T, 2 if views == 6 else 1)
-    pixels = _views(decode_frames(path, number.flatten().tolist()), T, _frame_size(trained, colour), views)
+    size = trained.option("frame_size", trained.frame_size or (224 if colour else 64))
+    pixels = _views(decode_frames(path, number.flatten().tolist()), T, size, views)
+    video = Normalize().video(pixels) if colour else pixels.float().mean(dim=2, keepdim=True) / 255
     where = choose_device(device)
-    probability, regions = _run(_ready(net, where), _input(pixels, colour).to(where))
+    if net.training or next(net.parameters()).device != where:
+        net = copy.deepcopy(net).eval().to(where)
+    probability, regions = _run(net, video.to(where))
     middle = 0 if views == 1 else 2  # of the first clip
     seconds = info.num_frames / info.frame_rate if info.frame_rate else T / 5
     return VideoPrediction(
         probability,
         trained.label_names or tuple(f"class {k}" for k in range(len(probability))),
         pixels[middle],
-        {name: _per_frame(box[middle], T) for name, box in regions.items()},
+        # A backbone may have halved the number of frames.
+        {name: box[middle][torch.arange(T) * box.size(1) // T] for name, box in regions.items()},
         min(60.0, max(1.0, T / seconds)),
     )
-
-
-def as_trained(model: Trained | nn.Module | str | os.PathLike[str]) -> Trained:
-    """A trained model with what is known about it, from the model itself or from its file."""
-    if isinstance(model, Trained):
-        return model
-    if isinstance(model, nn.Module):
-        return Trained(cast(VideoClassifier, model), ())
-    return load_trained(model)
-
-
-def _ready(model: VideoClassifier, device: torch.device) -> VideoClassifier:
-    """The model in evaluation mode on a device: itself, or a copy."""
-    if not model.training and next(model.parameters()).device == device:
-        return model
-    return copy.deepcopy(model).eval().to(device)
 
 
 @torch.no_grad()
 def _run(model: VideoClassifier, video: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
     """Probabilities by the mean of the views' scores, and the regions of every view."""
-    try:
-        find_builders(model)
-    except ValueError:
-        return model(video).float().mean(dim=0).softmax(dim=0).cpu(), {}
-    with capture_graphs(model) as graphs:
+    has_builders = any(isinstance(module, GraphBuilder) for module in model.modules())
+    with ExitStack() as stack:
+        graphs = stack.enter_context(capture_graphs(model)) if has_builders else {}
         scores = model(video)
     regions = {name: graph.grid(graph.need("box")).float().cpu() for name, graph in graphs.items()}
     return scores.float().mean(dim=0).softmax(dim=0).cpu(), regions
@@ -167,16 +157,3 @@ def _views(frames: Tensor, T: int, size: int, views: int) -> Tensor:
     clip = ShortSide(size if views == 1 else round(size * 256 / 224))(clip)
     side = min(clip.video.shape[-2:])
     return CentreCrop(size)(clip).video if views == 1 else ThreeCrops(side)(clip).video
-
-
-def _input(pixels: Tensor, colour: bool) -> Tensor:
-    return Normalize().video(pixels) if colour else pixels.float().mean(dim=2, keepdim=True) / 255
-
-
-def _frame_size(trained: Trained, colour: bool) -> int:
-    return trained.option("frame_size", trained.frame_size or (224 if colour else 64))
-
-
-def _per_frame(box: Tensor, T: int) -> Tensor:
-    """Boxes for each of ``T`` frames, where the model's backbone halved their number."""
-    return box[torch.arange(T) * len(box) // T]

@@ -18,18 +18,13 @@ def as_text(evaluation: Evaluation) -> str:
     """Accuracies with standard errors, the best and the worst classes, and the protocol, as text.
 
     Example:
-        >>> from pyg_video.checkpoints import load_model, shipped_checkpoint
-        >>> from pyg_video.datasets import SyncMNIST
-        >>> from pyg_video.cli.demo import TASK
-        >>> from pyg_video.evaluation import DigitSource, evaluate
-        >>> clips = DigitSource(SyncMNIST(split="test", num_clips=50, **TASK), "generated, seed 0", "bundled")
-        >>> print(as_text(evaluate(load_model(shipped_checkpoint("cnn_small")), clips)))  # doctest: +ELLIPSIS
-        top-1  ... % ± ... %  (... of 50 clips)
-        ...
+        >>> import torch
+        >>> from pyg_video.evaluation import judge
+        >>> print(as_text(judge(torch.eye(2), torch.tensor([0, 1]), ["a", "b"])).splitlines()[0])
+        top-1  100.0 % ± 0.0 %  (2 of 2 clips)
     """
-    lines = [f"top-1  {_with_counts(evaluation.top1)}"]
-    if evaluation.top5 is not None:
-        lines.append(f"top-5  {_with_counts(evaluation.top5)}")
+    tops = {"top-1": evaluation.top1, "top-5": evaluation.top5}
+    lines = [f"{top}  {s}  ({s.right:,} of {s.clips:,} clips)" for top, s in tops.items() if s is not None]
     seen = [(name, score) for name, score in evaluation.per_class.items() if score.clips]
     ranked = sorted(seen, key=lambda row: -row[1].share)
     wide = max(len(short_name(name)) for name, _ in ranked)
@@ -75,20 +70,12 @@ def short_name(name: str) -> str:
     return name.removesuffix(" move together").removesuffix(" moves together").replace(" and ", " & ")
 
 
-def _with_counts(score: Score) -> str:
-    return f"{score}  ({score.right:,} of {score.clips:,} clips)"
-
-
 def _json(evaluation: Evaluation) -> str:
     def told(score: Score | None) -> dict[str, float] | None:
         return score and {"accuracy": score.share, "standard_error": score.standard_error, **score._asdict()}
 
-    record = {
-        "top1": told(evaluation.top1),
-        "top5": told(evaluation.top5),
-        "protocol": evaluation.protocol,
-    }
-    return json.dumps(record, indent=2) + "\n"
+    scores = {"top1": told(evaluation.top1), "top5": told(evaluation.top5)}
+    return json.dumps({**scores, "protocol": evaluation.protocol}, indent=2) + "\n"
 
 
 def _class_rows(evaluation: Evaluation) -> Iterable[Sequence[object]]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..datasets.digits.clips import DigitClips
 from ..training.scoring import Clips
@@ -24,16 +23,11 @@ class ClipSource(Protocol):
         unit: ``"clips"`` or ``"videos"``, for the progress bar.
     """
 
-    @property
-    def label_names(self) -> Sequence[str]: ...
-    @property
-    def ids(self) -> tuple[str, ...]: ...
-    @property
-    def frame_size(self) -> int | None: ...
-    @property
-    def batch_size(self) -> int: ...
-    @property
-    def unit(self) -> str: ...
+    label_names: Sequence[str]
+    ids: Sequence[str] = ()
+    frame_size: int | None = None
+    batch_size: int = 100
+    unit: str = "clips"
 
     def __len__(self) -> int: ...
 
@@ -44,8 +38,7 @@ class ClipSource(Protocol):
         """Words about the first ``num_clips`` clips, by name."""
 
 
-@dataclass(frozen=True)
-class DigitSource:
+class DigitSource(ClipSource):
     """Clips of moving digits.
 
     Args:
@@ -54,21 +47,9 @@ class DigitSource:
         digits: where the digit images are from, in words.
     """
 
-    clips: DigitClips
-    trajectories: str
-    digits: str
-
-    ids: ClassVar[tuple[str, ...]] = ()
-    batch_size: ClassVar[int] = 100
-    unit: ClassVar[str] = "clips"
-
-    @property
-    def label_names(self) -> Sequence[str]:
-        return self.clips.label_names
-
-    @property
-    def frame_size(self) -> int:
-        return self.clips.frame_size
+    def __init__(self, clips: DigitClips, trajectories: str, digits: str) -> None:
+        self.clips, self.trajectories, self.digits = clips, trajectories, digits
+        self.label_names, self.frame_size = clips.label_names, clips.frame_size
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -77,15 +58,13 @@ class DigitSource:
         return map(self.clips.batch, numbers)
 
     def protocol(self, num_clips: int) -> dict[str, str]:
-        total, first = len(self), self.clips.batch([0])
+        first, few = self.clips.batch([0]), _share_in_words(num_clips, len(self))
         _, T, _, H, W = first.video.shape
-        few = f"the first {num_clips:,} of {total:,}" if num_clips < total else f"{total:,}, none left out"
         frames = f"{T} of {H} x {W} pixels, from a canvas of {self.clips.canvas_size}; {first.digit.shape[1]} digits"
         return {"trajectories": self.trajectories, "digits": self.digits, "clips": few, "frames": frames}
 
 
-@dataclass(frozen=True)
-class VideoSource:
+class VideoSource(ClipSource):
     """The test videos of a data module of Something-Something, with all their views.
 
     Args:
@@ -95,26 +74,13 @@ class VideoSource:
         ValueError: the labels of the split are not known.
     """
 
-    data: SomethingSomethingData
+    unit = "videos"
 
-    frame_size: ClassVar[None] = None
-    unit: ClassVar[str] = "videos"
-
-    def __post_init__(self) -> None:
-        if self.data.test_split == "test":
+    def __init__(self, data: SomethingSomethingData) -> None:
+        if data.test_split == "test":
             raise ValueError("Expected 'test_split' val to score a model (got test, whose labels are not known)")
-
-    @property
-    def label_names(self) -> Sequence[str]:
-        return self.data.label_names
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        return tuple(record.id for record in self.data.test.records)
-
-    @property
-    def batch_size(self) -> int:
-        return self.data.test_batch_size
+        self.data, self.label_names, self.batch_size = data, data.label_names, data.test_batch_size
+        self.ids = tuple(record.id for record in data.test.records)
 
     def __len__(self) -> int:
         return len(self.data.test)
@@ -123,10 +89,8 @@ class VideoSource:
         return self.data.views_of(numbers)
 
     def protocol(self, num_clips: int) -> dict[str, str]:
-        videos, total = self.data.test, len(self)
-        few = f"the first {num_clips:,} of {total:,}" if num_clips < total else f"{total:,}, none left out"
-        if num_clips == total and videos.skipped:
-            few = f"{total:,}, {len(videos.skipped):,} missing or damaged ones left out"
+        videos = self.data.test
+        few = _share_in_words(num_clips, len(self), len(videos.skipped))
         split = "validation" if videos.split == "val" else videos.split
         side, crops, clips = self.data.test_frame, self.data.test_crops, self.data.test_clips
         kind = "central crop" if crops == 1 else "crops"
@@ -136,3 +100,9 @@ class VideoSource:
             "views": f"{crops} {kind} x {clips} clip{'s' if clips > 1 else ''} a video{averaged}",
             "frames": f"{videos.num_frames} of {side} x {side} pixels, sampling by {self.data.sampling}",
         }
+
+
+def _share_in_words(num_clips: int, total: int, skipped: int = 0) -> str:
+    if num_clips < total:
+        return f"the first {num_clips:,} of {total:,}"
+    return f"{total:,}, {f'{skipped:,} missing or damaged ones' if skipped else 'none'} left out"

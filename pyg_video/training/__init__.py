@@ -30,29 +30,16 @@ if TYPE_CHECKING:
     from .module import Prediction, VideoClassification
     from .region_agreement import RegionAgreement
 
-_HOMES = {
-    "AtomicCheckpointIO": "callbacks",
-    "BestCheckpoint": "callbacks",
-    "CachedFeatures": "data",
-    "DigitData": "data",
-    "ExportBest": "callbacks",
-    "FreezeBatchNorm": "callbacks",
-    "FreshBatches": "data",
-    "MultiSyncMNISTData": "data",
-    "OffsetDistillation": "distillation",
-    "Prediction": "module",
-    "RegionAgreement": "region_agreement",
-    "SequentialBatches": "data",
-    "ShuffledBatches": "data",
-    "SomethingSomethingData": "data",
-    "SyncMNISTData": "data",
-    "VideoClassification": "module",
-    "VideoData": "data",
-    "best_checkpoint": "callbacks",
-    "last_checkpoint": "callbacks",
-    "load_extractor": "data",
-    "load_trained": "loading",
+_NAMES = {
+    "callbacks": "AtomicCheckpointIO BestCheckpoint ExportBest FreezeBatchNorm best_checkpoint last_checkpoint",
+    "data": "CachedFeatures DigitData FreshBatches MultiSyncMNISTData SequentialBatches ShuffledBatches "
+    "SomethingSomethingData SyncMNISTData VideoData load_extractor",
+    "distillation": "OffsetDistillation",
+    "loading": "load_trained",
+    "module": "Prediction VideoClassification",
+    "region_agreement": "RegionAgreement",
 }
+_HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
     "AtomicCheckpointIO",

@@ -17,6 +17,9 @@ from ..checkpoints.files import Json
 from .data.base import VideoData
 from .loading import restored
 
+# Without a counter, so that best.ckpt stays best.ckpt.
+BEST: dict[str, Any] = {"monitor": "val/acc", "mode": "max", "filename": "best", "enable_version_counter": False}
+
 
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Write checkpoints atomically.
@@ -45,7 +48,7 @@ class BestCheckpoint(ModelCheckpoint):
 
 def best_checkpoint(monitor: str = "val/acc", mode: str = "max") -> BestCheckpoint:
     """Keep ``best.ckpt``, the epoch with the best validation score."""
-    return BestCheckpoint(monitor=monitor, mode=mode, filename="best", enable_version_counter=False)
+    return BestCheckpoint(**{**BEST, "monitor": monitor, "mode": mode})
 
 
 class FreezeBatchNorm(Callback):
@@ -76,22 +79,18 @@ class ExportBest(Callback):
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         saved_by = [c for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint) and c.monitor]
-        if trainer.is_global_zero and saved_by and saved_by[0].best_model_path:
-            best = saved_by[0]
-            if getattr(pl_module.net, "recipe", None) is None:
-                rank_zero_info(
-                    f"No safetensors beside {best.best_model_path}: the model is a module without a name; register "
-                    "a function that builds it with @register_model, or give its class_path"
-                )
-                return
-            data: object = getattr(trainer, "datamodule", None)
-            clips = data.num_train if isinstance(data, VideoData) else None
-            export(
-                Path(best.best_model_path),
-                metric=str(best.monitor),
-                score=best.best_model_score,
-                clips_per_epoch=clips,
+        if not (trainer.is_global_zero and saved_by and saved_by[0].best_model_path):
+            return
+        best, data = saved_by[0], getattr(trainer, "datamodule", None)
+        if getattr(pl_module.net, "recipe", None) is None:
+            rank_zero_info(
+                f"No safetensors beside {best.best_model_path}: the model is a module without a name; register "
+                "a function that builds it with @register_model, or give its class_path"
             )
+            return
+        num_train = data.num_train if isinstance(data, VideoData) else None
+        path, metric = Path(best.best_model_path), str(best.monitor)
+        export(path, metric=metric, score=best.best_model_score, clips_per_epoch=num_train)
 
 
 def export(checkpoint: Path, *, metric: str, score: Tensor | None, clips_per_epoch: int | None = None) -> Path:
@@ -101,8 +100,7 @@ def export(checkpoint: Path, *, metric: str, score: Tensor | None, clips_per_epo
     metadata: dict[str, Json] = {"epoch": saved["epoch"], "step": saved["global_step"]}
     if clips_per_epoch is not None:
         metadata["videos"] = (saved["epoch"] + 1) * clips_per_epoch
-    for name in ("frame_size", "num_frames"):  # of the clips that it was trained on
-        if (size := saved["hyper_parameters"].get(name)) is not None:
-            metadata[name] = size
+    sizes = {name: saved["hyper_parameters"].get(name) for name in ("frame_size", "num_frames")}  # of training clips
+    metadata |= {name: size for name, size in sizes.items() if size is not None}
     metadata |= {"label_names": task.label_names, metric: None if score is None else float(score)}
     return save_model(task.net, checkpoint.with_suffix(".safetensors"), metadata)

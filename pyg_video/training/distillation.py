@@ -31,11 +31,10 @@ def region_loss(box: Tensor, target: Tensor) -> Tensor:
 class OffsetDistillation(Callback):
     """Distil regions of single-block models into one with several blocks (DyReg-GNN, NeurIPS 2021, section 4.1).
 
-    "Models using multiple graphs have problems learning to adapt the regions from certain layers": one teacher with a
-    single block is trained per stage. During the first ``share`` of the steps, ``weight`` times ``region_loss`` between
-    the regions of each block and its teacher's is added to the classification loss. The paper does not specify how the
-    offsets are compared; here :math:`(\\Delta x, \\Delta y, w, h)` are compared after the transformation
-    :math:`\\alpha` (eq. 4), as positions of regions.
+    One teacher with a single block is trained per stage. During the first ``share`` of the steps, ``weight`` times
+    ``region_loss`` between the regions of each block and its teacher's is added to the classification loss. The paper
+    does not specify how the offsets are compared; here :math:`(\\Delta x, \\Delta y, w, h)` are compared after the
+    transformation :math:`\\alpha` (eq. 4), as positions of regions.
 
     The student's features are detached from the added loss, whose gradient reaches the parameters of the student's
     builders only. Teachers are frozen, in evaluation mode, and not part of the student's checkpoints. The loss is
@@ -68,19 +67,18 @@ class OffsetDistillation(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
         """Load the teachers, so that errors appear before training."""
-        if stage == "fit":
-            student = find_builders(cast(VideoClassification, pl_module).net)
-            for block, path in self.teachers.items():
-                teacher = load_trained(path).model.requires_grad_(False)
-                builders = find_builders(teacher)
-                name = find_block(student, block, "the student")
-                theirs = next(iter(builders)) if len(builders) == 1 else find_block(builders, block, f"'{path}'")
-                if student[name].num_nodes != builders[theirs].num_nodes:
-                    raise ValueError(
-                        f"Expected as many regions in block '{block}' as in its teacher '{path}' "
-                        f"(got {student[name].num_nodes} and {builders[theirs].num_nodes})"
-                    )
-                self._pairs[name] = (teacher, theirs)
+        if stage != "fit":
+            return
+        student = find_builders(cast(VideoClassification, pl_module).net)
+        for block, path in self.teachers.items():
+            teacher = load_trained(path).model.requires_grad_(False)
+            builders = find_builders(teacher)
+            name = find_block(student, block, "the student")
+            theirs = next(iter(builders)) if len(builders) == 1 else find_block(builders, block, f"'{path}'")
+            if (ours := student[name].num_nodes) != (wanted := builders[theirs].num_nodes):
+                both = f"block '{block}' as in its teacher '{path}'"
+                raise ValueError(f"Expected as many regions in {both} (got {ours} and {wanted})")
+            self._pairs[name] = (teacher, theirs)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.estimated_stepping_batches == float("inf"):
@@ -118,11 +116,10 @@ class OffsetDistillation(Callback):
             teacher(video)
         return region_loss(box, graphs[theirs].grid(graphs[theirs].need("box")))
 
-    def on_train_batch_end(self, *args: Any) -> None:  # noqa: ARG002
+    def on_train_batch_end(self, *_: Any, **__: Any) -> None:
         self._batch.close()
 
-    def on_exception(self, *args: Any) -> None:  # noqa: ARG002
-        self._batch.close()
+    on_exception = on_train_batch_end
 
 
 def find_block(builders: dict[str, Any], block: str, owner: str) -> str:

@@ -35,8 +35,7 @@ class Trained(NamedTuple):
     def option(self, name: str, default: int) -> int:
         """An option that the model was made with, if it has such an option."""
         recipe = getattr(self.model, "recipe", None)
-        value = {} if recipe is None else recipe.options
-        return int(str(value.get(name, default)))
+        return int(str(recipe.options.get(name, default))) if recipe else default
 
 
 def load_trained(path: str | os.PathLike[str]) -> Trained:
@@ -54,12 +53,8 @@ def load_trained(path: str | os.PathLike[str]) -> Trained:
     path = find_checkpoint(path)
     about = checkpoint_info(path).metadata
     names = about.get("label_names")
-    sizes = (about.get(name) for name in ("frame_size", "num_frames"))
-    return Trained(
-        load_model(path),
-        tuple(map(str, names)) if isinstance(names, (list, tuple)) else (),
-        *(size if isinstance(size, int) else None for size in sizes),
-    )
+    sizes = (size if isinstance(size := about.get(name), int) else None for name in ("frame_size", "num_frames"))
+    return Trained(load_model(path), tuple(map(str, names)) if isinstance(names, (list, tuple)) else (), *sizes)
 
 
 def task_of(saved: Mapping[str, Any]) -> VideoClassification:
@@ -75,8 +70,7 @@ def task_of(saved: Mapping[str, Any]) -> VideoClassification:
     from . import VideoClassification  # which says what to type where Lightning is missing
 
     options = {name: value for name, value in saved["hyper_parameters"].items() if name != "_instantiator"}
-    name = options.get("model", "")
-    if name is None:
+    if (name := options.get("model", "")) is None:
         raise UnknownModelError(
             "Expected the checkpoint of a named model (got one of a module that was made in Python); use "
             "VideoClassification.load_from_checkpoint(path, model=...)"
@@ -102,15 +96,11 @@ def _load_lightning(path: Path) -> Trained:
     except UnknownModelError:
         raise
     except _NO_CHECKPOINT as error:
+        first_line = next(iter(str(error).strip().splitlines()), "")  # without torch's advice
+        reason = f"{type(error).__name__} {first_line[:120]}".strip()
         raise ValueError(
-            f"Expected a whole checkpoint of pyg-video fit, of this version (got '{path}': {_first_line(error)}); "
+            f"Expected a whole checkpoint of pyg-video fit, of this version (got '{path}': {reason}); "
             "use an earlier one, or the .safetensors file beside it"
         ) from error
     sizes = (saved["hyper_parameters"].get(name) for name in ("frame_size", "num_frames"))
     return Trained(task.net.eval(), task.label_names, *sizes)
-
-
-def _first_line(error: BaseException) -> str:
-    """What torch says, without its advice."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__} {lines[0][:120] if lines else ''}".strip()

@@ -17,7 +17,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from .._checks import check_option
 from ..checkpoints import load_model, shipped_checkpoint
 from ..checkpoints.weights import check_weights
-from ..models import ModelRecipe, Option, VideoClassifier, create_model, model_options
+from ..models import Option, VideoClassifier, create_model, model_options
 from ..models.registry import model_module
 from .loading import MODULE
 from .scoring import Clips, class_scores
@@ -34,14 +34,12 @@ _OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 
 
 class Prediction(NamedTuple):
-    """What a model says about a batch of clips.
+    """Predictions for a batch of clips; ``name`` holds those of the predicted classes, if the classes have names.
 
     Shapes:
         - **probability:** :math:`(B, num\\_classes)`
         - **label:** the most probable class, :math:`(B)`
         - **target:** the true class, :math:`(B)`
-
-    and the **name** of the most probable class, where the classes have names.
     """
 
     probability: Tensor
@@ -60,10 +58,9 @@ class VideoClassification(LightningModule):
         model: name of the model, see :func:`~pyg_video.models.create_model`, or a module from videos to class scores.
             In a configuration, the latter is ``class_path`` and ``init_args`` of a class. Checkpoints hold the name
             and all options; of a module that was made in Python they hold the weights only.
-        num_classes: number of classes. The command line sets it from the data.
-        frame_size: side of the frames, for models with an option ``frame_size``. The command line sets it from
-            the data.
-        label_names: the classes in words. The command line sets them from the data.
+        num_classes: number of classes; this and the next two are set from the data by the command line.
+        frame_size: side of the frames, for models with an option ``frame_size``.
+        label_names: names of the classes.
         model_options: further options of a model by name, see :func:`~pyg_video.models.model_options`.
         lr: highest learning rate.
         weight_decay: of the optimizer.
@@ -71,12 +68,11 @@ class VideoClassification(LightningModule):
         optimizer: ``"adamw"``, or ``"sgd"`` with momentum 0.9, as the papers train on real video.
         drops: shares of all steps after each of which the learning rate is a tenth of that before, such as
             ``(0.33, 0.5, 0.67)``; none for the cosine.
-        num_frames: frames of a clip, noted in checkpoints for those who use the model. The command line sets it from
-            the data.
+        num_frames: frames per clip, recorded in checkpoints; set from the data by the command line.
+        backbone_from: file or shipped name of a trained model with whose backbone training starts.
 
     Attributes:
-        extra_losses: functions of the batch, called after the model saw it; a training step adds what they give to
-            the loss. Callbacks put them there.
+        extra_losses: functions of the batch that callbacks add; their values are added to the training loss.
 
     Shapes:
         - **video:** :math:`(B, T, C, H, W)`; batches also :math:`(B, S, T, C, H, W)`, views whose scores are averaged
@@ -106,16 +102,15 @@ class VideoClassification(LightningModule):
     ) -> None:
         super().__init__()
         if lr <= 0 or weight_decay < 0 or warmup_steps < 0:
-            raise ValueError(
-                "Expected 'lr' above 0, 'weight_decay' and 'warmup_steps' of at least 0 "
-                f"(got {lr}, {weight_decay} and {warmup_steps})"
-            )
+            got = f"{lr}, {weight_decay} and {warmup_steps}"
+            raise ValueError(f"Expected 'lr' above 0, 'weight_decay' and 'warmup_steps' of at least 0 (got {got})")
         check_option("optimizer", optimizer, tuple(_OPTIMIZERS))
         if not all(0 < drop < 1 for drop in drops):
             raise ValueError(f"Expected 'drops' as shares of all steps, between 0 and 1 (got {tuple(drops)})")
         self.net = _network(model, num_classes, frame_size, model_options)
         self.save_hyperparameters(ignore=["model", "model_options"])
-        self.save_hyperparameters(_recorded(model, self.net.recipe, model_options))
+        name, options = (model, model_options) if isinstance(model, str) else self.net.recipe or (None, None)
+        self.save_hyperparameters({"model": name, "model_options": options})
         self.optimizer, self.drops = optimizer, tuple(drops)
         self.lr, self.weight_decay, self.warmup_steps = lr, weight_decay, warmup_steps
         self.num_frames = num_frames
@@ -130,8 +125,16 @@ class VideoClassification(LightningModule):
         self.test_metrics = metrics.clone(prefix="test/")
 
     def setup(self, stage: str) -> None:
-        if stage == "fit" and self.backbone_from is not None:
-            _start_from(self.net, self.backbone_from)
+        if stage != "fit" or (source := self.backbone_from) is None:
+            return
+        path = Path(source) if Path(source).is_file() else shipped_checkpoint(source)
+        theirs, ours = (
+            {name: value for name, value in model.state_dict().items() if name.startswith("backbone.")}
+            for model in (load_model(path), self.net)
+        )
+        what = f"the model's backbone in 'backbone_from' '{source}'"
+        check_weights(theirs, ours, what, "choose the same channels and strides")
+        self.net.load_state_dict(theirs, strict=False)  # nothing but the backbone
 
     def forward(self, video: Tensor, **given: Tensor) -> Tensor:
         return self.net(video, **given)
@@ -157,13 +160,8 @@ class VideoClassification(LightningModule):
     def _score(self, batch: Clips, metrics: MetricCollection) -> Tensor:
         scores = class_scores(self.net, batch)
         metrics.update(scores.detach(), batch.label)
-        self.log_dict(
-            metrics,
-            on_step=False,
-            on_epoch=True,
-            prog_bar=metrics is self.val_metrics,
-            batch_size=len(batch.label),
-        )
+        shown = metrics is self.val_metrics
+        self.log_dict(metrics, on_step=False, on_epoch=True, prog_bar=shown, batch_size=len(batch.label))
         return F.cross_entropy(scores, batch.label)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -211,47 +209,19 @@ def lr_factor(step: int, warmup_steps: int, num_steps: float, drops: Sequence[fl
 def _network(
     model: str | nn.Module, num_classes: int, frame_size: int | None, options: Mapping[str, Option] | None
 ) -> VideoClassifier:
+    """The model of a name, with the options that follow from the data; or the module itself."""
+    options = options or {}
     if isinstance(model, str):
-        return create_model(model, **_merged(model, num_classes, frame_size, options or {}))
+        known = model_options(model)
+        sizes = {"num_classes": num_classes, "frame_size": frame_size}
+        from_data = {name: value for name, value in sizes.items() if name in known and value is not None}
+        for name, value in from_data.items():
+            if options.get(name, value) != value:
+                wanted = f"'{name}' in 'model_options' to be that of the data, {value}"
+                raise ValueError(f"Expected {wanted} (got {options[name]}); leave it out")
+        return create_model(model, **{**from_data, **options})
     if options:
         raise ValueError(f"Expected no 'model_options' for a module (got {', '.join(options)}); build it with them")
     if not hasattr(model, "recipe"):
         model.recipe = None  # type: ignore[assignment]
     return cast(VideoClassifier, model)
-
-
-def _recorded(
-    model: str | nn.Module, recipe: ModelRecipe | None, options: Mapping[str, Option] | None
-) -> dict[str, object]:
-    """What checkpoints keep of the model: its name and options, as given or by the recipe of a module."""
-    if isinstance(model, str):
-        return {"model": model, "model_options": options}
-    return {"model": recipe and recipe.name, "model_options": recipe and recipe.options}
-
-
-def _merged(model: str, num_classes: int, frame_size: int | None, options: Mapping[str, Option]) -> dict[str, Option]:
-    """The model's options, with those that follow from the data."""
-    known = model_options(model)
-    from_data: dict[str, Option] = {"num_classes": num_classes} if "num_classes" in known else {}
-    if frame_size is not None and "frame_size" in known:
-        from_data["frame_size"] = frame_size
-    for name, value in from_data.items():
-        if options.get(name, value) != value:
-            raise ValueError(
-                f"Expected '{name}' in 'model_options' to be that of the data, {value} (got {options[name]}); "
-                "leave it out"
-            )
-    return {**from_data, **options}
-
-
-def _start_from(net: VideoClassifier, source: str) -> None:
-    """Give the model the backbone of another, of the same names and shapes."""
-    path = Path(source) if Path(source).is_file() else shipped_checkpoint(source)
-    weights = _backbone_weights(load_model(path))
-    what = f"the model's backbone in 'backbone_from' '{source}'"
-    check_weights(weights, _backbone_weights(net), what, "choose the same channels and strides")
-    net.load_state_dict(weights, strict=False)  # nothing but the backbone
-
-
-def _backbone_weights(net: VideoClassifier) -> dict[str, Tensor]:
-    return {name: value for name, value in net.state_dict().items() if name.startswith("backbone.")}

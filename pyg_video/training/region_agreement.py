@@ -46,79 +46,56 @@ class RegionAgreement(Callback):
             check_option("stages", stage, _STAGES)
         self.stages = tuple(stages)
         self.region_scale = region_scale
-        self._metrics: dict[str, dict[str, MetricCollection]] = {}  # by stage and builder
+        self._metrics: dict[str, MetricCollection] = {}  # by builder
         self._graphs: dict[str, VideoGraph] = {}  # of the current batch
         self._batch = ExitStack()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
         builders = find_builders(cast(VideoClassification, pl_module).net)
-        scale = self.region_scale
-        self._metrics = {s: {name: agreement(region_scale=scale) for name in builders} for s in self.stages}
+        self._metrics = {name: agreement(region_scale=self.region_scale) for name in builders}
 
-    def on_validation_batch_start(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:  # noqa: ARG002
-        self._start("val", pl_module)
+    def on_validation_batch_start(self, trainer: Trainer, pl_module: LightningModule, *_: Any, **__: Any) -> None:
+        if _stage(trainer) in self.stages:
+            self._graphs = self._batch.enter_context(capture_graphs(cast(VideoClassification, pl_module).net))
 
-    def on_test_batch_start(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:  # noqa: ARG002
-        self._start("test", pl_module)
+    def on_validation_batch_end(self, trainer: Trainer, *args: Any, **__: Any) -> None:
+        self._batch.close()
+        if _stage(trainer) in self.stages:
+            self._update(args[2])
 
-    def on_validation_batch_end(
-        self,
-        trainer: Trainer,  # noqa: ARG002
-        pl_module: LightningModule,  # noqa: ARG002
-        outputs: Any,  # noqa: ARG002
-        batch: Clips,
-        *args: Any,  # noqa: ARG002
-    ) -> None:
-        self._end("val", batch)
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if (stage := _stage(trainer)) not in self.stages:
+            return
+        for name, metrics in self._metrics.items():
+            suffix = f"/{name}" if len(self._metrics) > 1 else ""
+            for key, value in metrics.compute().items():  # already reduced over processes
+                pl_module.log(f"{stage}/region_{key}{suffix}", value, sync_dist=True)
+            metrics.reset()
 
-    def on_test_batch_end(
-        self,
-        trainer: Trainer,  # noqa: ARG002
-        pl_module: LightningModule,  # noqa: ARG002
-        outputs: Any,  # noqa: ARG002
-        batch: Clips,
-        *args: Any,  # noqa: ARG002
-    ) -> None:
-        self._end("test", batch)
-
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        self._log("val", pl_module)
-
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        self._log("test", pl_module)
+    on_test_batch_start = on_validation_batch_start
+    on_test_batch_end = on_validation_batch_end
+    on_test_epoch_end = on_validation_epoch_end
 
     def on_exception(self, *args: Any) -> None:  # noqa: ARG002
         self._batch.close()
 
-    def _start(self, stage: str, pl_module: LightningModule) -> None:
-        if stage in self.stages:
-            self._graphs = self._batch.enter_context(capture_graphs(cast(VideoClassification, pl_module).net))
-
-    def _end(self, stage: str, batch: Clips) -> None:
-        self._batch.close()
+    def _update(self, batch: Clips) -> None:
         box = getattr(batch, "box", None)
-        if stage not in self.stages:
-            return
         if box is None or not box.shape[-2]:
             raise ValueError(f"Expected clips with a 'box' for every object (got {type(batch).__name__} without it)")
         if box.ndim == 5:  # several views per video
             box = box.flatten(0, 1)
-        for name, metrics in self._metrics[stage].items():
+        for name, metrics in self._metrics.items():
             graph = self._graphs[name]
             regions = graph.grid(graph.need("box"))
-            there = graph.grid(graph.need("mask")) if "mask" in graph else None
+            present = graph.grid(graph.need("mask")) if "mask" in graph else None
             objects = box.to(regions.device)
-            # Boxes of absent objects are NaN.
-            mask = objects.isfinite().all(dim=-1)
-            metrics.to(regions.device).update(regions, objects, mask, region_mask=there)
+            mask = objects.isfinite().all(dim=-1)  # boxes of absent objects are NaN
+            metrics.to(regions.device).update(regions, objects, mask, region_mask=present)
 
-    def _log(self, stage: str, pl_module: LightningModule) -> None:
-        several = len(self._metrics.get(stage, {})) > 1
-        for name, metrics in self._metrics.get(stage, {}).items():
-            for key, value in metrics.compute().items():
-                full = f"{stage}/region_{key}/{name}" if several else f"{stage}/region_{key}"
-                pl_module.log(full, value, sync_dist=True)  # already reduced over processes
-            metrics.reset()
+
+def _stage(trainer: Trainer) -> str:
+    return "test" if trainer.testing else "val"
 
 
 def agreement(*, region_scale: float = 1.0) -> MetricCollection:

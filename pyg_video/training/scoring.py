@@ -24,15 +24,14 @@ def class_scores(model: nn.Module, batch: Clips) -> Tensor:
     Raises:
         ValueError: the model requires boxes and the batch has none.
     """
-    video, given = batch.video, {}
-    views = video.shape[:2] if video.dim() == 6 else None
+    video = batch.video.flatten(0, -5)  # [B * S, T, C, H, W]
+    given = {}
     if "box" in accepted_info(model):
         if batch.box.size(-2) == 0:
             raise ValueError("Expected clips with boxes for a model on boxes (got none); give the data its annotations")
-        given["box"] = batch.box.to(video.device) if views is None else batch.box.to(video.device).flatten(0, 1)
-    scores: Tensor = model(video if views is None else video.flatten(0, 1), **given)
-    scores = scores.float()
-    return scores if views is None else scores.unflatten(0, views).mean(dim=1)
+        given["box"] = batch.box.to(video.device).flatten(0, -4)
+    scores: Tensor = model(video, **given).float()
+    return scores if batch.video.dim() == 5 else scores.unflatten(0, batch.video.shape[:2]).mean(dim=1)
 
 
 def choose_device(name: str) -> torch.device:
@@ -43,8 +42,6 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(
-            f"Expected 'device' to be auto or a device that torch finds, such as cpu or cuda (got '{name}': "
-            f"{str(error).splitlines()[0]})"
-        ) from error
+        wanted, reason = "auto or a device that torch finds, such as cpu or cuda", str(error).splitlines()[0]
+        raise ValueError(f"Expected 'device' to be {wanted} (got '{name}': {reason})") from error
     return device

@@ -11,7 +11,7 @@ from ..scoring import Clips
 from .batches import SequentialBatches
 
 
-class ClipSource(Protocol):
+class BatchedClips(Protocol):
     """A data set that returns whole batches, by clip number or by ``(epoch, number)``."""
 
     def __len__(self) -> int: ...
@@ -49,11 +49,11 @@ class VideoData(LightningDataModule):
     def predict_dataloader(self) -> DataLoader[Clips]:
         return self.test_dataloader()
 
-    def _sequential(self, clips: ClipSource, batch_size: int) -> DataLoader[Clips]:
+    def _sequential(self, clips: BatchedClips, batch_size: int) -> DataLoader[Clips]:
         """All clips in order."""
         return self._loader(clips, SequentialBatches(len(clips), batch_size, **self._share))
 
-    def _loader(self, clips: ClipSource, batches: Iterable[list[int] | list[tuple[int, int]]]) -> DataLoader[Clips]:
+    def _loader(self, clips: BatchedClips, batches: Iterable[list[int] | list[tuple[int, int]]]) -> DataLoader[Clips]:
         return DataLoader(
             _Batched(clips),
             batch_size=None,  # an item is a batch; Lightning calls set_epoch of 'sampler', not of 'batch_sampler'
@@ -74,7 +74,7 @@ class VideoData(LightningDataModule):
 class _Batched(Dataset[Clips]):
     """A data set whose items are batches."""
 
-    def __init__(self, clips: ClipSource) -> None:
+    def __init__(self, clips: BatchedClips) -> None:
         self.clips = clips
 
     def __getitem__(self, keys: list[int] | list[tuple[int, int]]) -> Clips:

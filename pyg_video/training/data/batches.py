@@ -75,14 +75,8 @@ class ShuffledBatches(_EpochBatches[tuple[int, int]]):
 class FreshBatches(_EpochBatches[int]):
     """Batches of clips that no earlier epoch had: epoch :math:`e` of :math:`S` clips starts with number :math:`eS`.
 
-    The numbers depend on the epoch only, so a resumed run equals an uninterrupted one. With several processes, the
-    last ``size % world_size`` clips of every epoch are left out.
-
-    Args:
-        size: clips per epoch :math:`S`.
-        batch_size: clips per batch and process.
-        rank: index of this process.
-        world_size: number of processes.
+    A resumed run equals an uninterrupted one. With several processes, the last ``size % world_size`` clips of every
+    epoch are left out. Arguments are those of :class:`ShuffledBatches`, without a seed.
 
     Example:
         >>> batches = FreshBatches(size=6, batch_size=2)
@@ -99,13 +93,8 @@ class SequentialBatches(Sampler[list[int]]):
     """Batches of the numbers of all clips in order, each exactly once, for validation and test.
 
     Processes take clips in turn. If their shares differ by one clip, some batches are smaller, so that all processes
-    have the same number of batches; a process with one batch more would wait for the others forever.
-
-    Args:
-        size: number of clips.
-        batch_size: maximum number of clips per batch and process.
-        rank: index of this process.
-        world_size: number of processes.
+    have the same number of batches; a process with one batch more would wait for the others forever. Arguments are
+    those of :class:`ShuffledBatches`, without a seed.
 
     Raises:
         ValueError: there are too few clips for a non-empty batch in every process.

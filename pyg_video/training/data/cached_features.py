@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+from functools import partial
 from pathlib import Path
 
 from torch.utils.data import DataLoader
@@ -81,18 +82,16 @@ class CachedFeatures(VideoData):
         self.sizes = {"train": clips.num_train, "val": len(clips.val), "test": len(clips.test)}
         self.label_names, self.frame_size = clips.label_names, map_size  # the maps are the frames here
         self.num_train, self.batch_size, self.num_workers = clips.num_train, batch_size, num_workers
-        self.extractor, self.layer, self.weights = extractor, layer, weights
-        self.extractor_options = dict(extractor_options or {})
-        self.image_size = image_size
-        self.extraction_batch_size, self.device = extraction_batch_size, device
+        self._load = partial(load_extractor, extractor, weights, extractor_options)
+        self._sizes: dict[str, int] = {"image_size": image_size, "map_size": map_size}
+        self.layer, self.extraction_batch_size, self.device = layer, extraction_batch_size, device
         self.about = {
             "pyg_video": __version__,
             "extractor": extractor,
             "weights": weights_in_words(extractor, weights),
-            "extractor_options": self.extractor_options,
+            "extractor_options": dict(extractor_options or {}),
             "layer": layer,
-            "image_size": image_size,
-            "map_size": map_size,
+            **self._sizes,
             "data": data,
             "data_options": {key: value for key, value in {**known, **options}.items() if key not in _NOT_OF_THE_CLIPS},
         }
@@ -101,22 +100,17 @@ class CachedFeatures(VideoData):
 
     def prepare_data(self) -> None:
         """Compute missing features; Lightning calls this first, in one process."""
-        missing = [split for split in self.clips if not FeatureFiles.of(self.folder, split).complete()]
+        files = {split: FeatureFiles.of(self.folder, split) for split in self.clips}
+        missing = [split for split in files if not files[split].complete()]
         if not missing:
             return
         T = self.clips["val"].batch([0]).video.size(1)
-        model = load_extractor(self.extractor, self.weights, self.extractor_options)
-        features = FrozenFeatures(model, self.layer, num_frames=T, image_size=self.image_size, map_size=self.frame_size)
+        features = FrozenFeatures(self._load(), self.layer, num_frames=T, **self._sizes)
         write_whole(self.folder / "about.json", json.dumps(self.about, indent=2))
-        for split in missing:
-            write_features(
-                features,
-                self.clips[split],
-                FeatureFiles.of(self.folder, split),
-                size=self.sizes[split],
-                batch_size=self.extraction_batch_size,
-                device=choose_device(self.device),
-            )
+        device, num_clips = choose_device(self.device), self.extraction_batch_size
+        for name in missing:
+            size = self.sizes[name]
+            write_features(features, self.clips[name], files[name], size=size, batch_size=num_clips, device=device)
 
     def train_dataloader(self) -> DataLoader[Clips]:
         return self._loader(self._features("train"), ShuffledBatches(self.num_train, self.batch_size, **self._share))

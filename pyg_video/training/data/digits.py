@@ -10,9 +10,6 @@ from ..scoring import Clips
 from .base import VideoData
 from .batches import FreshBatches
 
-_VAL_SEED = -1  # no seed of a training set
-_TEST_SEED = 0
-
 
 class DigitData(VideoData):
     """Moving digits that are generated on the fly; training never repeats a clip.
@@ -45,8 +42,8 @@ class DigitData(VideoData):
             raise ValueError(f"Expected 'seed' of at least 0 (got {seed}); negative seeds are those of the validation")
         super().__init__()
         self.train = clips("train", seed, None)
-        self.val = clips("train", _VAL_SEED, num_val)
-        self.test = clips("test", _TEST_SEED, num_test)
+        self.val = clips("train", -1, num_val)  # no seed of a training set
+        self.test = clips("test", 0, num_test)
         self.label_names = tuple(self.train.label_names)
         self.frame_size, self.num_frames = self.train.frame_size, self.train.planner.num_frames
         self.batch_size, self.num_train, self.num_workers = batch_size, num_train, num_workers

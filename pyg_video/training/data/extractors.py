@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from safetensors.torch import load_file
+from torch import nn
+from torchvision.models import get_model, get_model_weights, list_models
 
 from ..._extras import need
 from ...models import Option
@@ -26,46 +28,33 @@ def load_extractor(name: str, weights: str = "", options: Mapping[str, Option] |
     Raises:
         ValueError: the model is unknown, or the weights are missing or do not fit.
     """
-    file = weights if Path(weights).is_file() else None
-    named = weights if file is None and weights else None
+    is_file = Path(weights).is_file()
+    named, given = weights if weights and not is_file else None, dict(options or {})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = _made(name, named, dict(options or {}))
-    if file is not None:
+        if name.startswith(_TIMM):
+            create = need("timm", "timm").create_model
+            model: nn.Module = create(name.removeprefix(_TIMM), pretrained=named is not None, **given)
+        else:
+            _check_name(name)
+            model = get_model(name, weights=named, **given)
+    if is_file:
+        safe = Path(weights).suffix == ".safetensors"
+        state = load_file(weights) if safe else torch.load(weights, weights_only=True, map_location="cpu")
         try:
-            model.load_state_dict(_state_dict(file))
+            model.load_state_dict(state)
         except RuntimeError as error:
-            raise ValueError(
-                f"Expected weights of {name} (got '{file}': {' '.join(str(error).split())[:200]})"
-            ) from error
+            reason = " ".join(str(error).split())[:200]
+            raise ValueError(f"Expected weights of {name} (got '{weights}': {reason})") from error
     return model
 
 
-def _made(name: str, weights: str | None, options: Mapping[str, Option]) -> nn.Module:
-    if name.startswith(_TIMM):
-        return need("timm", "timm").create_model(name.removeprefix(_TIMM), pretrained=weights is not None, **options)
-    from torchvision.models import get_model
-
-    _check_name(name)
-    return get_model(name, weights=weights, **options)
-
-
 def _check_name(name: str) -> None:
-    from torchvision.models import list_models
-
     if name not in list_models():
         raise ValueError(
             f"Expected 'extractor' to be a model of torchvision, or of timm as 'timm/...' (got '{name}'); "
             "torchvision.models.list_models() has the names"
         )
-
-
-def _state_dict(file: str) -> dict[str, Tensor]:
-    if Path(file).suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        return load_file(file)
-    return torch.load(file, weights_only=True, map_location="cpu")
 
 
 def weights_in_words(extractor: str, weights: str) -> str:
@@ -79,12 +68,9 @@ def weights_in_words(extractor: str, weights: str) -> str:
             return f"sha256 {hashlib.file_digest(file, 'sha256').hexdigest()}"
     if extractor.startswith(_TIMM):
         return weights
-    from torchvision.models import get_model_weights
-
     try:
         return str(get_model_weights(extractor)[weights])
     except KeyError as error:
         known = ", ".join(get_model_weights(extractor).__members__)
-        raise ValueError(
-            f"Expected 'weights' of {extractor} to be a file or one of {known} (got '{weights}')"
-        ) from error
+        wanted = f"'weights' of {extractor} to be a file or one of {known}"
+        raise ValueError(f"Expected {wanted} (got '{weights}')") from error

@@ -45,9 +45,7 @@ class FeatureClips:
 
     def __init__(self, files: FeatureFiles) -> None:
         if not files.complete():
-            raise FileNotFoundError(
-                f"Expected features in '{files.maps}' (got no such file); call prepare_data() first"
-            )
+            raise FileNotFoundError(f"Expected features in '{files.maps}' (got none); call prepare_data() first")
         self.maps = np.load(files.maps, mmap_mode="r")
         with np.load(files.targets) as targets:
             self.targets = {name: torch.from_numpy(targets[name]) for name in _TARGETS}
@@ -85,7 +83,7 @@ def write_features(
             f"Expected {needed / 1e9:.1f} GB of disk for {size} clips in '{files.maps.parent}' "
             f"(got {free / 1e9:.1f} GB free); choose fewer clips, another folder or a smaller 'map_size'"
         )
-    targets: dict[str, list[Tensor]] = {name: [] for name in _TARGETS}
+    targets: list[tuple[Tensor, ...]] = []
     features = features.to(device)
     with whole_file(files.maps) as draft:
         maps = open_memmap(draft, mode="w+", dtype=np.float16, shape=shape)
@@ -94,11 +92,10 @@ def write_features(
             for first in range(0, size, batch_size):
                 clip = clips.batch(range(first, min(first + batch_size, size)))
                 maps[first : first + len(clip.label)] = features(clip.video.to(device)).half().cpu().numpy()
-                for name, values in targets.items():
-                    values.append(getattr(clip, name))
+                targets.append(clip[1:])
                 bar.update(len(clip.label))
         maps.flush()
         del maps
-        arrays = {name: torch.cat(values).numpy() for name, values in targets.items()}
+        arrays = {name: torch.cat(part).numpy() for name, *part in zip(_TARGETS, *targets, strict=True)}
         with whole_file(files.targets) as draft_of_targets, draft_of_targets.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
