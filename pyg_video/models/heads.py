@@ -20,7 +20,7 @@ class PoolHead(nn.Module):
         time: frames over time, :math:`(B, T, 1, C)`: :class:`~pyg_video.layers.TemporalRNN` for Mean+LSTM, or
             ``nn.Identity()``.
         readout: ``"last"`` frame or ``"mean"`` over frames.
-        dropout: share of the vector that the linear layer does not see in training.
+        dropout: dropout of the vector.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
@@ -48,7 +48,7 @@ class PoolHead(nn.Module):
         return self._classify(x, None, lengths)[0]
 
     def scan(self, x: Tensor, state: Sequence[Any] | None = None) -> tuple[Tensor, list[Any]]:
-        """Class scores as of the frames so far, given what the call for the frames before gave."""
+        """Class scores as of the frames so far, given the state after the frames before."""
         return self._classify(x, state, None)
 
     def _classify(self, x: Tensor, state: Sequence[Any] | None, lengths: Tensor | None) -> tuple[Tensor, list[Any]]:
@@ -101,15 +101,12 @@ class GraphHead(nn.Module):
         return self.linear(self.readout(graph))
 
     def scan(self, x: Tensor, state: Sequence[Any] | None = None, **info: Any) -> tuple[Tensor, list[Any]]:
-        """Class scores as of the frames so far, given what the call for the frames before gave."""
-        states = start(state, 3)
-        x, states[0] = scan(self.builder, x, states[0], **info)
-        for i, part in enumerate((self.processor, self.readout), start=1):
-            x, states[i] = scan(part, x, states[i])
-        return self.linear(x), states
+        """Class scores as of the frames so far, given the state after the frames before."""
+        vector, states = scan(nn.Sequential(self.builder, self.processor, self.readout), x, state, **info)
+        return self.linear(vector), states
 
 
-class SumHead(nn.Module):
+class SumHead(GraphHead):
     r"""Pooled features plus the vector of a graph on the same map (RSTG-to-vec in a trained backbone).
 
     .. math::
@@ -124,7 +121,7 @@ class SumHead(nn.Module):
         builder: feature map to graph.
         processor: graph to graph; its nodes have the channels of the map.
         readout: graph to vector; the mean over frames of the sum over nodes by default.
-        dropout: share of the vector that the linear layer does not see in training.
+        dropout: dropout of the vector.
         residual_scale: first value of the norm's scale.
 
     Shapes:
@@ -152,27 +149,22 @@ class SumHead(nn.Module):
         dropout: float = 0.0,
         residual_scale: float = 0.0,
     ) -> None:
-        super().__init__()
-        self.builder = builder
-        self.processor = processor
-        self.readout = readout or ToVector("mean")
+        super().__init__(channels, num_classes, builder, processor, readout=readout or ToVector("mean"))
         self.norm = nn.LayerNorm(channels)
         nn.init.constant_(self.norm.weight, residual_scale)
         self.dropout = nn.Dropout(dropout)
-        self.linear = nn.Linear(channels, num_classes)
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, lengths: Tensor | None = None, **info: Any) -> Tensor:
         pooled = clip_vector(x.mean(dim=(-2, -1)), "mean", lengths)
-        vector = self.readout(self.processor(self.builder(x, lengths)))
-        return self._classify(pooled, vector)
+        graph = self.processor(self.builder(x, lengths, **info))
+        return self._classify(pooled, self.readout(graph))
 
-    def scan(self, x: Tensor, state: Sequence[Any] | None = None) -> tuple[Tensor, list[Any]]:
-        """Class scores as of the frames so far, given what the call for the frames before gave."""
-        states = start(state, 4)
+    def scan(self, x: Tensor, state: Sequence[Any] | None = None, **info: Any) -> tuple[Tensor, list[Any]]:
+        """Class scores as of the frames so far, given the state after the frames before."""
+        states = start(state, 2)
         pooled, states[0] = running_vector(x.mean(dim=(-2, -1)), "mean", states[0])
-        for i, part in enumerate((self.builder, self.processor, self.readout), start=1):
-            x, states[i] = scan(part, x, states[i])
-        return self._classify(pooled, x), states
+        vector, states[1] = scan(nn.Sequential(self.builder, self.processor, self.readout), x, states[1], **info)
+        return self._classify(pooled, vector), states
 
     def _classify(self, pooled: Tensor, vector: Tensor) -> Tensor:
         return self.linear(self.dropout(pooled + self.norm(vector)))

@@ -1,6 +1,7 @@
 """RSTG as published: on a small convolutional net with its ablations, and in a ResNet-50 on video."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from torch import nn
 
@@ -24,7 +25,7 @@ from ..layers import (
 from .classifier import VideoClassifier
 from .digits import digit_backbone
 from .heads import GraphHead, PoolHead, SumHead
-from .registry import register_model
+from .registry import option_groups, options_of, register_model
 from .resnets import resnet_backbone, second_to_last_block
 
 _POSITION_SIZE = 6  # side of a node's heat map, as published
@@ -32,12 +33,11 @@ _SEES_THE_PAST = ("time_only", "one_temp", "all_temp", "positional_all_temp")  #
 
 
 @register_model
+@option_groups(net=options_of(digit_backbone))
 def rstg_sync_mnist(
     num_classes: int = 46,
     *,
-    frame_size: int = 64,
-    channels: tuple[int, ...] = (16, 32, 32),
-    strides: tuple[int, ...] = (2, 2, 1),
+    net: Mapping[str, Any],
     scales: tuple[int, ...] = (3, 2, 1),
     variant: str = "all_temp",
     num_iterations: int = 3,
@@ -52,9 +52,7 @@ def rstg_sync_mnist(
 
     Args:
         num_classes: number of classes.
-        frame_size: side of the frames in pixels.
-        channels: channels of each stage of the backbone; nodes have those of the last.
-        strides: stride of each stage of the backbone.
+        net: ``frame_size`` in pixels; ``channels`` and ``strides``, see :class:`~pyg_video.backbones.SmallCNN`.
         scales: rows (and columns) of each grid of nodes.
         variant: row of the paper's table: ``"all_temp"``, time stages before every space stage and at the end;
             ``"positional_all_temp"``, in which the messages also see where the nodes are; ``"one_temp"``, the time
@@ -73,9 +71,8 @@ def rstg_sync_mnist(
     """
     check_option("norm", norm, ("none", "batch", "frame"))
     check_option("backbone", backbone, ("strided", "pooled"))
-    strided = backbone == "strided"
-    net = digit_backbone(frame_size, channels, strides) if strided else _pooled_backbone(frame_size, channels)
-    C = channels[-1]
+    cnn = digit_backbone(**net) if backbone == "strided" else _pooled_backbone(net["frame_size"], net["channels"])
+    C = cnn.info[-1].channels
     positional = positional or variant == "positional_all_temp"
     if positional and variant == "time_only":
         raise ValueError("Expected 'positional' to be False (got True), since variant='time_only' has no messages")
@@ -100,7 +97,7 @@ def rstg_sync_mnist(
     if readout == "auto":
         readout = "last" if variant in _SEES_THE_PAST else "mean"
     head = GraphHead(C, num_classes, GridGraph(C, scales=scales), processor, readout=ToVector(readout))
-    return VideoClassifier(net, head)
+    return VideoClassifier(cnn, head)
 
 
 def _pooled_backbone(frame_size: int, channels: tuple[int, ...]) -> PlainCNN:
