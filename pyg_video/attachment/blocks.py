@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from types import TracebackType
 from typing import TypeAlias
 
 import torch
@@ -100,22 +99,14 @@ def detach_blocks(model: nn.Module) -> None:
 
 
 class _Blocks(nn.Module):
-    """The blocks of a model; the identity when called, as the last part of an ``nn.Sequential`` is."""
+    """The blocks of a model; the identity, since an ``nn.Sequential`` calls it as its last part."""
 
     def forward(self, output: object) -> object:
         return output
 
 
 class AttachedBlock(nn.Module):
-    """A block with the layout of the features that it is applied to.
-
-    Args:
-        block: a module on clips.
-        place: the output that it follows.
-
-    Attributes:
-        num_frames: frames per clip, where frames are folded; may be changed.
-    """
+    """A module on clips behind an output; ``num_frames``, the frames per clip of folded frames, may be changed."""
 
     handle: RemovableHandle
 
@@ -130,7 +121,7 @@ class AttachedBlock(nn.Module):
         layout = self.layout._replace(grid=grid) if grid and self.layout.grid else self.layout
         clips = to_clips(features, layout, self.num_frames)
         y = self.block(clips)
-        if not isinstance(y, Tensor) or y.shape != clips.shape:
+        if getattr(y, "shape", None) != clips.shape:
             got = list(y.shape) if isinstance(y, Tensor) else type(y).__name__
             raise ValueError(f"Expected a block at '{self.path}' that keeps the shape {list(clips.shape)} (got {got})")
         return from_clips(y.to(features.dtype), layout, features)  # a norm under autocast gives another type
@@ -147,7 +138,10 @@ class AttachedBlock(nn.Module):
         return (y, *output[1:]) if isinstance(output, tuple) else y
 
     def extra_repr(self) -> str:
-        return in_words(self)
+        """Path, layout and map size."""
+        height, width = self.size
+        tokens = f" tokens after {self.layout.prefix}" if self.layout.grid else ""
+        return f"{self.path}: {self.layout.axes}{tokens}, {self.channels} channels, {height} x {width}"
 
 
 class BlockAttachment:
@@ -188,20 +182,11 @@ class BlockAttachment:
     def __enter__(self) -> BlockAttachment:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.remove()
 
     def __repr__(self) -> str:
-        return f"BlockAttachment({'; '.join(map(in_words, self.places.values()))})"
-
-
-def in_words(block: AttachedBlock) -> str:
-    """Path, layout and map size of an attached block."""
-    height, width = block.size
-    tokens = f" tokens after {block.layout.prefix}" if block.layout.grid else ""
-    return f"{block.path}: {block.layout.axes}{tokens}, {block.channels} channels, {height} x {width}"
+        return f"BlockAttachment({'; '.join(block.extra_repr() for block in self.places.values())})"
 
 
 def _attached(place: Place, given: BlockFactory | nn.Module, training: bool) -> AttachedBlock:

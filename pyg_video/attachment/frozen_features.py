@@ -50,8 +50,7 @@ class FrozenFeatures(nn.Module):
                 f"(got {num_frames}, {image_size} and {map_size})"
             )
         self.model = model.eval().requires_grad_(False)
-        self.path, self.num_frames = path, num_frames
-        self.image_size, self.map_size = image_size, map_size
+        self.path, self.num_frames, self.image_size, self.map_size = path, num_frames, image_size, map_size
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
         self.volumes = any(isinstance(part, nn.Conv3d) for part in model.modules())
@@ -77,7 +76,6 @@ class FrozenFeatures(nn.Module):
     def _prepared(self, video: Tensor) -> Tensor:
         """The video as input of the model."""
         frames = video.flatten(0, 1).expand(-1, 3, -1, -1)
-        size = (self.image_size, self.image_size)
-        frames = F.interpolate(frames, size, mode="bilinear", antialias=True)
+        frames = F.interpolate(frames, (self.image_size, self.image_size), mode="bilinear", antialias=True)
         frames = (frames - self.mean) / self.std
         return frames.unflatten(0, video.shape[:2]).transpose(1, 2) if self.volumes else frames

@@ -1,4 +1,4 @@
-"""Blocks inside a backbone, whatever its parts see: clips, folded frames or volumes."""
+"""Blocks inside a backbone whose parts see clips, folded frames or volumes."""
 
 from collections import OrderedDict
 
@@ -10,12 +10,12 @@ from .temporal_shift import ShiftedBlock
 
 
 def insert_block(backbone: StagedBackbone, path: str, block: nn.Module) -> None:
-    """Put a block on clips behind a part of a backbone, in place.
+    """Insert a block on clips behind a part of a backbone, in place.
 
     The part's weights get the name ``"0"`` behind their path, the block's ``"1"``.
 
     Args:
-        backbone: what the block goes into.
+        backbone: the backbone to change.
         path: dotted path of the part from the stage on: a stage, one of its residual blocks such as ``"layer3.4"``, or,
             in TSM and I3D, a convolution in a residual block such as ``"layer3.4.conv2"``.
         block: a module on clips :math:`(B, T, C, H, W)` that keeps their shape, such as a
