@@ -121,7 +121,7 @@ class AttachedBlock(nn.Module):
         layout = self.layout._replace(grid=grid) if grid and self.layout.grid else self.layout
         clips = to_clips(features, layout, self.num_frames)
         y = self.block(clips)
-        if getattr(y, "shape", None) != clips.shape:
+        if not isinstance(y, Tensor) or y.shape != clips.shape:
             got = list(y.shape) if isinstance(y, Tensor) else type(y).__name__
             raise ValueError(f"Expected a block at '{self.path}' that keeps the shape {list(clips.shape)} (got {got})")
         return from_clips(y.to(features.dtype), layout, features)  # a norm under autocast gives another type

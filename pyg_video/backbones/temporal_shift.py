@@ -133,7 +133,8 @@ class ShiftedBlock(InfoContainer, nn.Module):
     def __init__(self, block: nn.Module, shift: nn.Module) -> None:
         super().__init__()
         self.shift = shift
-        self._modules.update(block.named_children())
+        for name, part in block.named_children():
+            self.add_module(name, part)
         if "downsample" not in self._modules:
             self.downsample = nn.Identity()
 

@@ -33,7 +33,7 @@ def find_class(path: str) -> type[nn.Module]:
 
 
 def unknown(name: str, module: str) -> str:
-    """The message about a model whose module was not imported."""
+    """Error message for a model whose module was not imported."""
     return (
         f"Expected the model '{name}' to be known (got none of that name; it is from the module '{module}'); "
         f"import that first, on the command line with --import {module}"

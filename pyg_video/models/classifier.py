@@ -10,11 +10,11 @@ from ..backbones import Stage, VideoBackbone, run_part, scan_part
 from ..layers import accepted_info, scan, taken_by
 
 Option: TypeAlias = "bool | int | float | str | tuple[Option, ...]"
-"""What an option of a named model can be: JSON can hold it."""
+"""Type of the options of named models; JSON can hold it."""
 
 
 class ModelRecipe(NamedTuple):
-    """A named model's name and all of its options: what :func:`~pyg_video.models.create_model` needs to make it."""
+    """Name and all options of a model, the arguments of :func:`~pyg_video.models.create_model`."""
 
     name: str
     options: dict[str, Option]
@@ -23,8 +23,7 @@ class ModelRecipe(NamedTuple):
 class VideoClassifier(nn.Module):
     """Video to class scores: a backbone, blocks between its stages, a head.
 
-    Frames beyond a clip's ``lengths`` count neither in graphs nor in the head; a backbone that mixes frames (TSM, C2D,
-    I3D) sees them.
+    Graphs and the head ignore frames beyond a clip's ``lengths``; backbones that mix frames (TSM, C2D, I3D) do not.
 
     Args:
         backbone: frames to feature maps, see :class:`~pyg_video.backbones.VideoBackbone`.
@@ -33,12 +32,12 @@ class VideoClassifier(nn.Module):
             name of the stage that it follows.
 
     Attributes:
-        recipe: the named model this is; ``None`` for one put together by hand.
+        recipe: name and options; ``None`` for a model without a registered name.
 
     Shapes:
         - **video:** :math:`(B, T, C, H, W)`
-        - **lengths:** frames of every clip that count, :math:`(B)`
-        - **info:** what else the parts want to know, see :data:`~pyg_video.layers.ClipInfo`: for models with a
+        - **lengths:** number of valid frames of every clip, :math:`(B)`
+        - **info:** further inputs of the parts, see :data:`~pyg_video.layers.ClipInfo`: for models with a
           :class:`~pyg_video.graph_builders.BoxGraph`, ``box`` :math:`(B, T, N, 4)` and, if some are missing, ``mask``
           :math:`(B, T, N)`
         - **output:** :math:`(B, num\\_classes)`
@@ -61,7 +60,7 @@ class VideoClassifier(nn.Module):
 
     @property
     def accepts(self) -> frozenset[str]:
-        """The names of what the parts of the model want to know about the clips."""
+        """Names of the inputs of the model's parts besides the video."""
         parts = (*self.backbone.stages.values(), *self.blocks.values(), self.head)
         return frozenset({"lengths"}).union(*map(accepted_info, parts))
 
@@ -84,7 +83,7 @@ class VideoClassifier(nn.Module):
     def scan(
         self, video: Tensor, state: Mapping[str, Any] | None = None, **info: Tensor
     ) -> tuple[Tensor, dict[str, Any]]:
-        """Class scores as of the frames so far, given the state that the call for the frames before gave."""
+        """Class scores as of the frames so far, given the state after the frames before."""
         self._check(video, None, info)
         states = dict(state or {})
         x = video
@@ -115,10 +114,7 @@ class VideoClassifier(nn.Module):
 
 
 def _info_after(stage: Stage, lengths: Tensor | None, info: Mapping[str, Tensor]) -> dict[str, Tensor | None]:
-    """What is known after a stage: of every second frame, where the stage or one before it has half of them.
-
-    A frame of the output counts if at least one of the frames of the video that it stands for does.
-    """
+    """Lengths and further inputs at the frame rate after a stage; a frame is valid if it stands for a valid one."""
     stride = stage.time_stride
     after = lengths if lengths is None else (lengths + stride - 1) // stride
     return {name: value[:, ::stride] for name, value in info.items()} | {"lengths": after}

@@ -24,7 +24,7 @@ def dyreg_block(
     region_size: str = "learned",
     residual_scale: float = 0.0,
 ) -> GraphBlock:
-    """Nodes, position embeddings, the recurrent graph of DyReg-GNN's released models, and the way back to the map.
+    """Nodes, position embeddings and the recurrent graph of DyReg-GNN's released models in a residual block.
 
     Args:
         channels: channels of the feature map.

@@ -12,13 +12,12 @@ from ..layers.scan import start
 
 
 class PoolHead(nn.Module):
-    """Mean over the pixels of every frame, a time stage, one vector a clip, a linear layer: no graph.
+    """Mean over the pixels of every frame, a time stage, one vector per clip, a linear layer: no graph.
 
     Args:
         channels: channels of the feature map.
         num_classes: number of classes.
-        time: frames over time, :math:`(B, T, 1, C)`: :class:`~pyg_video.layers.TemporalRNN` for Mean+LSTM, or
-            ``nn.Identity()``.
+        time: module on :math:`(B, T, 1, C)`: :class:`~pyg_video.layers.TemporalRNN` for Mean+LSTM, or the identity.
         readout: ``"last"`` frame or ``"mean"`` over frames.
         dropout: dropout of the vector.
 
@@ -72,7 +71,7 @@ class GraphHead(nn.Module):
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
         - **lengths:** :math:`(B)`
-        - **info:** what else the builder takes, such as ``box`` :math:`(B, T, N, 4)`
+        - **info:** further inputs of the builder, such as ``box`` :math:`(B, T, N, 4)`
         - **output:** :math:`(B, num\\_classes)`
     """
 
@@ -86,14 +85,13 @@ class GraphHead(nn.Module):
         readout: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        self.builder = builder
-        self.processor = processor
+        self.builder, self.processor = builder, processor
         self.readout = readout or ToVector()
         self.linear = nn.Linear(channels, num_classes)
 
     @property
     def accepts(self) -> frozenset[str]:
-        """The names of what the builder wants to know about the clips."""
+        """Names of the builder's inputs besides the feature map."""
         return accepted_info(self.builder)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None, **info: Any) -> Tensor:
