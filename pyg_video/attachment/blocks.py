@@ -90,16 +90,19 @@ def detach_blocks(model: nn.Module) -> None:
         ValueError: the model has no blocks.
     """
     container = getattr(model, _NAME, None)
-    attached = [] if container is None else list(container.children())
-    if not attached or not all(isinstance(block, AttachedBlock) for block in attached):
+    if not isinstance(container, _Blocks):
         raise ValueError(f"Expected 'model' with blocks of attach_blocks (got {type(model).__name__} without them)")
-    for block in attached:
+    for block in container.places.values():
         block.handle.remove()
     delattr(model, _NAME)
 
 
 class _Blocks(nn.Module):
     """The blocks of a model; the identity, since an ``nn.Sequential`` calls it as its last part."""
+
+    @property
+    def places(self) -> dict[str, AttachedBlock]:
+        return {block.path: block for block in self.children() if isinstance(block, AttachedBlock)}
 
     def forward(self, output: object) -> object:
         return output
@@ -157,13 +160,13 @@ class BlockAttachment:
         False
     """
 
-    def __init__(self, model: nn.Module, container: nn.Module) -> None:
+    def __init__(self, model: nn.Module, container: _Blocks) -> None:
         self.model, self.container = model, container
 
     @property
     def places(self) -> dict[str, AttachedBlock]:
         """The attached blocks by path, each with its ``block``, ``channels``, ``size`` and ``layout``."""
-        return {block.path: block for block in self.container.children() if isinstance(block, AttachedBlock)}
+        return self.container.places
 
     def __getitem__(self, path: str) -> nn.Module:
         return self.places[path].block

@@ -68,15 +68,7 @@ def insert_block(backbone: StagedBackbone, path: str, block: nn.Module) -> None:
 
 
 class VolumeBlock(nn.Module):
-    """A block on clips inside a part of a backbone that sees volumes.
-
-    Args:
-        block: a module on clips :math:`(B, T, C, H, W)`.
-
-    Shapes:
-        - **x:** :math:`(B, C, T, H, W)`
-        - **output:** :math:`(B, C, T, H, W)`
-    """
+    """A block on clips as a module on volumes :math:`(B, C, T, H, W)`."""
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__()

@@ -74,11 +74,7 @@ class Cost(NamedTuple):
 
 
 def model_cost(
-    model: nn.Module,
-    video_shape: Sequence[int],
-    *,
-    runs: int = 10,
-    device: torch.device | str | None = None,
+    model: nn.Module, video_shape: Sequence[int], *, runs: int = 10, device: torch.device | str | None = None
 ) -> Cost:
     """Parameters, multiply-adds and latency of a model for one clip, in the type of its parameters, without gradients.
 
@@ -133,7 +129,7 @@ def _count_on(device: torch.device, model: nn.Module, video_shape: Sequence[int]
             module.forward = _metered(module.forward, graphs, always=always)
             if isinstance(module, GraphBuilder):
                 module.scan_regions = _metered(module.scan_regions, regions)  # type: ignore[method-assign]
-        video = _video(twin, video_shape).zero_()
+        video = _video(twin, video_shape)
         twin(video, **_boxes(twin, video))
         total = counter.get_total_flops()
     # A multiply-add is two floating point operations; the counter counts nothing else.
@@ -170,7 +166,7 @@ def _metered(function: Callable[P, Result], meter: _Meter, *, always: bool = Tru
 
 def _time(model: nn.Module, video_shape: Sequence[int], runs: int, device: torch.device | str | None) -> Latency:
     twin = copy.deepcopy(model).to(device).eval()  # the caller's keeps its mode and device
-    video = _video(twin, video_shape).zero_()
+    video = _video(twin, video_shape)
     boxes = _boxes(twin, video)
     seconds = []
     with torch.inference_mode():
@@ -184,9 +180,8 @@ def _time(model: nn.Module, video_shape: Sequence[int], runs: int, device: torch
 
 
 def _video(model: nn.Module, video_shape: Sequence[int]) -> Tensor:
-    """An uninitialised clip with the type and device of the model's parameters."""
-    parameter = next(model.parameters(), torch.empty(0))
-    return parameter.new_empty(1, *video_shape)
+    """A black clip with the type and device of the model's parameters."""
+    return next(model.parameters(), torch.empty(0)).new_zeros(1, *video_shape)
 
 
 def _boxes(model: nn.Module, video: Tensor) -> dict[str, Tensor]:

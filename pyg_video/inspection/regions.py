@@ -30,7 +30,7 @@ def model_regions(
 ) -> dict[str, BlockRegions]:
     """Run a model on clips and return the regions and the attention of every block in it.
 
-    Gradients are recorded as in any call of the model; use :func:`torch.no_grad` where none are needed.
+    Gradients are recorded; use :func:`torch.no_grad` where none are needed.
 
     Args:
         model: any module with :class:`~pyg_video.graph_builders.GraphBuilder` parts. The attention is that of the

@@ -17,7 +17,7 @@ _ENTRIES: dict[str, VideoModel] = {}
 
 
 def register_model(entry: VideoModel) -> VideoModel:
-    """Make a function that builds a model known to :func:`create_model` under the function's name.
+    """Register a function that builds a model for :func:`create_model`, under the function's name.
 
     Args:
         entry: its parameters are the model's options. Each needs a default, of a type that JSON can hold.

@@ -1,6 +1,7 @@
 """RSTG as published: on a small convolutional net with its ablations, and in a ResNet-50 on video."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -55,15 +56,15 @@ def rstg_sync_mnist(
         net: ``frame_size`` in pixels; ``channels`` and ``strides``, see :class:`~pyg_video.backbones.SmallCNN`.
         scales: rows (and columns) of each grid of nodes.
         variant: row of the paper's table: ``"all_temp"``, time stages before every space stage and at the end;
-            ``"positional_all_temp"``, in which the messages also see where the nodes are; ``"one_temp"``, the time
-            stage at the end alone; ``"space_only"``, no time stage; ``"time_only"``, no space stage;
+            ``"positional_all_temp"``, with the positions of the nodes in the messages; ``"one_temp"``, the time stage
+            at the end alone; ``"space_only"``, no time stage; ``"time_only"``, no space stage;
             ``"homogeneous"``, space and time in one graph, see :class:`~pyg_video.layers.HomogeneousGraph`.
         num_iterations: space stages, each after its time stage if the variant has it; ``"time_only"`` has none.
         cell: ``"lstm"`` as published, or ``"gru"``, which learns faster from few clips.
         attention: ``"dot"``, ``"multi_head"``, ``"additive"`` or ``"mean"``.
-        positional: let the messages see where the nodes are, in any variant that has messages.
+        positional: add the positions of the nodes to the messages, in any variant that has messages.
         readout: nodes of the ``"last"`` frame, or their ``"mean"`` over frames. ``"auto"``: the mean for
-            ``"space_only"`` and ``"homogeneous"``, where the last frame has not heard of the first one.
+            ``"space_only"`` and ``"homogeneous"``, where the last frame does not depend on the first one.
         norm: ``"batch"``, a batch norm of the nodes before the graph as in the released code for SyncMNIST;
             ``"frame"``, :class:`~pyg_video.layers.FrameNorm` there, of messages and of updated nodes; or ``"none"``.
         backbone: ``"strided"``, a :class:`~pyg_video.backbones.SmallCNN`; or ``"pooled"``, the released
@@ -78,21 +79,13 @@ def rstg_sync_mnist(
         raise ValueError("Expected 'positional' to be False (got True), since variant='time_only' has no messages")
 
     def space() -> SpaceConv:
-        return SpaceConv(
-            C,
-            attention=attention,
-            position_channels=_POSITION_SIZE**2 if positional else 0,
-            message_norm=FrameNorm(C) if norm == "frame" else None,
-            update_norm=FrameNorm(C) if norm == "frame" else None,
-        )
-
-    def time() -> TemporalRNN:
-        return TemporalRNN(C, cell=cell)
+        norms = {name: FrameNorm(C) for name in ("message_norm", "update_norm") if norm == "frame"}
+        return SpaceConv(C, attention=attention, position_channels=_POSITION_SIZE**2 if positional else 0, **norms)
 
     before: list[nn.Module] = [GaussianPosition(_POSITION_SIZE)] if positional else []
     if norm != "none":
         before.append(ApplyToNodes(BatchNorm(C) if norm == "batch" else FrameNorm(C)))
-    graph = _ablation(variant, space, time, num_iterations)
+    graph = _ablation(variant, space, partial(TemporalRNN, C, cell=cell), num_iterations)
     processor = nn.Sequential(*before, graph) if before else graph
     if readout == "auto":
         readout = "last" if variant in _SEES_THE_PAST else "mean"
@@ -203,11 +196,7 @@ def _processor(
 ) -> nn.Sequential:
     """The released graph: layer norms of nodes, messages and updates, between projections of the nodes."""
     space = SpaceConv(
-        width,
-        attention=attention,
-        update_groups=groups,
-        message_norm=FrameNorm(width),
-        update_norm=FrameNorm(width),
+        width, attention=attention, update_groups=groups, message_norm=FrameNorm(width), update_norm=FrameNorm(width)
     )
     time, final_time = TemporalRNN(width, cell="lstm"), TemporalRNN(width, cell="lstm")
     rstg = RSTG(space, time, final_time, num_iterations=num_iterations, norm=ClipNorm(width))
