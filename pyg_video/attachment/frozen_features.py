@@ -67,8 +67,9 @@ class FrozenFeatures(nn.Module):
 
     def forward(self, video: Tensor) -> Tensor:
         if video.dim() != 5 or video.size(1) != self.num_frames or video.size(2) not in (1, 3):
-            wanted = f"[B, {self.num_frames}, 1 or 3, H, W]"
-            raise ValueError(f"Expected 'video' of shape {wanted} (got {list(video.shape)})")
+            raise ValueError(
+                f"Expected 'video' of shape [B, {self.num_frames}, 1 or 3, H, W] (got {list(video.shape)})"
+            )
         output = outputs_at(self.model, [self.path], (self._prepared(video),))[self.path]
         clips = to_clips(features_of(output)[0], self.layout, self.num_frames)
         return F.adaptive_avg_pool2d(clips.flatten(0, 1), self.map_size).unflatten(0, clips.shape[:2])

@@ -105,11 +105,9 @@ def guess_layout(
 ) -> Layout:
     """Infer the layout of a module's output from its shape and the video that the model was given.
 
-    Height and width are distinguished from channels by the aspect ratio of the video.
-
     Args:
         shape: shape of the output.
-        video: the video that the model was given.
+        video: the video that the model was given; its aspect ratio tells height and width from channels.
         module: the module; its type decides where the aspect ratio leaves two possibilities.
         prefix: number of prefix tokens of the model, if known; 0 and 1 are tried in any case.
         grid: frames, height and width of the tokens, if the module returns them.
@@ -152,8 +150,7 @@ def _best(known: tuple[str, ...], shape: Sequence[int], video: VideoInput, modul
     least = min(misfit.values(), default=0.0)
     best = [axes for axes, value in misfit.items() if math.isclose(value, least, abs_tol=1e-9)]
     if len(best) > 1 and type(module) in _CHANNELS_FIRST + _CHANNELS_LAST:
-        last = type(module) in _CHANNELS_LAST
-        best = [axes for axes in best if axes.endswith("C") == last]
+        best = [axes for axes in best if axes.endswith("C") == (type(module) in _CHANNELS_LAST)]
     if len(best) > 1 and video.axes in best and video.axes != "FCHW":
         best = [video.axes]  # a net on clips usually keeps their order
     return [Layout(axes) for axes in best]

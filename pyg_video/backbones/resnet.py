@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 Weights: TypeAlias = "WeightsEnum | str | None"
 
-DEPTHS = (18, 34, 50)
 LAYERS = ("layer1", "layer2", "layer3", "layer4")
 
 
@@ -50,7 +49,7 @@ def resnet(depth: int = 50, *, in_channels: int = 3, num_stages: int = 4, weight
 
 def resnet_stages(depth: int, in_channels: int, num_stages: int, weights: Weights) -> dict[str, nn.Sequential]:
     """The stem and the first layers of torchvision's ResNet."""
-    check_option("depth", depth, DEPTHS)
+    check_option("depth", depth, (18, 34, 50))
     check_option("num_stages", num_stages, range(1, 5))
     if in_channels < 1:
         raise ValueError(f"Expected 'in_channels' of at least 1 (got {in_channels})")

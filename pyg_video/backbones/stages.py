@@ -77,10 +77,8 @@ class VolumeStage(NonCausal, InfoContainer, nn.Sequential):
 
     def forward(self, clips: Tensor, **info: Any) -> Tensor:  # type: ignore[override]
         for part in self:
-            if getattr(part, "takes_clips", False):
-                clips = part(clips, **taken_by(part, info))
-            else:
-                clips = part(clips.transpose(1, 2)).transpose(1, 2)
+            volumes = not getattr(part, "takes_clips", False)
+            clips = part(clips.transpose(1, 2)).transpose(1, 2) if volumes else run_part(part, clips, info)
         return clips
 
 

@@ -44,13 +44,12 @@ class PoolHead(nn.Module):
         self.linear = nn.Linear(channels, num_classes)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        return self._classify(x, None, lengths)[0]
+        return self.scan(x, lengths=lengths)[0]
 
-    def scan(self, x: Tensor, state: Sequence[Any] | None = None) -> tuple[Tensor, list[Any]]:
+    def scan(
+        self, x: Tensor, state: Sequence[Any] | None = None, lengths: Tensor | None = None
+    ) -> tuple[Tensor, list[Any]]:
         """Class scores as of the frames so far, given the state after the frames before."""
-        return self._classify(x, state, None)
-
-    def _classify(self, x: Tensor, state: Sequence[Any] | None, lengths: Tensor | None) -> tuple[Tensor, list[Any]]:
         states = start(state, 2)
         frames = x.mean(dim=(-2, -1))[:, :, None]  # [B, T, 1, C]
         frames, states[0] = scan(self.time, frames, states[0], lengths=lengths)
@@ -123,9 +122,7 @@ class SumHead(GraphHead):
         residual_scale: first value of the norm's scale.
 
     Shapes:
-        - **x:** :math:`(B, T, C, H, W)`
-        - **lengths:** :math:`(B)`
-        - **output:** :math:`(B, num\_classes)`
+        those of :class:`GraphHead`
 
     Example:
         >>> import torch

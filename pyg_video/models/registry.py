@@ -143,13 +143,12 @@ def model_options(name: str) -> dict[str, Option]:
         >>> model_options("cnn_sync_mnist")
         {'num_classes': 46, 'frame_size': 64, 'channels': (16, 32, 32), 'strides': (2, 2, 1), 'readout': 'mean'}
     """
-    if name not in _ENTRIES and "." in name:
+    if name in _ENTRIES:
+        return _defaults(_ENTRIES[name])
+    if "." in name:
         return class_options(name)
-    if name not in _ENTRIES:
-        raise ValueError(
-            f"Expected the name of a model, one of {', '.join(list_models())} (got '{name}'{_hint(name, _ENTRIES)})"
-        )
-    return _defaults(_ENTRIES[name])
+    known = ", ".join(list_models())
+    raise ValueError(f"Expected the name of a model, one of {known} (got '{name}'{_hint(name, _ENTRIES)})")
 
 
 def create_model(name: str, **options: Option) -> VideoClassifier:
