@@ -42,8 +42,7 @@ def cnn_sync_mnist(num_classes: int = 46, *, net: Mapping[str, Any], readout: st
     """
     backbone = digit_backbone(**net)
     C = backbone.info[-1].channels
-    time = TemporalRNN(C, cell="lstm")
-    return VideoClassifier(backbone, PoolHead(C, num_classes, time=time, readout=readout))
+    return VideoClassifier(backbone, PoolHead(C, num_classes, time=TemporalRNN(C, cell="lstm"), readout=readout))
 
 
 @register_model
@@ -62,8 +61,7 @@ def conv_lstm_sync_mnist(
     backbone = digit_backbone(**net)
     last = backbone.info[-1]
     rnn = ConvLSTM(last.channels, kernel_size=kernel_size)
-    head = PoolHead(last.channels, num_classes, readout=readout)
-    return VideoClassifier(backbone, head, blocks={last.name: rnn})
+    return VideoClassifier(backbone, PoolHead(last.channels, num_classes, readout=readout), blocks={last.name: rnn})
 
 
 @register_model

@@ -75,8 +75,7 @@ def dyreg_gnn_multi_sync_mnist(
     """
     backbone = resnet(18, in_channels=1, num_stages=3)
     blocks = _blocks(backbone, ("layer2",), frame_size, block)
-    head = PoolHead(backbone.info[-1].channels, num_classes, readout=readout)
-    return VideoClassifier(backbone, head, blocks=blocks)
+    return VideoClassifier(backbone, PoolHead(backbone.info[-1].channels, num_classes, readout=readout), blocks=blocks)
 
 
 @register_model

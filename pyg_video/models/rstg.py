@@ -177,8 +177,7 @@ def rstg_resnet50(
     for layer in stages:
         C = layers[layer]
         norm = scaled(nn.GroupNorm(1, C), residual_scale)  # over whole clips [code]
-        block = GraphBlock(C, *graph(C), norm=norm)
-        insert_block(net, second_to_last_block(net, layer), block)
+        insert_block(net, second_to_last_block(net, layer), GraphBlock(C, *graph(C), norm=norm))
     C = net.info[-1].channels
     head: nn.Module
     if vector == "none":
@@ -186,8 +185,7 @@ def rstg_resnet50(
     elif vector == "plus":
         head = SumHead(C, num_classes, *graph(C), dropout=dropout, residual_scale=residual_scale)
     else:
-        readout = nn.Sequential(ToVector("mean"), nn.Dropout(dropout))
-        head = GraphHead(C, num_classes, *graph(C), readout=readout)
+        head = GraphHead(C, num_classes, *graph(C), readout=nn.Sequential(ToVector("mean"), nn.Dropout(dropout)))
     return VideoClassifier(net, head)
 
 
