@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from types import TracebackType
 from typing import TypeAlias
 
 import torch
@@ -91,31 +90,26 @@ def detach_blocks(model: nn.Module) -> None:
         ValueError: the model has no blocks.
     """
     container = getattr(model, _NAME, None)
-    attached = [] if container is None else list(container.children())
-    if not attached or not all(isinstance(block, AttachedBlock) for block in attached):
+    if not isinstance(container, _Blocks):
         raise ValueError(f"Expected 'model' with blocks of attach_blocks (got {type(model).__name__} without them)")
-    for block in attached:
+    for block in container.places.values():
         block.handle.remove()
     delattr(model, _NAME)
 
 
 class _Blocks(nn.Module):
-    """The blocks of a model; the identity when called, as the last part of an ``nn.Sequential`` is."""
+    """The blocks of a model; the identity, since an ``nn.Sequential`` calls it as its last part."""
+
+    @property
+    def places(self) -> dict[str, AttachedBlock]:
+        return {block.path: block for block in self.children() if isinstance(block, AttachedBlock)}
 
     def forward(self, output: object) -> object:
         return output
 
 
 class AttachedBlock(nn.Module):
-    """A block with the layout of the features that it is applied to.
-
-    Args:
-        block: a module on clips.
-        place: the output that it follows.
-
-    Attributes:
-        num_frames: frames per clip, where frames are folded; may be changed.
-    """
+    """A module on clips behind an output; ``num_frames``, the frames per clip of folded frames, may be changed."""
 
     handle: RemovableHandle
 
@@ -147,7 +141,10 @@ class AttachedBlock(nn.Module):
         return (y, *output[1:]) if isinstance(output, tuple) else y
 
     def extra_repr(self) -> str:
-        return in_words(self)
+        """Path, layout and map size."""
+        height, width = self.size
+        tokens = f" tokens after {self.layout.prefix}" if self.layout.grid else ""
+        return f"{self.path}: {self.layout.axes}{tokens}, {self.channels} channels, {height} x {width}"
 
 
 class BlockAttachment:
@@ -163,13 +160,13 @@ class BlockAttachment:
         False
     """
 
-    def __init__(self, model: nn.Module, container: nn.Module) -> None:
+    def __init__(self, model: nn.Module, container: _Blocks) -> None:
         self.model, self.container = model, container
 
     @property
     def places(self) -> dict[str, AttachedBlock]:
         """The attached blocks by path, each with its ``block``, ``channels``, ``size`` and ``layout``."""
-        return {block.path: block for block in self.container.children() if isinstance(block, AttachedBlock)}
+        return self.container.places
 
     def __getitem__(self, path: str) -> nn.Module:
         return self.places[path].block
@@ -188,20 +185,11 @@ class BlockAttachment:
     def __enter__(self) -> BlockAttachment:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.remove()
 
     def __repr__(self) -> str:
-        return f"BlockAttachment({'; '.join(map(in_words, self.places.values()))})"
-
-
-def in_words(block: AttachedBlock) -> str:
-    """Path, layout and map size of an attached block."""
-    height, width = block.size
-    tokens = f" tokens after {block.layout.prefix}" if block.layout.grid else ""
-    return f"{block.path}: {block.layout.axes}{tokens}, {block.channels} channels, {height} x {width}"
+        return f"BlockAttachment({'; '.join(block.extra_repr() for block in self.places.values())})"
 
 
 def _attached(place: Place, given: BlockFactory | nn.Module, training: bool) -> AttachedBlock:

@@ -50,8 +50,7 @@ class FrozenFeatures(nn.Module):
                 f"(got {num_frames}, {image_size} and {map_size})"
             )
         self.model = model.eval().requires_grad_(False)
-        self.path, self.num_frames = path, num_frames
-        self.image_size, self.map_size = image_size, map_size
+        self.path, self.num_frames, self.image_size, self.map_size = path, num_frames, image_size, map_size
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
         self.volumes = any(isinstance(part, nn.Conv3d) for part in model.modules())
@@ -68,8 +67,9 @@ class FrozenFeatures(nn.Module):
 
     def forward(self, video: Tensor) -> Tensor:
         if video.dim() != 5 or video.size(1) != self.num_frames or video.size(2) not in (1, 3):
-            wanted = f"[B, {self.num_frames}, 1 or 3, H, W]"
-            raise ValueError(f"Expected 'video' of shape {wanted} (got {list(video.shape)})")
+            raise ValueError(
+                f"Expected 'video' of shape [B, {self.num_frames}, 1 or 3, H, W] (got {list(video.shape)})"
+            )
         output = outputs_at(self.model, [self.path], (self._prepared(video),))[self.path]
         clips = to_clips(features_of(output)[0], self.layout, self.num_frames)
         return F.adaptive_avg_pool2d(clips.flatten(0, 1), self.map_size).unflatten(0, clips.shape[:2])
@@ -77,7 +77,6 @@ class FrozenFeatures(nn.Module):
     def _prepared(self, video: Tensor) -> Tensor:
         """The video as input of the model."""
         frames = video.flatten(0, 1).expand(-1, 3, -1, -1)
-        size = (self.image_size, self.image_size)
-        frames = F.interpolate(frames, size, mode="bilinear", antialias=True)
+        frames = F.interpolate(frames, (self.image_size, self.image_size), mode="bilinear", antialias=True)
         frames = (frames - self.mean) / self.std
         return frames.unflatten(0, video.shape[:2]).transpose(1, 2) if self.volumes else frames

@@ -1,7 +1,7 @@
 """Layouts of features in a tensor, and conversion to and from clips."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -36,25 +36,13 @@ class Layout(NamedTuple):
     prefix: int = 0
 
     @property
-    def num_dims(self) -> int:
-        """Number of dimensions of the features."""
-        return 3 if self.grid else len(self.axes)
-
-    @property
     def folded(self) -> bool:
         """Whether the frames of all clips are folded into one dimension."""
         return self.axes[0] == "F"
 
 
 class VideoInput(NamedTuple):
-    """Axes and sizes of the video that a model is given.
-
-    Attributes:
-        axes: ``"FCHW"``, ``"BCTHW"`` or ``"BTCHW"``.
-        batch: number of clips, :math:`B`.
-        frames: frames per clip, :math:`T`.
-        size: height and width.
-    """
+    """A model's video: axes ``"FCHW"``, ``"BCTHW"`` or ``"BTCHW"``, number of clips, frames per clip, map size."""
 
     axes: str
     batch: int
@@ -84,7 +72,8 @@ def to_clips(features: Tensor, layout: Layout, num_frames: int) -> Tensor:
         ValueError: the features have another number of dimensions or tokens, or their frames are not whole clips.
     """
     tokens = layout.prefix + math.prod(layout.grid)
-    if features.dim() != layout.num_dims or (layout.grid and features.size(1) != tokens):
+    num_dims = 3 if layout.grid else len(layout.axes)
+    if features.dim() != num_dims or (layout.grid and features.size(1) != tokens):
         wanted = f"[{layout.axes[0]}, {tokens}, C]" if layout.grid else f"[{', '.join(layout.axes)}]"
         raise ValueError(f"Expected features of shape {wanted} (got {list(features.shape)})")
     if layout.folded and features.size(0) % num_frames:
@@ -112,15 +101,13 @@ def from_clips(clips: Tensor, layout: Layout, features: Tensor) -> Tensor:
 
 
 def guess_layout(
-    shape: tuple[int, ...], video: VideoInput, module: nn.Module, *, prefix: int = 0, grid: tuple[int, ...] = ()
+    shape: Sequence[int], video: VideoInput, module: nn.Module, *, prefix: int = 0, grid: tuple[int, ...] = ()
 ) -> Layout:
     """Infer the layout of a module's output from its shape and the video that the model was given.
 
-    Height and width are distinguished from channels by the aspect ratio of the video.
-
     Args:
         shape: shape of the output.
-        video: the video that the model was given.
+        video: the video that the model was given; its aspect ratio tells height and width from channels.
         module: the module; its type decides where the aspect ratio leaves two possibilities.
         prefix: number of prefix tokens of the model, if known; 0 and 1 are tried in any case.
         grid: frames, height and width of the tokens, if the module returns them.
@@ -153,7 +140,7 @@ def guess_layout(
     )
 
 
-def _best(known: tuple[str, ...], shape: tuple[int, ...], video: VideoInput, module: nn.Module) -> list[Layout]:
+def _best(known: tuple[str, ...], shape: Sequence[int], video: VideoInput, module: nn.Module) -> list[Layout]:
     """The layouts whose aspect ratio is closest to that of the video, more than one in case of a tie."""
     misfit = {}
     for axes in known:
@@ -163,8 +150,7 @@ def _best(known: tuple[str, ...], shape: tuple[int, ...], video: VideoInput, mod
     least = min(misfit.values(), default=0.0)
     best = [axes for axes, value in misfit.items() if math.isclose(value, least, abs_tol=1e-9)]
     if len(best) > 1 and type(module) in _CHANNELS_FIRST + _CHANNELS_LAST:
-        last = type(module) in _CHANNELS_LAST
-        best = [axes for axes in best if axes.endswith("C") == last]
+        best = [axes for axes in best if axes.endswith("C") == (type(module) in _CHANNELS_LAST)]
     if len(best) > 1 and video.axes in best and video.axes != "FCHW":
         best = [video.axes]  # a net on clips usually keeps their order
     return [Layout(axes) for axes in best]
@@ -177,17 +163,9 @@ def _token_layouts(
     if grid:
         prefix = length - math.prod(grid)
         return [Layout(axes, tuple(grid), prefix)] if len(grid) == len(axes) - 2 and prefix >= 0 else []
-    frames = [1] if folded else [t for (t,) in _strided((video.frames,))]
-    fits = []
-    for t, (h, w) in product(frames, _strided(video.size)):
-        prefix = length - t * h * w
-        if prefix in prefixes:
-            fits.append((prefix, -t, (h, w) if folded else (t, h, w)))
-    return [Layout(axes, sides, prefix) for prefix, _, sides in sorted(fits)[:1]]
-
-
-def _strided(sizes: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    """Sizes after every stride that divides them; rounded sizes would be ambiguous."""
-    for stride in range(1, min(sizes) + 1):
-        if all(size % stride == 0 for size in sizes):
-            yield tuple(size // stride for size in sizes)
+    # Sizes after every stride that divides them; rounded sizes would be ambiguous.
+    T, (H, W) = video.frames, video.size
+    frames = [1] if folded else [T // stride for stride in range(1, T + 1) if T % stride == 0]
+    maps = [(H // stride, W // stride) for stride in range(1, min(H, W) + 1) if H % stride == W % stride == 0]
+    fits = [(length - t * h * w, -t, (h, w) if folded else (t, h, w)) for t, (h, w) in product(frames, maps)]
+    return [Layout(axes, sides, prefix) for prefix, _, sides in sorted(fits) if prefix in prefixes][:1]

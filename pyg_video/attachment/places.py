@@ -1,9 +1,10 @@
 """Outputs of the modules of a model, found by running it once."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from difflib import get_close_matches
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,16 +16,7 @@ _FRAMES = 16  # frames per clip, for a model on volumes
 
 
 class Place(NamedTuple):
-    """The output of a module of some model.
-
-    Attributes:
-        path: path of the module.
-        layout: layout of its features.
-        num_frames: frames per clip.
-        channels: channels of the features.
-        size: height and width of the map.
-        features: features of the dry run.
-    """
+    """The output of a module of some model, with ``(height, width)`` of the map and the features of the dry run."""
 
     path: str
     layout: Layout
@@ -53,19 +45,25 @@ def find_places(
     _check(model, paths, num_frames, layouts or {})
     if input is None:
         guess = _guess_input(model, num_frames)
-        video, given = _video(model, (guess,), num_frames), _run_on_guess(model, paths, guess)
+        video = _video(model, (guess,), num_frames)
+        try:
+            given = outputs_at(model, paths, (guess,))
+        except (RuntimeError, AssertionError, TypeError, IndexError) as error:  # what modules raise on a wrong shape
+            raise ValueError(
+                f"Expected an 'input' that the model takes (got none, and a guess of shape {list(guess.shape)} "
+                f"fails: {error})"
+            ) from error
     else:
         args = input if isinstance(input, tuple) else (input,)
         video, given = _video(model, args, num_frames), outputs_at(model, paths, args)
-    prefix = getattr(model, "num_prefix_tokens", 0)  # timm's word
-    prefix = prefix if isinstance(prefix, int) else 0
-    places = {}
+    told = getattr(model, "num_prefix_tokens", 0)  # of timm's models
+    prefix = told if isinstance(told, int) else 0
+    layouts, places = layouts or {}, {}
     for path in paths:
         try:
             features, grid = features_of(given[path])
-            layout = (layouts or {}).get(path) or guess_layout(
-                tuple(features.shape), video, model.get_submodule(path), prefix=prefix, grid=grid
-            )
+            module = model.get_submodule(path)
+            layout = layouts.get(path) or guess_layout(features.shape, video, module, prefix=prefix, grid=grid)
             shape = to_clips(features, layout, video.frames).shape
         except ValueError as error:
             raise ValueError(f"At '{path}': {error}") from error
@@ -97,7 +95,8 @@ def _first_conv(model: nn.Module) -> nn.Conv2d | nn.Conv3d | None:
 
 def _takes_clips(model: nn.Module) -> bool:
     """Whether a model is one of this package, on clips."""
-    return hasattr(getattr(model, "backbone", model), "info") and hasattr(getattr(model, "backbone", model), "stages")
+    backbone = getattr(model, "backbone", model)
+    return hasattr(backbone, "info") and hasattr(backbone, "stages")
 
 
 def _guess_input(model: nn.Module, num_frames: int | None) -> Tensor:
@@ -106,12 +105,11 @@ def _guess_input(model: nn.Module, num_frames: int | None) -> Tensor:
         raise ValueError(f"Expected an 'input' for {type(model).__name__}, whose channels cannot be told (got none)")
     side = getattr(model, "image_size", None) or getattr(getattr(model, "patch_embed", None), "img_size", None)
     size = (side, side) if isinstance(side, int) else side if isinstance(side, tuple) else (_SIDE, _SIDE)
-    C = conv.in_channels
+    C, T = conv.in_channels, num_frames or _FRAMES
     if _takes_clips(model):
-        return conv.weight.new_zeros(1, num_frames or _FRAMES, C, *size)
-    if isinstance(conv, nn.Conv3d):
-        return conv.weight.new_zeros(1, C, num_frames or _FRAMES, *size)
-    return conv.weight.new_zeros(num_frames or 1, C, *size)
+        return conv.weight.new_zeros(1, T, C, *size)
+    shape = (1, C, T) if isinstance(conv, nn.Conv3d) else (num_frames or 1, C)
+    return conv.weight.new_zeros(*shape, *size)
 
 
 def _video(model: nn.Module, args: tuple[object, ...], num_frames: int | None) -> VideoInput:
@@ -137,19 +135,7 @@ def _video(model: nn.Module, args: tuple[object, ...], num_frames: int | None) -
     return VideoInput(axes, shape[0], frames, size)
 
 
-@contextmanager
-def _in_evaluation(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients; restores the mode of every module afterwards."""
-    modes = [(part, part.training) for part in model.modules()]
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for part, mode in modes:
-            part.training = mode
-
-
+@torch.no_grad()
 def outputs_at(model: nn.Module, paths: Sequence[str], args: tuple[object, ...]) -> dict[str, object]:
     """Run a model in evaluation mode, without gradients, and return the outputs of the modules at some paths.
 
@@ -158,16 +144,15 @@ def outputs_at(model: nn.Module, paths: Sequence[str], args: tuple[object, ...])
     """
     given: dict[str, list[object]] = {path: [] for path in paths}
 
-    def keep(path: str) -> Any:
-        return lambda module, args, output: given[path].append(output)  # noqa: ARG005
+    def keep(path: str, module: nn.Module, args: tuple[object, ...], output: object) -> None:  # noqa: ARG001
+        given[path].append(output)
 
-    handles = [model.get_submodule(path).register_forward_hook(keep(path)) for path in paths]
-    try:
-        with _in_evaluation(model):
-            model(*args)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with ExitStack() as stack:
+        for part in model.modules():
+            stack.callback(setattr, part, "training", part.training)
+        for path in paths:
+            stack.callback(model.get_submodule(path).register_forward_hook(partial(keep, path)).remove)
+        model.eval()(*args)
     for path, outputs in given.items():
         if len(outputs) != 1:
             raise ValueError(
@@ -178,19 +163,9 @@ def outputs_at(model: nn.Module, paths: Sequence[str], args: tuple[object, ...])
 
 
 def features_of(output: object) -> tuple[Tensor, tuple[int, ...]]:
-    """The features among the outputs of a module, and the grid of tokens if the module returns it (as MViT does)."""
+    """The features among the outputs of a module, and the grid of tokens if the module returns it as MViT does."""
     features, *rest = output if isinstance(output, tuple) and output else (output,)
     if not isinstance(features, Tensor) or features.dim() == 0:
         raise ValueError(f"Expected a module that gives a tensor (got {type(features).__name__})")
     told = len(rest) == 1 and isinstance(rest[0], tuple) and all(isinstance(side, int) for side in rest[0])
     return features, tuple(rest[0]) if told else ()
-
-
-def _run_on_guess(model: nn.Module, paths: Sequence[str], guess: Tensor) -> dict[str, object]:
-    try:
-        return outputs_at(model, paths, (guess,))
-    except (RuntimeError, AssertionError, TypeError, IndexError) as error:  # what modules raise on a wrong shape
-        raise ValueError(
-            f"Expected an 'input' that the model takes (got none, and a guess of shape {list(guess.shape)} "
-            f"fails: {error})"
-        ) from error

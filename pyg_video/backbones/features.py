@@ -1,4 +1,4 @@
-"""What a backbone tells about itself."""
+"""Description of backbones and their stages."""
 
 from typing import NamedTuple, Protocol
 
@@ -18,8 +18,7 @@ class VideoBackbone(Protocol):
     """Frames to feature maps, in stages between which graph blocks can go.
 
     ``stages[name]`` maps the folded frames :math:`(B T, C, H, W)` of the stage before to its own. A stage with
-    ``takes_clips = True`` maps clips :math:`(B, T, C, H, W)` instead: it mixes frames, and gives fewer of them if it
-    has a stride in time. ``info`` describes the stages in the same order.
+    ``takes_clips = True`` maps clips :math:`(B, T, C, H, W)` instead. ``info`` describes the stages in the same order.
     """
 
     in_channels: int

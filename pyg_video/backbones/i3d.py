@@ -1,9 +1,9 @@
 """C2D and I3D: ResNets on volumes, from pictures by inflation."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
 
 from torch import Tensor, nn
+from torch.nn.modules.utils import _pair
 
 from .resnet import Weights, resnet_info, resnet_stages
 from .stages import ClipStage, NonCausal, StagedBackbone, VolumeStage
@@ -23,7 +23,7 @@ def c2d_resnet(
         depth: 18, 34 or 50.
         in_channels: channels of the video.
         num_stages: layers that are kept, 1 to 4.
-        weights: as torchvision has it, see :func:`~pyg_video.backbones.resnet`.
+        weights: see :func:`~pyg_video.backbones.resnet`.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
@@ -54,8 +54,8 @@ def i3d_resnet(
         depth: 18, 34 or 50.
         in_channels: channels of the video.
         num_stages: layers that are kept, 1 to 4.
-        weights: as torchvision has it, inflated: repeated over time and divided by the frames that the kernel sees, so
-            that a still video has the features of its picture away from the clip's ends.
+        weights: torchvision's weights, repeated over time and divided by the frames that the kernel sees: a still video
+            has the features of its picture away from the clip's ends.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
@@ -72,18 +72,18 @@ def i3d_resnet(
     for name in list(stages)[1:]:
         for i, block in enumerate(stages[name]):
             inflate(block, _kernel_time(name, i))
-    if weights is None:
-        _draw(stages.values())
     for name, layer in stages.items():
+        for conv in layer.modules():
+            if weights is None and isinstance(conv, nn.Conv3d) and conv.kernel_size[0] > 1:
+                nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")  # as torchvision in 2D
         stages[name] = VolumeStage(_after_pool(layer) if name in _TIME_STRIDES else OrderedDict(layer.named_children()))
     return StagedBackbone(in_channels, stages, info)
 
 
 def inflate(module: nn.Module, time: int) -> None:
-    """Turn the layers inside a module, on pictures, into layers on volumes :math:`(B, C, T, H, W)`, in place.
+    """Turn the 2D layers inside a module into layers on volumes :math:`(B, C, T, H, W)`, in place.
 
-    Weights stay: the kernel of ``conv1`` is repeated over ``time`` frames and divided by their number, other layers
-    see one frame.
+    The kernel of ``conv1`` is repeated over ``time`` frames and divided by their number; other layers see one frame.
     """
     for name, part in list(module.named_children()):
         if isinstance(part, nn.Conv2d):
@@ -100,7 +100,7 @@ def inflate(module: nn.Module, time: int) -> None:
 
 
 class TimePool(NonCausal, nn.Module):
-    """The larger of every two frames, pixel by pixel; an odd last frame stays.
+    """Max-pooling over every two frames; an odd last frame stays.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
@@ -120,14 +120,6 @@ def _after_pool(layer: nn.Sequential) -> "OrderedDict[str, nn.Module]":
     return OrderedDict([("pool", TimePool()), *layer.named_children()])
 
 
-def _draw(stages: Iterable[nn.Module]) -> None:
-    """Draw the kernels over time anew, as torchvision draws those of pictures."""
-    for stage in stages:
-        for part in stage.modules():
-            if isinstance(part, nn.Conv3d) and part.kernel_size[0] > 1:
-                nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
-
-
 def _inflated_conv(conv: nn.Conv2d, time: int) -> nn.Conv3d:
     kind = VolumeConv if time > 1 and max(conv.stride) > 1 else nn.Conv3d
     (height, width), (down, right) = conv.kernel_size, conv.stride
@@ -137,11 +129,6 @@ def _inflated_conv(conv: nn.Conv2d, time: int) -> nn.Conv3d:
     return volume
 
 
-def _pair(value: int | tuple[int, ...]) -> tuple[int, ...]:
-    return (value, value) if isinstance(value, int) else value
-
-
 def _kernel_time(layer: str, block: int) -> int:
     """Frames that the first convolution of a residual block sees [code]."""
-    seen = {"layer1": True, "layer2": block % 2 == 0, "layer3": block % 2 == 0, "layer4": block % 2 == 1}
-    return 3 if seen[layer] else 1
+    return 3 if layer == "layer1" or block % 2 == int(layer == "layer4") else 1

@@ -1,4 +1,4 @@
-"""Blocks inside a backbone, whatever its parts see: clips, folded frames or volumes."""
+"""Blocks inside a backbone whose parts see clips, folded frames or volumes."""
 
 from collections import OrderedDict
 
@@ -10,12 +10,12 @@ from .temporal_shift import ShiftedBlock
 
 
 def insert_block(backbone: StagedBackbone, path: str, block: nn.Module) -> None:
-    """Put a block on clips behind a part of a backbone, in place.
+    """Insert a block on clips behind a part of a backbone, in place.
 
     The part's weights get the name ``"0"`` behind their path, the block's ``"1"``.
 
     Args:
-        backbone: what the block goes into.
+        backbone: the backbone to change.
         path: dotted path of the part from the stage on: a stage, one of its residual blocks such as ``"layer3.4"``, or,
             in TSM and I3D, a convolution in a residual block such as ``"layer3.4.conv2"``.
         block: a module on clips :math:`(B, T, C, H, W)` that keeps their shape, such as a
@@ -42,7 +42,8 @@ def insert_block(backbone: StagedBackbone, path: str, block: nn.Module) -> None:
         raise ValueError(
             f"Expected 'path' of a part of the backbone, under {', '.join(backbone.stages)} (got '{path}')"
         ) from error
-    expected, given = getattr(part, "out_channels", None), getattr(block, "channels", None)
+    channels = {stage.name: stage.channels for stage in backbone.info}
+    expected, given = getattr(part, "out_channels", channels.get(path)), getattr(block, "channels", None)
     if expected is not None and given is not None and expected != given:
         raise ValueError(f"Expected a block of {expected} channels behind '{path}' (got {given})")
     stage = backbone.stages[path.partition(".")[0]]
@@ -68,15 +69,7 @@ def insert_block(backbone: StagedBackbone, path: str, block: nn.Module) -> None:
 
 
 class VolumeBlock(nn.Module):
-    """A block on clips inside a part of a backbone that sees volumes.
-
-    Args:
-        block: a module on clips :math:`(B, T, C, H, W)`.
-
-    Shapes:
-        - **x:** :math:`(B, C, T, H, W)`
-        - **output:** :math:`(B, C, T, H, W)`
-    """
+    """A block on clips as a module on volumes :math:`(B, C, T, H, W)`."""
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__()

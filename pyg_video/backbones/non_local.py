@@ -1,4 +1,4 @@
-"""Non-Local: every place of a clip looks at all places of all frames."""
+"""Non-Local: attention between all pixels of all frames of a clip."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -25,7 +25,7 @@ class NonLocal(NonCausal, nn.Module):
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
-        - **lengths:** frames of every clip that count, :math:`(B)`; later ones are not looked at
+        - **lengths:** number of valid frames of every clip, :math:`(B)`
         - **output:** :math:`(B, T, C, H, W)`
 
     Example:
@@ -37,19 +37,13 @@ class NonLocal(NonCausal, nn.Module):
     """
 
     def __init__(
-        self,
-        channels: int,
-        inner_channels: int | None = None,
-        *,
-        pool: bool = True,
-        residual_scale: float = 0.0,
+        self, channels: int, inner_channels: int | None = None, *, pool: bool = True, residual_scale: float = 0.0
     ) -> None:
         super().__init__()
         inner = max(channels // 2, 1) if inner_channels is None else inner_channels
         if channels < 1 or inner < 1:
             raise ValueError(f"Expected 'channels' and 'inner_channels' of at least 1 (got {channels} and {inner})")
-        self.channels = channels
-        self.residual_scale = residual_scale
+        self.channels, self.residual_scale = channels, residual_scale
         self.pool = nn.MaxPool2d(2) if pool else nn.Identity()
         self.theta = nn.Conv2d(channels, inner, 1)
         self.phi = nn.Conv2d(channels, inner, 1)
@@ -93,6 +87,6 @@ def _tokens(frames: Tensor, T: int) -> Tensor:
 
 
 def _key_mask(lengths: Tensor, B: int, T: int, key: Tensor) -> Tensor:
-    """Which keys count, ``[B, 1, 1, T * H * W]``."""
+    """Whether keys belong to valid frames, ``[B, 1, 1, T * H * W]``."""
     check_lengths(lengths, B, T)
     return frame_mask(lengths, T, device=key.device).repeat_interleave(key.size(2) // T, dim=1)[:, None, None]

@@ -1,5 +1,6 @@
 """ResNet on every frame by itself, made of torchvision's parts."""
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 Weights: TypeAlias = "WeightsEnum | str | None"
 
-DEPTHS = (18, 34, 50)
 LAYERS = ("layer1", "layer2", "layer3", "layer4")
 
 
@@ -29,8 +29,7 @@ def resnet(depth: int = 50, *, in_channels: int = 3, num_stages: int = 4, weight
         in_channels: channels of the video. Given ``weights``, those of the first convolution are averaged over
             colours, so that a video with the same values in all channels has the features of that grey picture.
         num_stages: layers that are kept, 1 to 4.
-        weights: as torchvision has it, a ``ResNet50_Weights`` or its name, such as ``"IMAGENET1K_V2"``; ``None``:
-            freshly drawn.
+        weights: torchvision's ``ResNet50_Weights`` or their name, such as ``"IMAGENET1K_V2"``; ``None``: random.
 
     Shapes:
         - **x:** clips :math:`(B, T, C, H, W)` or frames :math:`(F, C, H, W)`
@@ -45,13 +44,12 @@ def resnet(depth: int = 50, *, in_channels: int = 3, num_stages: int = 4, weight
         ['stem', 'layer1', 'layer2', 'layer3']
     """
     stages = resnet_stages(depth, in_channels, num_stages, weights)
-    info = resnet_info(stages)
-    return StagedBackbone(in_channels, stages, info)
+    return StagedBackbone(in_channels, stages, resnet_info(stages))
 
 
 def resnet_stages(depth: int, in_channels: int, num_stages: int, weights: Weights) -> dict[str, nn.Sequential]:
     """The stem and the first layers of torchvision's ResNet."""
-    check_option("depth", depth, DEPTHS)
+    check_option("depth", depth, (18, 34, 50))
     check_option("num_stages", num_stages, range(1, 5))
     if in_channels < 1:
         raise ValueError(f"Expected 'in_channels' of at least 1 (got {in_channels})")
@@ -60,10 +58,8 @@ def resnet_stages(depth: int, in_channels: int, num_stages: int, weights: Weight
     net = get_model(f"resnet{depth}", weights=_check_weights(depth, weights))
     if in_channels != 3:
         net.conv1 = _first_conv(net.conv1, in_channels, trained=weights is not None)
-    stem = nn.Sequential()
-    for name in ("conv1", "bn1", "relu", "maxpool"):
-        stem.add_module(name, getattr(net, name))
-    return {"stem": stem} | {name: getattr(net, name) for name in LAYERS[:num_stages]}
+    stem = OrderedDict((name, getattr(net, name)) for name in ("conv1", "bn1", "relu", "maxpool"))
+    return {"stem": nn.Sequential(stem)} | {name: getattr(net, name) for name in LAYERS[:num_stages]}
 
 
 def resnet_info(stages: Mapping[str, nn.Sequential], time_strides: Mapping[str, int] | None = None) -> list[Stage]:
@@ -76,7 +72,7 @@ def resnet_info(stages: Mapping[str, nn.Sequential], time_strides: Mapping[str, 
 
 
 def _check_weights(depth: int, weights: Weights) -> Weights:
-    """What torchvision makes of ``weights``, or an error that lists what there is."""
+    """The entry of torchvision's enum that ``weights`` names, or an error that lists all of them."""
     from torchvision.models import get_model_weights
 
     known = get_model_weights(f"resnet{depth}")

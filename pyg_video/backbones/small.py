@@ -1,6 +1,6 @@
 """The small convolutional nets of the SyncMNIST experiments."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from operator import mul
 
@@ -33,18 +33,15 @@ class SmallCNN(StagedBackbone):
     def __init__(
         self, in_channels: int = 1, channels: Sequence[int] = (16, 32, 32), strides: Sequence[int] = (2, 2, 1)
     ) -> None:
-        info = _info(channels, strides)
-        stages: dict[str, nn.Module] = {}
-        for before, stage, stride in zip((in_channels, *channels), info, strides, strict=False):
-            conv = nn.Conv2d(before, stage.channels, 3, stride=stride, padding=1, bias=False)
-            stages[stage.name] = nn.Sequential(conv, nn.BatchNorm2d(stage.channels), nn.ReLU(inplace=True))
-        super().__init__(in_channels, stages, info)
+        def stage(before: int, after: int, stride: int) -> nn.Module:
+            conv = nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False)
+            return nn.Sequential(conv, nn.BatchNorm2d(after), nn.ReLU(inplace=True))
+
+        super().__init__(in_channels, *_stages(in_channels, channels, strides, stage))
 
 
 class SmallI3D(StagedBackbone):
-    r"""Convolutions over space and time, each followed by batch normalisation and ReLU, with strides in space.
-
-    It is :class:`~pyg_video.backbones.SmallCNN` with kernels over several frames.
+    r""":class:`~pyg_video.backbones.SmallCNN` with kernels over several frames and strides in space.
 
     Args:
         in_channels: channels of the video.
@@ -72,13 +69,13 @@ class SmallI3D(StagedBackbone):
     ) -> None:
         if kernel_time < 1 or kernel_time % 2 == 0:
             raise ValueError(f"Expected 'kernel_time' to be an odd number of frames (got {kernel_time})")
-        info = _info(channels, strides)
-        size, padding = (kernel_time, 3, 3), (kernel_time // 2, 1, 1)
-        stages: dict[str, nn.Module] = {}
-        for before, stage, stride in zip((in_channels, *channels), info, strides, strict=False):
-            conv = VolumeConv(before, stage.channels, size, (1, stride, stride), padding, bias=False)
-            stages[stage.name] = VolumeStage(conv, nn.BatchNorm3d(stage.channels), nn.ReLU(inplace=True))
-        super().__init__(in_channels, stages, info)
+
+        def stage(before: int, after: int, stride: int) -> nn.Module:
+            size, padding = (kernel_time, 3, 3), (kernel_time // 2, 1, 1)
+            conv = VolumeConv(before, after, size, (1, stride, stride), padding, bias=False)
+            return VolumeStage(conv, nn.BatchNorm3d(after), nn.ReLU(inplace=True))
+
+        super().__init__(in_channels, *_stages(in_channels, channels, strides, stage))
 
 
 class PlainCNN(StagedBackbone):
@@ -102,20 +99,21 @@ class PlainCNN(StagedBackbone):
     """
 
     def __init__(self, in_channels: int = 1, channels: Sequence[int] = (512, 512, 512)) -> None:
-        info = _info(channels, (2,) * len(channels))
-        stages: dict[str, nn.Module] = {}
-        for before, stage in zip((in_channels, *channels), info, strict=False):
-            conv = nn.Conv2d(before, stage.channels, 3)
-            stages[stage.name] = nn.Sequential(conv, nn.ReLU(inplace=True), nn.MaxPool2d(2))
-        super().__init__(in_channels, stages, info)
+        def stage(before: int, after: int, stride: int) -> nn.Module:
+            return nn.Sequential(nn.Conv2d(before, after, 3), nn.ReLU(inplace=True), nn.MaxPool2d(stride))
+
+        super().__init__(in_channels, *_stages(in_channels, channels, (2,) * len(channels), stage))
 
 
-def _info(channels: Sequence[int], strides: Sequence[int]) -> list[Stage]:
+def _stages(
+    in_channels: int, channels: Sequence[int], strides: Sequence[int], make: Callable[[int, int, int], nn.Module]
+) -> tuple[dict[str, nn.Module], list[Stage]]:
     """The stages ``"stage1"``, ``"stage2"``, ... with their strides relative to the input."""
     if not channels or len(channels) != len(strides) or min(*channels, *strides) < 1:
         raise ValueError(
             f"Expected one width in 'channels' and one stride in 'strides' for every stage, all at least 1 "
             f"(got {list(channels)} and {list(strides)})"
         )
-    total = accumulate(strides, mul)
-    return [Stage(f"stage{i}", width, stride) for i, (width, stride) in enumerate(zip(channels, total, strict=True), 1)]
+    names = [f"stage{i}" for i in range(1, len(channels) + 1)]
+    info = list(map(Stage, names, channels, accumulate(strides, mul)))
+    return dict(zip(names, map(make, (in_channels, *channels), channels, strides), strict=True)), info

@@ -16,7 +16,7 @@ def run_part(part: nn.Module, clips: Tensor, info: ClipInfo) -> Tensor:
     Args:
         part: a stage, or a part of one.
         clips: its input.
-        info: what is known about the clips; it is given what its ``forward`` names.
+        info: facts about the clips, of which the part takes those that its ``forward`` names.
 
     Shapes:
         - **clips:** :math:`(B, T, C, H, W)`
@@ -40,8 +40,8 @@ class NonCausal:
 
     takes_clips = True
 
-    def scan(self, *_: object) -> NoReturn:
-        """Refused with a :exc:`TypeError`: later frames are not known yet."""
+    def scan(self, *_: object, **__: object) -> NoReturn:
+        """Raise a :exc:`TypeError`, since later frames are not known yet."""
         raise TypeError(
             f"Expected a module that depends on no later frames (got {type(self).__name__}, which does); "
             "run it on whole clips"
@@ -65,7 +65,7 @@ class ClipStage(InfoContainer, nn.Sequential):
         return clips
 
     def scan(self, clips: Tensor, state: Sequence[Any] | None = None, **info: Any) -> tuple[Tensor, list[Any]]:
-        """Go on from the state that an earlier call gave; gives the state after the last frame as well."""
+        """The next frames, given the state after the frames before, and the state after the last one."""
         states = start(state, len(self))
         for i, part in enumerate(self):
             clips, states[i] = scan_part(part, clips, states[i], info)
@@ -73,20 +73,12 @@ class ClipStage(InfoContainer, nn.Sequential):
 
 
 class VolumeStage(NonCausal, InfoContainer, nn.Sequential):
-    """Parts in a row, on clips: those that take clips see clips, the others volumes :math:`(B, C, T, H, W)`.
-
-    Shapes:
-        - **clips:** :math:`(B, T, C, H, W)`
-        - **info:** see :func:`run_part`
-        - **output:** :math:`(B, T', C', H', W')`
-    """
+    """:class:`ClipStage` whose parts that do not take clips see volumes :math:`(B, C, T, H, W)`."""
 
     def forward(self, clips: Tensor, **info: Any) -> Tensor:  # type: ignore[override]
         for part in self:
-            if getattr(part, "takes_clips", False):
-                clips = part(clips, **taken_by(part, info))
-            else:
-                clips = part(clips.transpose(1, 2)).transpose(1, 2)
+            volumes = not getattr(part, "takes_clips", False)
+            clips = part(clips.transpose(1, 2)).transpose(1, 2) if volumes else run_part(part, clips, info)
         return clips
 
 

@@ -29,9 +29,9 @@ def tsm_resnet(
         depth: 18, 34 or 50.
         in_channels: channels of the video.
         num_stages: layers that are kept, 1 to 4.
-        weights: as torchvision has it, see :func:`~pyg_video.backbones.resnet`.
-        shift_div: one channel in so many comes from the frame after, and one in so many from the frame before.
-        online: only from the frame before, so that the backbone runs frame by frame on a stream.
+        weights: see :func:`~pyg_video.backbones.resnet`.
+        shift_div: one channel in ``shift_div`` comes from the next frame, and one from the previous frame.
+        online: shift from the previous frame only, so that the backbone runs frame by frame on a stream.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
@@ -50,24 +50,33 @@ def tsm_resnet(
     return StagedBackbone(in_channels, stages, info)
 
 
-class TemporalShift(NonCausal, nn.Module):
-    r"""The first channels come from the frame after, as many from the frame before; the others stay.
+class _Shift(nn.Module):
+    least_div: int
+
+    def __init__(self, shift_div: int = 8) -> None:
+        super().__init__()
+        if shift_div < self.least_div:
+            raise ValueError(f"Expected 'shift_div' of at least {self.least_div} (got {shift_div})")
+        self.shift_div = shift_div
+
+    def extra_repr(self) -> str:
+        return f"shift_div={self.shift_div}"
+
+
+class TemporalShift(NonCausal, _Shift):
+    r"""The first channels come from the next frame, as many from the previous frame; the others stay.
 
     Frames beyond the clip are zero.
 
     Args:
-        shift_div: the part of the channels that comes from each side is :math:`\lfloor C / \text{shift\_div} \rfloor`.
+        shift_div: :math:`\lfloor C / \text{shift\_div} \rfloor` channels come from each side.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
         - **output:** :math:`(B, T, C, H, W)`
     """
 
-    def __init__(self, shift_div: int = 8) -> None:
-        super().__init__()
-        if shift_div < 2:
-            raise ValueError(f"Expected 'shift_div' of at least 2 (got {shift_div})")
-        self.shift_div = shift_div
+    least_div = 2
 
     def forward(self, x: Tensor) -> Tensor:
         fold = x.size(2) // self.shift_div
@@ -77,15 +86,12 @@ class TemporalShift(NonCausal, nn.Module):
         before = torch.cat([none, before[:, :-1]], dim=1)
         return torch.cat([after, before, same], dim=2)
 
-    def extra_repr(self) -> str:
-        return f"shift_div={self.shift_div}"
 
-
-class OnlineShift(nn.Module):
-    r"""The first channels come from the frame before; the others stay. The state is those channels of the last frame.
+class OnlineShift(_Shift):
+    r"""The first channels come from the previous frame; the others stay. The state is those channels of the last frame.
 
     Args:
-        shift_div: the part of the channels that moves is :math:`\lfloor C / \text{shift\_div} \rfloor`.
+        shift_div: :math:`\lfloor C / \text{shift\_div} \rfloor` channels move.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
@@ -93,33 +99,22 @@ class OnlineShift(nn.Module):
     """
 
     takes_clips = True
-
-    def __init__(self, shift_div: int = 8) -> None:
-        super().__init__()
-        if shift_div < 1:
-            raise ValueError(f"Expected 'shift_div' of at least 1 (got {shift_div})")
-        self.shift_div = shift_div
+    least_div = 1
 
     def forward(self, x: Tensor) -> Tensor:
         return self.scan(x)[0]
 
     def scan(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Go on from the state that an earlier call gave; gives the state after the last frame as well."""
+        """The next frames, given the state after the frames before, and the state after the last one."""
         fold = x.size(2) // self.shift_div
         before, same = x.split([fold, x.size(2) - fold], dim=2)
         first = torch.zeros_like(before[:, :1]) if state is None else state
         moved = torch.cat([first, before[:, :-1]], dim=1)
         return torch.cat([moved, same], dim=2), before[:, -1:]
 
-    def extra_repr(self) -> str:
-        return f"shift_div={self.shift_div}"
-
 
 class ShiftedBlock(InfoContainer, nn.Module):
-    """A residual block of torchvision's ResNet whose branch sees shifted frames, and whose skip does not.
-
-    The parts are the block's own, under their names. Parts put in their place may take clips, with
-    ``takes_clips = True``.
+    """A residual block of torchvision's ResNet with shifted frames in its branch only; its parts keep their names.
 
     Args:
         block: torchvision's ``BasicBlock`` or ``Bottleneck``.
@@ -132,12 +127,6 @@ class ShiftedBlock(InfoContainer, nn.Module):
     """
 
     takes_clips = True
-    conv1: nn.Module
-    bn1: nn.Module
-    conv2: nn.Module
-    bn2: nn.Module
-    conv3: nn.Module
-    bn3: nn.Module
     relu: nn.Module
     downsample: nn.Module
 
@@ -156,7 +145,7 @@ class ShiftedBlock(InfoContainer, nn.Module):
         return self.relu(y + run_part(self.downsample, clips, info))
 
     def scan(self, clips: Tensor, state: Sequence[Any] | None = None, **info: Any) -> tuple[Tensor, list[Any]]:
-        """Go on from the state that an earlier call gave; gives the state after the last frame as well."""
+        """The next frames, given the state after the frames before, and the state after the last one."""
         branch = self._branch()
         states = start(state, 1 + len(branch))
         y, states[0] = scan(self.shift, clips, states[0])
@@ -166,5 +155,5 @@ class ShiftedBlock(InfoContainer, nn.Module):
 
     def _branch(self) -> list[nn.Module]:
         """Convolutions and norms, with ReLU between: two in a basic block, three in a bottleneck."""
-        parts = [self.conv1, self.bn1, self.relu, self.conv2, self.bn2]
-        return [*parts, self.relu, self.conv3, self.bn3] if hasattr(self, "conv3") else parts
+        names = ("conv1", "bn1", "relu", "conv2", "bn2", *(("relu", "conv3", "bn3") if hasattr(self, "conv3") else ()))
+        return [self.get_submodule(name) for name in names]

@@ -41,7 +41,7 @@ Options of the first four come from YAML files and from the command line, which 
 options:
   -h, --help      this text; for all options of a command: pyg-video fit --help, and --data.help SyncMNISTData
   --version       the version
-  --import MODULE with any command: import a module with your own models, builders or data first; repeatable
+  --import MODULE with any command: import a module with your own models or data first; repeatable
   --print_config  after a command and its options: the whole configuration as YAML
 
 An error is reported in one line with exit code 2; PYG_VIDEO_TRACEBACK=1 shows where it was raised.

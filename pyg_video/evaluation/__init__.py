@@ -5,13 +5,14 @@ from .clips import configured_clips, recorded_clips
 from .evaluate import evaluate
 from .prediction import VideoPrediction, predict_video
 from .report import write_evaluation
-from .sources import ClipSource, DigitSource, VideoSource
+from .sources import ClipSource, DigitSource, ModuleSource, VideoSource
 
 __all__ = [
     "Answers",
     "ClipSource",
     "DigitSource",
     "Evaluation",
+    "ModuleSource",
     "Score",
     "VideoPrediction",
     "VideoSource",

@@ -13,9 +13,9 @@ from .._extras import need
 from ..datasets import SyncMNIST
 from ..datasets.digits.clips import DigitClips
 from ..training.loading import Trained
-from .sources import ClipSource, DigitSource, VideoSource
+from .sources import ClipSource, DigitSource, ModuleSource, VideoSource
 
-_DATA = ("SyncMNISTData", "MultiSyncMNISTData", "SomethingSomethingData")
+_DIGITS = ("SyncMNISTData", "MultiSyncMNISTData")
 _NOT_OF_THE_CLIPS = ("digits", "download", "seed", "batch_size", "num_train", "num_val", "num_test", "num_workers")
 
 
@@ -61,7 +61,7 @@ def configured_clips(
     download: bool = False,
     root: str | None = None,
     num_workers: int | None = None,
-) -> DigitSource | VideoSource:
+) -> ClipSource:
     """The test clips of a run's configuration, which its training did not see; needs Lightning.
 
     Args:
@@ -73,40 +73,55 @@ def configured_clips(
 
     Raises:
         FileNotFoundError: the configuration or the data is missing.
-        ValueError: the file does not configure one of our data modules.
+        ValueError: the file does not configure a known data module.
     """
-    name, options = _configured_data(config)
+    module, options = _configured_data(config)
+    name = module.__name__
+    source = str(options.get("digits", "bundled")) if digits is None else digits
+    changed: dict[str, Any] = {}
     if name == "SomethingSomethingData":
         changed = {"root": root, "num_workers": num_workers}
-    else:
-        source = str(options.get("digits", "bundled")) if digits is None else digits
+    elif name in _DIGITS:
         _find_digits(source, download=download or bool(options.get("download")))
         changed = {"digits": source, "download": False}
-    module = getattr(need("pyg_video.training.data", "train"), name)
     try:
         data = module(**options | {key: value for key, value in changed.items() if value is not None})
     except TypeError as error:
         raise ValueError(f"Expected options of {name} in '{config}' (got {', '.join(options)}: {error})") from error
     if name == "SomethingSomethingData":
         return VideoSource(data)
+    if name not in _DIGITS:
+        return ModuleSource(data)
     words = ", ".join(f"{key} {value}" for key, value in options.items() if key not in _NOT_OF_THE_CLIPS)
     return _digit_source(data.test, f"test clips of {name}" + (f" ({words})" if words else ""), source)
 
 
-def _configured_data(config: str | os.PathLike[str] | Sequence[str]) -> tuple[str, dict[str, Any]]:
-    """The name of the data module of a run's configuration, and its options."""
-    data = merged_config([config] if isinstance(config, (str, os.PathLike)) else config).get("data")
+def _configured_data(config: str | os.PathLike[str] | Sequence[str]) -> tuple[type, dict[str, Any]]:
+    """The data module of a run's configuration, one of ours or an imported one, and its options."""
+    files = [config] if isinstance(config, (str, os.PathLike)) else config
+    data = merged_config(files).get("data")
     data = data if isinstance(data, Mapping) else {}
     name = str(data.get("class_path", "none")).rpartition(".")[2]
-    if name not in _DATA:
+    known = _subclasses(need("pyg_video.training.data", "train").VideoData)
+    if name not in known:
         raise ValueError(
-            f"Expected 'config' with data: class_path: {' or '.join(_DATA)} (got '{config}' with {name}); "
-            "use the file that trained the model, or the config.yaml of its run"
+            f"Expected 'config' with data: class_path: {' or '.join(known)} (got '{', '.join(map(str, files))}' with "
+            f"{name}); use the file that trained the model, or the config.yaml of its run, and --import for data of "
+            "your own"
         )
     options = data.get("init_args") or {}
     if not isinstance(options, Mapping):
         raise ValueError(f"Expected options of {name} by name in '{config}' (got {options})")
-    return name, dict(options)
+    return known[name], dict(options)
+
+
+def _subclasses(kind: type) -> dict[str, type]:
+    """All classes below a class, by name."""
+    found: dict[str, type] = {}
+    below: type
+    for below in kind.__subclasses__():
+        found |= {below.__name__: below} | _subclasses(below)
+    return found
 
 
 def check_fit(trained: Trained, clips: ClipSource) -> None:

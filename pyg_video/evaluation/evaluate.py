@@ -90,7 +90,7 @@ def evaluate(
         ):
             net = copy.deepcopy(model).eval().to(where)
             for some, batch in zip(numbers, clips.batches(numbers), strict=True):
-                found = class_scores(net, batch._replace(video=batch.video.to(where)))
+                found = class_scores(net, batch)
                 scores.add(some, _checked(found, len(some), len(clips.label_names)), batch.label)
                 bar.update(len(some))
     protocol = {**clips.protocol(num_clips), **run}

@@ -9,6 +9,7 @@ from ..datasets.digits.clips import DigitClips
 from ..training.scoring import Clips
 
 if TYPE_CHECKING:
+    from ..training.data import VideoData
     from ..training.data.something_something import SomethingSomethingData
 
 
@@ -62,6 +63,30 @@ class DigitSource(ClipSource):
         _, T, _, H, W = first.video.shape
         frames = f"{T} of {H} x {W} pixels, from a canvas of {self.clips.canvas_size}; {first.digit.shape[1]} digits"
         return {"trajectories": self.trajectories, "digits": self.digits, "clips": few, "frames": frames}
+
+
+class ModuleSource(ClipSource):
+    """The test clips of any data module whose data set ``test`` has a length and a method ``batch(numbers)``."""
+
+    def __init__(self, data: VideoData) -> None:
+        self.data, self.label_names, self.frame_size = data, data.label_names, data.frame_size
+        if not hasattr(getattr(data, "test", None), "batch"):
+            raise ValueError(
+                f"Expected {type(data).__name__} with a data set 'test' that has a method batch(numbers) (got none)"
+            )
+
+    def __len__(self) -> int:
+        return len(self.data.test)
+
+    def batches(self, numbers: Sequence[list[int]]) -> Iterable[Clips]:
+        return map(self.data.test.batch, numbers)
+
+    def protocol(self, num_clips: int) -> dict[str, str]:
+        *_, T, _, H, W = self.data.test.batch([0]).video.shape
+        return {
+            "clips": f"test clips of {type(self.data).__name__}, {_share_in_words(num_clips, len(self))}",
+            "frames": f"{T} of {H} x {W} pixels",
+        }
 
 
 class VideoSource(ClipSource):

@@ -13,7 +13,7 @@ from .._checks import check_lengths, looks_free, rows_and_columns
 from ..data import Regions, VideoGraph
 from ..functional import complete_edges, normalize_kernel, pool, repeat_edges
 from ..layers import State
-from .connect import Edges, resolve_connect
+from .connect import CompleteEdges, Edges, resolve_connect
 
 
 class EdgeOptions(TypedDict, total=False):
@@ -43,6 +43,7 @@ class GraphBuilder(nn.Module):
 
     Attributes:
         accepts: the names of the arguments beside ``x``.
+        complete: whether all nodes of a frame are connected, self-loops included.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
@@ -91,6 +92,8 @@ class GraphBuilder(nn.Module):
         edges = complete_edges(self.num_nodes) if edge_index is None else edge_index
         self.register_buffer("frame_edges", _checked_edges(edges, self.num_nodes), persistent=False)
         self.rule = None if connect is None else resolve_connect(connect, channels, self.num_nodes)
+        default = edge_index is None and connect is None and type(self).connect is GraphBuilder.connect
+        self.complete = default or isinstance(self.rule, CompleteEdges)
 
     def reset_parameters(self) -> None:
         for part in self.children():

@@ -1,10 +1,12 @@
 """Parameters, multiply-adds by part and latency of a model."""
 
 import copy
+import functools
 import statistics
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -56,7 +58,7 @@ class Latency(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What :func:`model_cost` gives.
+    """The result of :func:`model_cost`.
 
     Attributes:
         video_shape: frames, channels, height and width of the clip.
@@ -72,11 +74,7 @@ class Cost(NamedTuple):
 
 
 def model_cost(
-    model: nn.Module,
-    video_shape: Sequence[int],
-    *,
-    runs: int = 10,
-    device: torch.device | str | None = None,
+    model: nn.Module, video_shape: Sequence[int], *, runs: int = 10, device: torch.device | str | None = None
 ) -> Cost:
     """Parameters, multiply-adds and latency of a model for one clip, in the type of its parameters, without gradients.
 
@@ -121,13 +119,17 @@ def _count(model: nn.Module, video_shape: Sequence[int]) -> MultiplyAdds:
 
 
 def _count_on(device: torch.device, model: nn.Module, video_shape: Sequence[int]) -> MultiplyAdds:
-    # What a space stage is defined by counts, not how it is computed.
+    # The definition of a space stage counts, not how it is computed.
     twin = on_edges(getattr(model, "_orig_mod", model)).to(device).eval()  # _orig_mod: of a compiled model
-    twin.requires_grad_(False)  # else the counter stumbles over a parameter that a module gives as it is
+    twin.requires_grad_(False)  # the counter fails on a parameter that a module returns unchanged
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         graphs, regions = _Meter(counter.get_total_flops), _Meter(counter.get_total_flops)
-        _attach(twin, graphs, regions)
-        video = _video(twin, video_shape).zero_()
+        for module in twin.modules():
+            always = isinstance(module, (GraphBlock, GraphBuilder))
+            module.forward = _metered(module.forward, graphs, always=always)
+            if isinstance(module, GraphBuilder):
+                module.scan_regions = _metered(module.scan_regions, regions)  # type: ignore[method-assign]
+        video = _video(twin, video_shape)
         twin(video, **_boxes(twin, video))
         total = counter.get_total_flops()
     # A multiply-add is two floating point operations; the counter counts nothing else.
@@ -135,61 +137,36 @@ def _count_on(device: torch.device, model: nn.Module, video_shape: Sequence[int]
 
 
 class _Meter:
-    """Sums the increase of a counter between the outermost ``enter`` and ``leave``."""
+    """Sums the increase of a counter while it is ``running``; nested runs count once."""
 
     def __init__(self, read: Callable[[], int]) -> None:
-        self.read, self.sum, self.depth, self.start = read, 0, 0, 0
+        self.read, self.sum, self.active = read, 0, False
 
-    def enter(self) -> None:
-        if self.depth == 0:
-            self.start = self.read()
-        self.depth += 1
-
-    def leave(self) -> None:
-        self.depth -= 1
-        if self.depth == 0:
-            self.sum += self.read() - self.start
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        outermost, start = not self.active, self.read()
+        self.active = True
+        yield
+        if outermost:
+            self.sum, self.active = self.sum + self.read() - start, False
 
 
-def _attach(model: nn.Module, graphs: _Meter, regions: _Meter) -> None:
-    """Run one meter while a graph is built, processed or read, the other while its regions are predicted."""
+def _metered(function: Callable[P, Result], meter: _Meter, *, always: bool = True) -> Callable[P, Result]:
+    """The function, metered in all calls or in those that are given a graph."""
 
-    def enter(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if _about_graphs(module, args, kwargs):
-            graphs.enter()
-
-    def leave(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: object) -> None:  # noqa: ARG001
-        if _about_graphs(module, args, kwargs):
-            graphs.leave()
-
-    for module in model.modules():
-        module.register_forward_pre_hook(enter, with_kwargs=True)
-        module.register_forward_hook(leave, with_kwargs=True)
-        if isinstance(module, GraphBuilder):
-            module.scan_regions = _metered(module.scan_regions, regions)  # type: ignore[method-assign]
-
-
-def _about_graphs(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    if isinstance(module, (GraphBlock, GraphBuilder)):
-        return True
-    return any(isinstance(value, VideoGraph) for value in (*args, *kwargs.values()))
-
-
-def _metered(function: Callable[P, Result], meter: _Meter) -> Callable[P, Result]:
+    @functools.wraps(function)  # keeps the signature, which tells what a part takes
     def run(*args: P.args, **kwargs: P.kwargs) -> Result:
-        meter.enter()
-        result = function(*args, **kwargs)
-        meter.leave()
-        return result
+        if not always and not any(isinstance(value, VideoGraph) for value in (*args, *kwargs.values())):
+            return function(*args, **kwargs)
+        with meter.running():
+            return function(*args, **kwargs)
 
     return run
 
 
 def _time(model: nn.Module, video_shape: Sequence[int], runs: int, device: torch.device | str | None) -> Latency:
-    twin = copy.deepcopy(model).eval()  # in evaluation mode, and maybe elsewhere: the caller's stays as it is
-    if device is not None:
-        twin = twin.to(device)
-    video = _video(twin, video_shape).zero_()
+    twin = copy.deepcopy(model).to(device).eval()  # the caller's keeps its mode and device
+    video = _video(twin, video_shape)
     boxes = _boxes(twin, video)
     seconds = []
     with torch.inference_mode():
@@ -203,9 +180,8 @@ def _time(model: nn.Module, video_shape: Sequence[int], runs: int, device: torch
 
 
 def _video(model: nn.Module, video_shape: Sequence[int]) -> Tensor:
-    """An uninitialised clip with the type and device of the model's parameters."""
-    parameter = next(model.parameters(), torch.empty(0))
-    return parameter.new_empty(1, *video_shape)
+    """A black clip with the type and device of the model's parameters."""
+    return next(model.parameters(), torch.empty(0)).new_zeros(1, *video_shape)
 
 
 def _boxes(model: nn.Module, video: Tensor) -> dict[str, Tensor]:

@@ -1,14 +1,17 @@
 """The graphs that a model builds while it runs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ..data import VideoGraph
 from ..graph_builders import GraphBuilder
+
+Read = TypeVar("Read")
 
 
 def find_builders(model: nn.Module) -> dict[str, GraphBuilder]:
@@ -27,8 +30,8 @@ def find_builders(model: nn.Module) -> dict[str, GraphBuilder]:
 def capture_graphs(model: nn.Module) -> Iterator[dict[str, VideoGraph]]:
     """Collect the graphs of all builders, with gradients, while the model runs in the ``with`` block.
 
-    Hooks are removed at the end of the block. The yielded dict holds the graph of every builder's last call, under the
-    builder's name within the model.
+    The dict holds the graph of every builder's last call under the builder's name within the model; the builder that
+    ran last comes last.
 
     Example:
         >>> from pyg_video.models import create_model
@@ -38,37 +41,30 @@ def capture_graphs(model: nn.Module) -> Iterator[dict[str, VideoGraph]]:
         >>> graphs["blocks.stage3.builder"].box.requires_grad
         True
     """
-    graphs: dict[str, VideoGraph] = {}
-
-    def keep(name: str) -> Any:
-        def hook(module: nn.Module, args: tuple[Any, ...], graph: VideoGraph) -> None:  # noqa: ARG001
-            graphs.pop(name, None)  # the builder that ran last comes last
-            graphs[name] = graph
-
-        return hook
-
-    with ExitStack() as stack:
-        for name, builder in find_builders(model).items():
-            stack.callback(builder.register_forward_hook(keep(name)).remove)
+    with _captured(model, lambda given, graph: graph) as graphs:  # noqa: ARG005
         yield graphs
 
 
 @contextmanager
 def capture_maps(model: nn.Module) -> Iterator[dict[str, tuple[Tensor, Tensor | None]]]:
-    """Collect the inputs of all builders, feature map and ``lengths``, in the way of :func:`capture_graphs`."""
-    maps: dict[str, tuple[Tensor, Tensor | None]] = {}
+    """Collect the inputs of all builders, feature map and ``lengths``, as :func:`capture_graphs` does their graphs."""
+    with _captured(model, lambda given, graph: (given["x"], given.get("lengths"))) as maps:  # noqa: ARG005
+        yield maps
 
-    def keep(name: str) -> Any:
-        def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:  # noqa: ARG001
-            given = dict(zip(("x", "lengths"), args, strict=False)) | kwargs
-            maps[name] = (given["x"], given.get("lengths"))
 
-        return hook
+@contextmanager
+def _captured(model: nn.Module, read: Callable[[dict[str, Any], VideoGraph], Read]) -> Iterator[dict[str, Read]]:
+    """What ``read`` takes from the arguments and the graph of every builder's last call."""
+    found: dict[str, Read] = {}
+
+    def keep(name: str, module: nn.Module, args: Any, kwargs: dict[str, Any], graph: VideoGraph) -> None:  # noqa: ARG001
+        found.pop(name, None)
+        found[name] = read(dict(zip(("x", "lengths"), args, strict=False)) | kwargs, graph)
 
     with ExitStack() as stack:
         for name, builder in find_builders(model).items():
-            stack.callback(builder.register_forward_pre_hook(keep(name), with_kwargs=True).remove)
-        yield maps
+            stack.callback(builder.register_forward_hook(partial(keep, name), with_kwargs=True).remove)
+        yield found
 
 
 @torch.no_grad()

@@ -1,7 +1,7 @@
 """Regions and attention of every block of a model, as data."""
 
 from contextlib import ExitStack
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from torch import Tensor, nn
 
@@ -30,7 +30,7 @@ def model_regions(
 ) -> dict[str, BlockRegions]:
     """Run a model on clips and return the regions and the attention of every block in it.
 
-    Gradients are recorded as in any call of the model; use :func:`torch.no_grad` where none are needed.
+    Gradients are recorded; use :func:`torch.no_grad` where none are needed.
 
     Args:
         model: any module with :class:`~pyg_video.graph_builders.GraphBuilder` parts. The attention is that of the
@@ -75,7 +75,7 @@ def _ask_for_alpha(module: nn.Module, args: Any, kwargs: dict[str, Any]) -> tupl
 
 
 def _take_alpha(graphs: dict[str, VideoGraph], attention: dict[str, tuple[VideoGraph, list[Tensor]]]) -> Any:
-    """A hook that takes the attention out of what a space stage gives, and hands on the rest."""
+    """A hook that records the attention in a space stage's output and returns the nodes."""
 
     def hook(module: nn.Module, args: Any, output: Any) -> Tensor:  # noqa: ARG001
         nodes, alpha = output  # alpha of pairs, or edges and their alpha
@@ -86,7 +86,6 @@ def _take_alpha(graphs: dict[str, VideoGraph], attention: dict[str, tuple[VideoG
             T, N = graph.frame_layout
             pairs = graph.dense_edges(alpha[1]) if isinstance(alpha, tuple) else alpha.view(-1, T, N, N, alpha.size(-1))
             attention[name][1].append(pairs)
-        result: Tensor = nodes
-        return result
+        return cast(Tensor, nodes)
 
     return hook

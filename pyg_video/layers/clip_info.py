@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
+import torch
 from torch import nn
 
 ClipInfo: TypeAlias = Mapping[str, Any]
@@ -63,14 +64,19 @@ def _look_at(part: nn.Module) -> _Accepted:
     if isinstance(part, nn.Sequential):
         return _Accepted(frozenset().union(*map(accepted_info, part)), False)
     kind = type(part)
-    if kind not in _accepted:
-        parameters = list(inspect.signature(kind.forward).parameters.values())[1:]  # without self
-        names = frozenset(parameter.name for parameter in parameters[1:])  # nor the input
-        _accepted[kind] = _Accepted(names, any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters))
+    accepted = _accepted.get(kind) or _of_class(kind)
+    if not torch.compiler.is_compiling():  # which would guard on the cache
+        _accepted[kind] = accepted
     wrapped = getattr(part, "module", None)
-    if _accepted[kind].any_name and isinstance(wrapped, nn.Module):  # such as nn.DataParallel
+    if accepted.any_name and isinstance(wrapped, nn.Module):  # such as nn.DataParallel
         return _look_at(wrapped)
-    return _accepted[kind]
+    return accepted
+
+
+def _of_class(kind: type[nn.Module]) -> _Accepted:
+    parameters = list(inspect.signature(kind.forward).parameters.values())[1:]  # without self
+    names = frozenset(parameter.name for parameter in parameters[1:])  # nor the input
+    return _Accepted(names, any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters))
 
 
 class InfoContainer:

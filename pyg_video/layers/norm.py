@@ -165,12 +165,12 @@ def normalize(norm: nn.Module, x: Tensor, frames: Frames | None = None, mask: Te
     """
     if isinstance(norm, nn.Identity):
         return x
-    if "frames" in accepted_info(norm):
-        return norm(x, frames, mask)
     if isinstance(norm, nn.Sequential):
         for part in norm:
             x = normalize(part, x, frames, mask)
         return x
+    if "frames" in accepted_info(norm):
+        return norm(x, frames, mask)
     if mask is not None:
         return _of_present_rows(norm, x, frames, mask)
     rows, frames = x.flatten(0, -2), Frames.of_grid(x) if frames is None else frames

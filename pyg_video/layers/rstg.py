@@ -100,7 +100,11 @@ class RSTG(nn.Module):
         for k, space in enumerate(stages):
             x, states[k] = scan(_stage(self.time, k), x, states[k], **over_time)
             edges, taken = inputs[space]
-            x = space(x.flatten(0, 1 if _is_dense(space) else 2), edges, **taken).view(x.shape)
+            y = space(x.flatten(0, 1 if _is_dense(space) else 2), edges, **taken)
+            if not isinstance(y, Tensor) or y.numel() != x.numel():
+                got = list(y.shape) if isinstance(y, Tensor) else type(y).__name__
+                raise ValueError(f"Expected a space stage that keeps {x.size(-1)} channels (got {got} from {space})")
+            x = y.view(x.shape)
         x, states[-1] = scan(self.final_time, x, states[-1], **over_time)
         return graph.with_x(x.flatten(0, 2)), states
 
@@ -155,7 +159,7 @@ def _space_inputs(space: nn.Module, graph: VideoGraph) -> tuple[Tensor | None, d
             )
     if not _is_dense(space):
         return graph.edge_index, taken
-    for name in taken.keys() & {"adjacency", "edge_weight"}:
+    for name in taken.keys() & {"adjacency", "edge_attr", "edge_weight"}:
         taken[name] = graph.dense_edges(taken[name]).flatten(0, 1)
     for name in taken.keys() & {"position", "mask"}:
         taken[name] = graph.grid(taken[name]).flatten(0, 1)

@@ -3,7 +3,7 @@
 import inspect
 import sys
 from collections.abc import Mapping
-from typing import Any, TypeGuard
+from typing import Any
 
 from torch import nn
 
@@ -33,7 +33,7 @@ def find_class(path: str) -> type[nn.Module]:
 
 
 def unknown(name: str, module: str) -> str:
-    """The message about a model whose module was not imported."""
+    """Error message for a model whose module was not imported."""
     return (
         f"Expected the model '{name}' to be known (got none of that name; it is from the module '{module}'); "
         f"import that first, on the command line with --import {module}"
@@ -57,12 +57,8 @@ def build_class(path: str, options: Mapping[str, Any]) -> nn.Module:
 
 
 def _built(value: Any) -> Any:
-    if _is_module(value):
+    if isinstance(value, Mapping) and "class_path" in value:
         return build_class(value["class_path"], value.get("init_args") or {})
     if isinstance(value, Mapping):
         return {name: _built(item) for name, item in value.items()}
     return type(value)(map(_built, value)) if isinstance(value, (list, tuple)) else value
-
-
-def _is_module(value: Any) -> TypeGuard[Mapping[str, Any]]:
-    return isinstance(value, Mapping) and "class_path" in value

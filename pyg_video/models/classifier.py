@@ -7,14 +7,18 @@ from torch import Tensor, nn
 
 from .._checks import check_lengths
 from ..backbones import Stage, VideoBackbone, run_part, scan_part
-from ..layers import accepted_info, scan, taken_by
+from ..layers import accepted_info, scan
+from ..layers.scan import run
 
 Option: TypeAlias = "bool | int | float | str | tuple[Option, ...]"
-"""What an option of a named model can be: JSON can hold it."""
+"""Type of the options of named models; JSON can hold it."""
+
+
+_PER_FRAME = {"box", "mask"}  # of what is known about the clips
 
 
 class ModelRecipe(NamedTuple):
-    """A named model's name and all of its options: what :func:`~pyg_video.models.create_model` needs to make it."""
+    """Name and all options of a model, the arguments of :func:`~pyg_video.models.create_model`."""
 
     name: str
     options: dict[str, Option]
@@ -23,8 +27,7 @@ class ModelRecipe(NamedTuple):
 class VideoClassifier(nn.Module):
     """Video to class scores: a backbone, blocks between its stages, a head.
 
-    Frames beyond a clip's ``lengths`` count neither in graphs nor in the head; a backbone that mixes frames (TSM, C2D,
-    I3D) sees them.
+    Graphs and the head ignore frames beyond a clip's ``lengths``; backbones that mix frames (TSM, C2D, I3D) do not.
 
     Args:
         backbone: frames to feature maps, see :class:`~pyg_video.backbones.VideoBackbone`.
@@ -33,12 +36,12 @@ class VideoClassifier(nn.Module):
             name of the stage that it follows.
 
     Attributes:
-        recipe: the named model this is; ``None`` for one put together by hand.
+        recipe: name and options; ``None`` for a model without a registered name.
 
     Shapes:
         - **video:** :math:`(B, T, C, H, W)`
-        - **lengths:** frames of every clip that count, :math:`(B)`
-        - **info:** what else the parts want to know, ``ClipInfo`` of :mod:`pyg_video.layers`: for models with a
+        - **lengths:** number of valid frames of every clip, :math:`(B)`
+        - **info:** further inputs of the parts, ``ClipInfo`` of :mod:`pyg_video.layers`: for models with a
           :class:`~pyg_video.graph_builders.BoxGraph`, ``box`` :math:`(B, T, N, 4)` and, if some are missing, ``mask``
           :math:`(B, T, N)`
         - **output:** :math:`(B, num\\_classes)`
@@ -61,13 +64,13 @@ class VideoClassifier(nn.Module):
 
     @property
     def accepts(self) -> frozenset[str]:
-        """The names of what the parts of the model want to know about the clips."""
+        """Names of the inputs of the model's parts besides the video."""
         parts = (*self.backbone.stages.values(), *self.blocks.values(), self.head)
         return frozenset({"lengths"}).union(*map(accepted_info, parts))
 
     def forward(self, video: Tensor, lengths: Tensor | None = None, **info: Tensor) -> Tensor:
         x = self.features(video, lengths, **info)
-        return self.head(x, **taken_by(self.head, _info_after(self.backbone.info[-1], lengths, info)))
+        return run(self.head, x, **_info_after(self.backbone.info[-1], lengths, info))
 
     def features(self, video: Tensor, lengths: Tensor | None = None, **info: Tensor) -> Tensor:
         """The feature map that the head sees, :math:`(B, T', C, H, W)`."""
@@ -77,23 +80,22 @@ class VideoClassifier(nn.Module):
             after = _info_after(stage, lengths, info)
             x = run_part(self.backbone.stages[stage.name], x, after)
             if stage.name in self.blocks:
-                block = self.blocks[stage.name]
-                x = block(x, **taken_by(block, after))
+                x = run(self.blocks[stage.name], x, **after)
         return x
 
     def scan(
-        self, video: Tensor, state: Mapping[str, Any] | None = None, **info: Tensor
+        self, video: Tensor, state: Mapping[str, Any] | None = None, lengths: Tensor | None = None, **info: Tensor
     ) -> tuple[Tensor, dict[str, Any]]:
-        """Class scores as of the frames so far, given the state that the call for the frames before gave."""
-        self._check(video, None, info)
+        """Class scores as of the frames so far, given the state after the frames before."""
+        self._check(video, lengths, info)
         states = dict(state or {})
         x = video
         for stage in self.backbone.info:
-            name, key, after = stage.name, f"backbone.{stage.name}", _info_after(stage, None, info)
+            name, key, after = stage.name, f"backbone.{stage.name}", _info_after(stage, lengths, info)
             x, states[key] = scan_part(self.backbone.stages[name], x, states.get(key), after)
             if name in self.blocks:
                 x, states[name] = scan(self.blocks[name], x, states.get(name), **after)
-        after = _info_after(self.backbone.info[-1], None, info)
+        after = _info_after(self.backbone.info[-1], lengths, info)
         scores, states["head"] = scan(self.head, x, states.get("head"), **after)
         return scores, states
 
@@ -110,15 +112,13 @@ class VideoClassifier(nn.Module):
         if unknown := info.keys() - self.accepts:
             raise TypeError(
                 f"Expected what a part of the model takes beside the video, {', '.join(sorted(self.accepts))} "
-                f"(got {', '.join(sorted(unknown))}); boxes are for models with a BoxGraph"
+                f"(got {', '.join(sorted(unknown))})" + ("; use a BoxGraph" if unknown & _PER_FRAME else "")
             )
 
 
 def _info_after(stage: Stage, lengths: Tensor | None, info: Mapping[str, Tensor]) -> dict[str, Tensor | None]:
-    """What is known after a stage: of every second frame, where the stage or one before it has half of them.
-
-    A frame of the output counts if at least one of the frames of the video that it stands for does.
-    """
+    """Lengths and further inputs at the frame rate after a stage; a frame is valid if it stands for a valid one."""
     stride = stage.time_stride
     after = lengths if lengths is None else (lengths + stride - 1) // stride
-    return {name: value[:, ::stride] for name, value in info.items()} | {"lengths": after}
+    strided = {name: info[name][:, ::stride] for name in info.keys() & _PER_FRAME if info[name] is not None}
+    return {**info, **strided, "lengths": after}

@@ -24,7 +24,7 @@ def dyreg_block(
     region_size: str = "learned",
     residual_scale: float = 0.0,
 ) -> GraphBlock:
-    """Nodes, position embeddings, the recurrent graph of DyReg-GNN's released models, and the way back to the map.
+    """Nodes, position embeddings and the recurrent graph of DyReg-GNN's released models in a residual block.
 
     Args:
         channels: channels of the feature map.
@@ -58,14 +58,17 @@ def dyreg_block(
     width = node_channels or channels
     num_nodes = rows_and_columns(arrangement, "arrangement")
     nodes = resolve_builder(builder, width, None if builder == "grid" else num_nodes, size=size, **options)
-    processor = nn.Sequential(KernelEmbedding(width, size), dyreg_processor(width, num_iterations))
+    processor = nn.Sequential(
+        KernelEmbedding(width, size), dyreg_processor(width, num_iterations, complete=nodes.complete)
+    )
     return GraphBlock(channels, nodes, processor, node_channels=node_channels, residual_scale=residual_scale)
 
 
-def dyreg_processor(channels: int, num_iterations: int = 3) -> RSTG:
+def dyreg_processor(channels: int, num_iterations: int = 3, *, complete: bool = False) -> RSTG:
     """The recurrent graph of DyReg-GNN's released models: messages from sums, no update MLP, norms, GRUs."""
     space = DenseSpaceConv(
         channels,
+        complete=complete,
         combine="sum",
         send_layers=1,
         update_layers=0,

@@ -8,19 +8,18 @@ from torch import Tensor, nn
 from .._checks import check_option
 from ..layers import ToVector, accepted_info, scan
 from ..layers.readout import READOUTS, clip_vector, running_vector
-from ..layers.scan import start
+from ..layers.scan import run, start
 
 
 class PoolHead(nn.Module):
-    """Mean over the pixels of every frame, a time stage, one vector a clip, a linear layer: no graph.
+    """Mean over the pixels of every frame, a time stage, one vector per clip, a linear layer: no graph.
 
     Args:
         channels: channels of the feature map.
         num_classes: number of classes.
-        time: frames over time, :math:`(B, T, 1, C)`: :class:`~pyg_video.layers.TemporalRNN` for Mean+LSTM, or
-            ``nn.Identity()``.
+        time: module on :math:`(B, T, 1, C)`: :class:`~pyg_video.layers.TemporalRNN` for Mean+LSTM, or the identity.
         readout: ``"last"`` frame or ``"mean"`` over frames.
-        dropout: share of the vector that the linear layer does not see in training.
+        dropout: dropout of the vector.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
@@ -38,20 +37,19 @@ class PoolHead(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.time = time or nn.Identity()
+        self.time = nn.Identity() if time is None else time
         check_option("readout", readout, READOUTS)
         self.readout = readout
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(channels, num_classes)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        return self._classify(x, None, lengths)[0]
+        return self.scan(x, lengths=lengths)[0]
 
-    def scan(self, x: Tensor, state: Sequence[Any] | None = None) -> tuple[Tensor, list[Any]]:
-        """Class scores as of the frames so far, given what the call for the frames before gave."""
-        return self._classify(x, state, None)
-
-    def _classify(self, x: Tensor, state: Sequence[Any] | None, lengths: Tensor | None) -> tuple[Tensor, list[Any]]:
+    def scan(
+        self, x: Tensor, state: Sequence[Any] | None = None, lengths: Tensor | None = None
+    ) -> tuple[Tensor, list[Any]]:
+        """Class scores as of the frames so far, given the state after the frames before."""
         states = start(state, 2)
         frames = x.mean(dim=(-2, -1))[:, :, None]  # [B, T, 1, C]
         frames, states[0] = scan(self.time, frames, states[0], lengths=lengths)
@@ -72,7 +70,7 @@ class GraphHead(nn.Module):
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
         - **lengths:** :math:`(B)`
-        - **info:** what else the builder takes, such as ``box`` :math:`(B, T, N, 4)`
+        - **info:** further inputs of the builder, such as ``box`` :math:`(B, T, N, 4)`
         - **output:** :math:`(B, num\\_classes)`
     """
 
@@ -86,30 +84,25 @@ class GraphHead(nn.Module):
         readout: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        self.builder = builder
-        self.processor = processor
-        self.readout = readout or ToVector()
+        self.builder, self.processor = builder, processor
+        self.readout = ToVector() if readout is None else readout
         self.linear = nn.Linear(channels, num_classes)
 
     @property
     def accepts(self) -> frozenset[str]:
-        """The names of what the builder wants to know about the clips."""
+        """Names of the builder's inputs besides the feature map."""
         return accepted_info(self.builder)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None, **info: Any) -> Tensor:
-        graph = self.processor(self.builder(x, lengths, **info))
-        return self.linear(self.readout(graph))
+        return self.linear(self.readout(self.processor(run(self.builder, x, lengths=lengths, **info))))
 
     def scan(self, x: Tensor, state: Sequence[Any] | None = None, **info: Any) -> tuple[Tensor, list[Any]]:
-        """Class scores as of the frames so far, given what the call for the frames before gave."""
-        states = start(state, 3)
-        x, states[0] = scan(self.builder, x, states[0], **info)
-        for i, part in enumerate((self.processor, self.readout), start=1):
-            x, states[i] = scan(part, x, states[i])
-        return self.linear(x), states
+        """Class scores as of the frames so far, given the state after the frames before."""
+        vector, states = scan(nn.Sequential(self.builder, self.processor, self.readout), x, state, **info)
+        return self.linear(vector), states
 
 
-class SumHead(nn.Module):
+class SumHead(GraphHead):
     r"""Pooled features plus the vector of a graph on the same map (RSTG-to-vec in a trained backbone).
 
     .. math::
@@ -124,13 +117,11 @@ class SumHead(nn.Module):
         builder: feature map to graph.
         processor: graph to graph; its nodes have the channels of the map.
         readout: graph to vector; the mean over frames of the sum over nodes by default.
-        dropout: share of the vector that the linear layer does not see in training.
+        dropout: dropout of the vector.
         residual_scale: first value of the norm's scale.
 
     Shapes:
-        - **x:** :math:`(B, T, C, H, W)`
-        - **lengths:** :math:`(B)`
-        - **output:** :math:`(B, num\_classes)`
+        those of :class:`GraphHead`
 
     Example:
         >>> import torch
@@ -152,27 +143,26 @@ class SumHead(nn.Module):
         dropout: float = 0.0,
         residual_scale: float = 0.0,
     ) -> None:
-        super().__init__()
-        self.builder = builder
-        self.processor = processor
-        self.readout = readout or ToVector("mean")
+        super().__init__(
+            channels, num_classes, builder, processor, readout=ToVector("mean") if readout is None else readout
+        )
         self.norm = nn.LayerNorm(channels)
         nn.init.constant_(self.norm.weight, residual_scale)
         self.dropout = nn.Dropout(dropout)
-        self.linear = nn.Linear(channels, num_classes)
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, lengths: Tensor | None = None, **info: Any) -> Tensor:
         pooled = clip_vector(x.mean(dim=(-2, -1)), "mean", lengths)
-        vector = self.readout(self.processor(self.builder(x, lengths)))
-        return self._classify(pooled, vector)
+        graph = self.processor(run(self.builder, x, lengths=lengths, **info))
+        return self._classify(pooled, self.readout(graph))
 
-    def scan(self, x: Tensor, state: Sequence[Any] | None = None) -> tuple[Tensor, list[Any]]:
-        """Class scores as of the frames so far, given what the call for the frames before gave."""
-        states = start(state, 4)
-        pooled, states[0] = running_vector(x.mean(dim=(-2, -1)), "mean", states[0])
-        for i, part in enumerate((self.builder, self.processor, self.readout), start=1):
-            x, states[i] = scan(part, x, states[i])
-        return self._classify(pooled, x), states
+    def scan(
+        self, x: Tensor, state: Sequence[Any] | None = None, lengths: Tensor | None = None, **info: Any
+    ) -> tuple[Tensor, list[Any]]:
+        """Class scores as of the frames so far, given the state after the frames before."""
+        states, graph = start(state, 2), nn.Sequential(self.builder, self.processor, self.readout)
+        pooled, states[0] = running_vector(x.mean(dim=(-2, -1)), "mean", states[0], lengths)
+        vector, states[1] = scan(graph, x, states[1], lengths=lengths, **info)
+        return self._classify(pooled, vector), states
 
     def _classify(self, pooled: Tensor, vector: Tensor) -> Tensor:
         return self.linear(self.dropout(pooled + self.norm(vector)))

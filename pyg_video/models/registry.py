@@ -6,18 +6,18 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from typing import TypeVar, cast
+from typing import Any, TypeAlias, cast
 
 from .class_path import UnknownModelError, build_class, class_options, module_of, unknown
 from .classifier import ModelRecipe, Option, VideoClassifier
 
-Entry = TypeVar("Entry", bound=Callable[..., VideoClassifier])
+VideoModel: TypeAlias = Callable[..., VideoClassifier]
 
-_ENTRIES: dict[str, Callable[..., VideoClassifier]] = {}
+_ENTRIES: dict[str, VideoModel] = {}
 
 
-def register_model(entry: Entry) -> Entry:
-    """Make a function that builds a model known to :func:`create_model` under the function's name.
+def register_model(entry: VideoModel) -> VideoModel:
+    """Register a function that builds a model for :func:`create_model`, under the function's name.
 
     Args:
         entry: its parameters are the model's options. Each needs a default, of a type that JSON can hold.
@@ -41,7 +41,58 @@ def register_model(entry: Entry) -> Entry:
     return entry
 
 
-def register_variant(name: str, family: Entry, **defaults: Option) -> Entry:
+def options_of(function: Callable[..., object], *names: str, **defaults: Option) -> list[inspect.Parameter]:
+    """Parameters of a function, for :func:`option_groups`.
+
+    Args:
+        function: the function that documents the options.
+        *names: options to take; all that have a default other than ``None`` if neither names nor defaults are given.
+        **defaults: options to take with another default.
+    """
+    known = inspect.signature(function).parameters
+    if not names:
+        names = tuple(name for name, parameter in known.items() if parameter.default not in (parameter.empty, None))
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    return [
+        known[name].replace(kind=keyword, default=defaults.get(name, known[name].default))
+        for name in dict.fromkeys((*names, *defaults))
+    ]
+
+
+def option_groups(**groups: list[inspect.Parameter]) -> Callable[[VideoModel], VideoModel]:
+    """Spread keyword parameters of a model function that are mappings of options into an option for each key.
+
+    Args:
+        **groups: the options of every such parameter, see :func:`options_of`.
+
+    Example:
+        >>> from pyg_video.backbones import SmallCNN
+        >>> from pyg_video.models import PoolHead
+        >>> @option_groups(net=options_of(SmallCNN, "channels", strides=(2, 2)))
+        ... def tiny_cnn(num_classes: int = 10, *, net: Mapping[str, Any]) -> VideoClassifier:
+        ...     return VideoClassifier(SmallCNN(1, **net), PoolHead(net["channels"][-1], num_classes))
+        >>> list(inspect.signature(tiny_cnn).parameters)
+        ['num_classes', 'channels', 'strides']
+        >>> tiny_cnn(5, channels=(4, 8)).backbone.info[-1].channels
+        8
+    """
+
+    def decorate(entry: VideoModel) -> VideoModel:
+        @functools.wraps(entry)
+        def model(**options: Any) -> VideoClassifier:
+            for group, members in groups.items():
+                options[group] = {member.name: options.pop(member.name) for member in members}
+            return entry(**options)
+
+        signature = inspect.signature(entry)
+        own = signature.parameters.items()
+        spread = [member for name, parameter in own for member in groups.get(name, [parameter])]
+        return _with_signature(model, signature.replace(parameters=spread))
+
+    return decorate
+
+
+def register_variant(name: str, family: VideoModel, **defaults: Option) -> VideoModel:
     """Register a model function under another name, with other defaults for some of its options.
 
     Args:
@@ -62,23 +113,17 @@ def register_variant(name: str, family: Entry, **defaults: Option) -> Entry:
         34
     """
     signature = inspect.signature(family)
-    parameters = signature.parameters.values()
-    known = {parameter.name: parameter.default for parameter in parameters}
-    changed = {key: _checked(family.__name__, key, value, known) for key, value in defaults.items()}
-
-    @functools.wraps(family)
-    def variant(*args: Option, **options: Option) -> VideoClassifier:
-        return family(**(changed | signature.bind_partial(*args, **options).arguments))
-
+    defaults = _checked(family.__name__, defaults, _defaults(family))
+    parameters = [
+        parameter.replace(default=defaults.get(parameter.name, parameter.default))
+        for parameter in signature.parameters.values()
+    ]
+    variant = _with_signature(family, signature.replace(parameters=parameters))
     variant.__name__ = variant.__qualname__ = name
     variant.__module__ = sys._getframe(1).f_globals["__name__"]  # the caller's, as collections.namedtuple does
-    listed = ", ".join(f"{key}={value!r}" for key, value in changed.items())
-    options = f"``{listed}`` by default" if listed else "its own defaults"
-    variant.__doc__ = f":func:`{family.__name__}` with {options}."
-    variant.__signature__ = signature.replace(  # type: ignore[attr-defined]
-        parameters=[parameter.replace(default=(known | changed)[parameter.name]) for parameter in parameters]
-    )
-    return cast(Entry, register_model(variant))
+    listed = ", ".join(f"{key}={value!r}" for key, value in defaults.items())
+    variant.__doc__ = f":func:`{family.__name__}` with {f'``{listed}``' if listed else 'its own options'} by default."
+    return register_model(variant)
 
 
 def list_models() -> list[str]:
@@ -98,13 +143,12 @@ def model_options(name: str) -> dict[str, Option]:
         >>> model_options("cnn_sync_mnist")
         {'num_classes': 46, 'frame_size': 64, 'channels': (16, 32, 32), 'strides': (2, 2, 1), 'readout': 'mean'}
     """
-    if name not in _ENTRIES and "." in name:
+    if name in _ENTRIES:
+        return _defaults(_ENTRIES[name])
+    if "." in name:
         return class_options(name)
-    if name not in _ENTRIES:
-        raise ValueError(
-            f"Expected the name of a model, one of {', '.join(list_models())} (got '{name}'{_hint(name, _ENTRIES)})"
-        )
-    return {key: parameter.default for key, parameter in inspect.signature(_ENTRIES[name]).parameters.items()}
+    known = ", ".join(list_models())
+    raise ValueError(f"Expected the name of a model, one of {known} (got '{name}'{_hint(name, _ENTRIES)})")
 
 
 def create_model(name: str, **options: Option) -> VideoClassifier:
@@ -129,7 +173,7 @@ def create_model(name: str, **options: Option) -> VideoClassifier:
     defaults = model_options(name)
     if name not in _ENTRIES:
         return _from_class(name, defaults, options)
-    given = {key: _checked(name, key, value, defaults) for key, value in options.items()}
+    given = _checked(name, options, defaults)
     for key in ("num_classes", "frame_size", "region_channels"):
         if key in given and given[key] < 1:  # type: ignore[operator] # whole numbers, as their defaults
             raise ValueError(f"Expected '{key}' of {name} of at least 1 (got {given[key]})")
@@ -163,15 +207,36 @@ def _from_class(path: str, defaults: Mapping[str, Option], options: Mapping[str,
     return model
 
 
-def _checked(name: str, key: str, value: Option, defaults: Mapping[str, Option]) -> Option:
-    if key not in defaults:
-        raise ValueError(f"Expected an option of {name}: {', '.join(defaults)} (got '{key}'{_hint(key, defaults)})")
-    try:
-        return _like(defaults[key], value)
-    except TypeError as error:
-        raise ValueError(
-            f"Expected '{key}' of {name} to be of the type of {defaults[key]!r} (got {value!r})"
-        ) from error
+def _with_signature(function: VideoModel, signature: inspect.Signature) -> VideoModel:
+    """The function called with all of its options by name, those that are not given at the signature's defaults."""
+
+    @functools.wraps(function)
+    def model(*args: Option, **options: Option) -> VideoClassifier:
+        bound = signature.bind(*args, **options)
+        bound.apply_defaults()
+        return function(**bound.arguments)
+
+    model.__signature__ = signature  # type: ignore[attr-defined]
+    return model
+
+
+def _defaults(entry: VideoModel) -> dict[str, Option]:
+    return {name: parameter.default for name, parameter in inspect.signature(entry).parameters.items()}
+
+
+def _checked(name: str, options: Mapping[str, Option], defaults: Mapping[str, Option]) -> dict[str, Option]:
+    """The options of a model, each with the type of its default."""
+    checked = {}
+    for key, value in options.items():
+        if key not in defaults:
+            raise ValueError(f"Expected an option of {name}: {', '.join(defaults)} (got '{key}'{_hint(key, defaults)})")
+        try:
+            checked[key] = _like(defaults[key], value)
+        except TypeError as error:
+            raise ValueError(
+                f"Expected '{key}' of {name} to be of the type of {defaults[key]!r} (got {value!r})"
+            ) from error
+    return checked
 
 
 def _like(default: Option, value: object) -> Option:

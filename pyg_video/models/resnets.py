@@ -1,26 +1,23 @@
 """ResNets on video without a graph: TSM, C2D, I3D and Non-Local nets."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 from .._checks import check_option
 from ..backbones import NonLocal, StagedBackbone, c2d_resnet, i3d_resnet, insert_block, resnet, tsm_resnet
 from .classifier import VideoClassifier
 from .heads import PoolHead
-from .registry import register_model, register_variant
+from .registry import option_groups, options_of, register_model, register_variant
 
 
 @register_model
+@option_groups(options=options_of(tsm_resnet, "depth", "num_stages", "in_channels", "shift_div", "online", weights=""))
 def video_resnet(
     num_classes: int = 174,
     *,
     backbone: str = "tsm",
-    depth: int = 50,
-    num_stages: int = 4,
-    in_channels: int = 3,
-    weights: str = "",
-    shift_div: int = 8,
-    online: bool = False,
+    options: Mapping[str, Any],
     non_local: tuple[str, ...] = (),
     readout: str = "mean",
     dropout: float = 0.0,
@@ -32,26 +29,14 @@ def video_resnet(
         backbone: ``"resnet"`` on single frames, see :func:`~pyg_video.backbones.resnet`; ``"tsm"``, see
             :func:`~pyg_video.backbones.tsm_resnet`; ``"c2d"``, see :func:`~pyg_video.backbones.c2d_resnet`; or
             ``"i3d"``, see :func:`~pyg_video.backbones.i3d_resnet`.
-        depth: 18, 34 or 50.
-        num_stages: layers that are kept, 1 to 4.
-        in_channels: channels of the video.
-        weights: torchvision's weights to start from, such as ``"IMAGENET1K_V1"``; ``""`` for none.
-        shift_div: TSM moves one channel in ``shift_div`` from each side.
-        online: TSM shifts from the previous frame only, so that the model runs on streams.
+        options: those of :func:`~pyg_video.backbones.tsm_resnet`; ``shift_div`` and ``online`` are for TSM, and
+            ``weights=""`` stands for freshly drawn weights.
         non_local: paths of the residual blocks that a :class:`~pyg_video.backbones.NonLocal` follows, such as
             ``"layer2.1"``, see :func:`~pyg_video.backbones.insert_block`.
         readout: features of the ``"last"`` frame, or their ``"mean"`` over frames.
         dropout: dropout of the pooled features; 0.5 in the published runs of TSM.
     """
-    net = resnet_backbone(
-        backbone,
-        depth,
-        num_stages=num_stages,
-        in_channels=in_channels,
-        weights=weights,
-        shift_div=shift_div,
-        online=online,
-    )
+    net = resnet_backbone(backbone, **options)
     channels = {stage.name: stage.channels for stage in net.info}
     for path in non_local:
         layer = path.partition(".")[0]
@@ -76,16 +61,9 @@ resnet18_multi_sync_mnist = register_variant(
 
 
 def resnet_backbone(
-    backbone: str,
-    depth: int = 50,
-    *,
-    num_stages: int = 4,
-    in_channels: int = 3,
-    weights: str = "",
-    shift_div: int = 8,
-    online: bool = False,
+    backbone: str, *, weights: str = "", shift_div: int = 8, online: bool = False, **options: int
 ) -> StagedBackbone:
-    """The ResNet that the options of :func:`video_resnet` describe."""
+    """The backbone that the options of :func:`video_resnet` describe."""
     build: dict[str, Callable[..., StagedBackbone]] = {
         "resnet": resnet,
         "tsm": partial(tsm_resnet, shift_div=shift_div, online=online),
@@ -95,7 +73,7 @@ def resnet_backbone(
     check_option("backbone", backbone, tuple(build))
     if online and backbone != "tsm":
         raise ValueError(f"Expected 'online' to be False with backbone='{backbone}' (got True); use backbone='tsm'")
-    return build[backbone](depth, num_stages=num_stages, in_channels=in_channels, weights=weights or None)
+    return build[backbone](weights=weights or None, **options)
 
 
 def second_to_last_block(backbone: StagedBackbone, layer: str) -> str:

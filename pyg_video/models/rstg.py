@@ -1,6 +1,8 @@
 """RSTG as published: on a small convolutional net with its ablations, and in a ResNet-50 on video."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
 from torch import nn
 
@@ -24,7 +26,7 @@ from ..layers import (
 from .classifier import VideoClassifier
 from .digits import digit_backbone
 from .heads import GraphHead, PoolHead, SumHead
-from .registry import register_model
+from .registry import option_groups, options_of, register_model
 from .resnets import resnet_backbone, second_to_last_block
 
 _POSITION_SIZE = 6  # side of a node's heat map, as published
@@ -32,12 +34,11 @@ _SEES_THE_PAST = ("time_only", "one_temp", "all_temp", "positional_all_temp")  #
 
 
 @register_model
+@option_groups(net=options_of(digit_backbone))
 def rstg_sync_mnist(
     num_classes: int = 46,
     *,
-    frame_size: int = 64,
-    channels: tuple[int, ...] = (16, 32, 32),
-    strides: tuple[int, ...] = (2, 2, 1),
+    net: Mapping[str, Any],
     scales: tuple[int, ...] = (3, 2, 1),
     variant: str = "all_temp",
     num_iterations: int = 3,
@@ -52,20 +53,18 @@ def rstg_sync_mnist(
 
     Args:
         num_classes: number of classes.
-        frame_size: side of the frames in pixels.
-        channels: channels of each stage of the backbone; nodes have those of the last.
-        strides: stride of each stage of the backbone.
+        net: ``frame_size`` in pixels; ``channels`` and ``strides``, see :class:`~pyg_video.backbones.SmallCNN`.
         scales: rows (and columns) of each grid of nodes.
         variant: row of the paper's table: ``"all_temp"``, time stages before every space stage and at the end;
-            ``"positional_all_temp"``, in which the messages also see where the nodes are; ``"one_temp"``, the time
-            stage at the end alone; ``"space_only"``, no time stage; ``"time_only"``, no space stage;
+            ``"positional_all_temp"``, with the positions of the nodes in the messages; ``"one_temp"``, the time stage
+            at the end alone; ``"space_only"``, no time stage; ``"time_only"``, no space stage;
             ``"homogeneous"``, space and time in one graph, see :class:`~pyg_video.layers.HomogeneousGraph`.
         num_iterations: space stages, each after its time stage if the variant has it; ``"time_only"`` has none.
         cell: ``"lstm"`` as published, or ``"gru"``, which learns faster from few clips.
         attention: ``"dot"``, ``"multi_head"``, ``"additive"`` or ``"mean"``.
-        positional: let the messages see where the nodes are, in any variant that has messages.
+        positional: add the positions of the nodes to the messages, in any variant that has messages.
         readout: nodes of the ``"last"`` frame, or their ``"mean"`` over frames. ``"auto"``: the mean for
-            ``"space_only"`` and ``"homogeneous"``, where the last frame has not heard of the first one.
+            ``"space_only"`` and ``"homogeneous"``, where the last frame does not depend on the first one.
         norm: ``"batch"``, a batch norm of the nodes before the graph as in the released code for SyncMNIST;
             ``"frame"``, :class:`~pyg_video.layers.FrameNorm` there, of messages and of updated nodes; or ``"none"``.
         backbone: ``"strided"``, a :class:`~pyg_video.backbones.SmallCNN`; or ``"pooled"``, the released
@@ -73,34 +72,25 @@ def rstg_sync_mnist(
     """
     check_option("norm", norm, ("none", "batch", "frame"))
     check_option("backbone", backbone, ("strided", "pooled"))
-    strided = backbone == "strided"
-    net = digit_backbone(frame_size, channels, strides) if strided else _pooled_backbone(frame_size, channels)
-    C = channels[-1]
+    cnn = digit_backbone(**net) if backbone == "strided" else _pooled_backbone(net["frame_size"], net["channels"])
+    C = cnn.info[-1].channels
     positional = positional or variant == "positional_all_temp"
     if positional and variant == "time_only":
         raise ValueError("Expected 'positional' to be False (got True), since variant='time_only' has no messages")
 
     def space() -> SpaceConv:
-        return SpaceConv(
-            C,
-            attention=attention,
-            position_channels=_POSITION_SIZE**2 if positional else 0,
-            message_norm=FrameNorm(C) if norm == "frame" else None,
-            update_norm=FrameNorm(C) if norm == "frame" else None,
-        )
-
-    def time() -> TemporalRNN:
-        return TemporalRNN(C, cell=cell)
+        norms = {name: FrameNorm(C) for name in ("message_norm", "update_norm") if norm == "frame"}
+        return SpaceConv(C, attention=attention, position_channels=_POSITION_SIZE**2 if positional else 0, **norms)
 
     before: list[nn.Module] = [GaussianPosition(_POSITION_SIZE)] if positional else []
     if norm != "none":
         before.append(ApplyToNodes(BatchNorm(C) if norm == "batch" else FrameNorm(C)))
-    graph = _ablation(variant, space, time, num_iterations)
+    graph = _ablation(variant, space, partial(TemporalRNN, C, cell=cell), num_iterations)
     processor = nn.Sequential(*before, graph) if before else graph
     if readout == "auto":
         readout = "last" if variant in _SEES_THE_PAST else "mean"
     head = GraphHead(C, num_classes, GridGraph(C, scales=scales), processor, readout=ToVector(readout))
-    return VideoClassifier(net, head)
+    return VideoClassifier(cnn, head)
 
 
 def _pooled_backbone(frame_size: int, channels: tuple[int, ...]) -> PlainCNN:
@@ -187,8 +177,7 @@ def rstg_resnet50(
     for layer in stages:
         C = layers[layer]
         norm = scaled(nn.GroupNorm(1, C), residual_scale)  # over whole clips [code]
-        block = GraphBlock(C, *graph(C), norm=norm)
-        insert_block(net, second_to_last_block(net, layer), block)
+        insert_block(net, second_to_last_block(net, layer), GraphBlock(C, *graph(C), norm=norm))
     C = net.info[-1].channels
     head: nn.Module
     if vector == "none":
@@ -196,8 +185,7 @@ def rstg_resnet50(
     elif vector == "plus":
         head = SumHead(C, num_classes, *graph(C), dropout=dropout, residual_scale=residual_scale)
     else:
-        readout = nn.Sequential(ToVector("mean"), nn.Dropout(dropout))
-        head = GraphHead(C, num_classes, *graph(C), readout=readout)
+        head = GraphHead(C, num_classes, *graph(C), readout=nn.Sequential(ToVector("mean"), nn.Dropout(dropout)))
     return VideoClassifier(net, head)
 
 
@@ -206,11 +194,7 @@ def _processor(
 ) -> nn.Sequential:
     """The released graph: layer norms of nodes, messages and updates, between projections of the nodes."""
     space = SpaceConv(
-        width,
-        attention=attention,
-        update_groups=groups,
-        message_norm=FrameNorm(width),
-        update_norm=FrameNorm(width),
+        width, attention=attention, update_groups=groups, message_norm=FrameNorm(width), update_norm=FrameNorm(width)
     )
     time, final_time = TemporalRNN(width, cell="lstm"), TemporalRNN(width, cell="lstm")
     rstg = RSTG(space, time, final_time, num_iterations=num_iterations, norm=ClipNorm(width))

@@ -15,7 +15,8 @@ Clips: TypeAlias = SyncClip | VideoClip
 def class_scores(model: nn.Module, batch: Clips) -> Tensor:
     """Class scores in float32, averaged over the views of a video.
 
-    Models on boxes receive those of the data: exact boxes of synthetic clips, annotations of real videos.
+    Fields of the batch that the model takes, such as ``box``, are passed on: exact boxes of synthetic clips,
+    annotations of real videos.
 
     Shapes:
         - **batch.video:** :math:`(B, T, C, H, W)`, or with views :math:`(B, S, T, C, H, W)`
@@ -24,13 +25,13 @@ def class_scores(model: nn.Module, batch: Clips) -> Tensor:
     Raises:
         ValueError: the model requires boxes and the batch has none.
     """
-    video = batch.video.flatten(0, -5)  # [B * S, T, C, H, W]
-    given = {}
-    if "box" in accepted_info(model):
-        if batch.box.size(-2) == 0:
-            raise ValueError("Expected clips with boxes for a model on boxes (got none); give the data its annotations")
-        given["box"] = batch.box.to(video.device).flatten(0, -4)
-    scores: Tensor = model(video, **given).float()
+    device = next((parameter.device for parameter in model.parameters()), batch.video.device)
+    views = batch.video.dim() - 5  # 0, or 1 for a dimension of views
+    info = {name: getattr(batch, name, None) for name in accepted_info(model)}
+    if "box" in info and (info["box"] is None or info["box"].size(-2) == 0):
+        raise ValueError("Expected clips with boxes for a model on boxes (got none); give the data its annotations")
+    given = {name: value.to(device).flatten(0, views) for name, value in info.items() if value is not None}
+    scores: Tensor = model(batch.video.to(device).flatten(0, views), **given).float()
     return scores if batch.video.dim() == 5 else scores.unflatten(0, batch.video.shape[:2]).mean(dim=1)
 
 

@@ -1,5 +1,6 @@
 import csv
 import json
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -8,10 +9,10 @@ from safetensors.torch import load_file
 from pyg_video.backbones import SmallCNN
 from pyg_video.checkpoints import save_model
 from pyg_video.cli.main import main
-from pyg_video.evaluation import VideoSource, evaluate, scores
+from pyg_video.evaluation import VideoSource, configured_clips, evaluate, scores
 from pyg_video.evaluation.scores import ClipScores
 from pyg_video.models import PoolHead, VideoClassifier, create_model, register_model
-from pyg_video.training import SomethingSomethingData
+from pyg_video.training import SomethingSomethingData, VideoClassification, VideoData
 
 SMALL = {"num_frames": 2, "frame_size": 28, "test_frame": 32, "batch_size": 4, "num_workers": 0, "test_batch_size": 1}
 
@@ -153,3 +154,42 @@ def test_a_damaged_video_ends_in_one_line_and_what_was_scored_is_kept(command, s
     assert kept.isfinite().all(dim=1).tolist() == [True, False, False]
     path.write_bytes(whole)
     assert command("--batch-size", 1)[0] == 0
+
+
+class Blinks(NamedTuple):
+    """Clips that are bright in the first or in the last frame."""
+
+    video: torch.Tensor
+    label: torch.Tensor
+
+
+class BlinkSet:
+    def __len__(self):
+        return 10
+
+    def batch(self, keys):
+        numbers = torch.tensor([key[-1] if isinstance(key, tuple) else key for key in keys])
+        video = torch.zeros(len(keys), 2, 1, 8, 8)
+        video[torch.arange(len(keys)), numbers % 2] = 1.0
+        return Blinks(video, numbers % 2)
+
+
+class BlinkData(VideoData):
+    def __init__(self, batch_size: int = 4) -> None:
+        super().__init__()
+        self.train = self.val = self.test = BlinkSet()
+        self.label_names, self.frame_size, self.num_frames = ("first", "last"), 8, 2
+        self.num_train, self.batch_size, self.num_workers = 10, batch_size, 0
+
+
+def test_data_of_your_own_needs_its_attributes_to_train_and_to_be_scored(tmp_path, tiny_trainer):
+    task = VideoClassification("cnn_sync_mnist", 2, 8, model_options={"channels": (4,), "strides": (2,)})
+    tiny_trainer(max_epochs=1).fit(task, BlinkData())
+    (tmp_path / "run.yaml").write_text("data: {class_path: anywhere.BlinkData, init_args: {batch_size: 3}}")
+    clips = configured_clips(tmp_path / "run.yaml")
+    found = evaluate(task.net.eval(), clips)
+    assert (len(found.answers.label), found.answers.target.tolist()) == (10, [0, 1] * 5)
+    assert "test clips of BlinkData, 10, none left out" in found.protocol.values()
+    (tmp_path / "other.yaml").write_text("data: {class_path: anywhere.Unknown}")
+    with pytest.raises(ValueError, match="BlinkData.*with Unknown.*--import for data of your own"):
+        configured_clips(tmp_path / "other.yaml")

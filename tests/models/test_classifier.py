@@ -3,7 +3,8 @@ import torch
 from torch import nn
 
 from pyg_video.backbones import NonLocal, SmallCNN
-from pyg_video.graph_builders import BoxGraph
+from pyg_video.data import Regions
+from pyg_video.graph_builders import BoxGraph, GridGraph
 from pyg_video.inspection import find_graphs
 from pyg_video.layers import RSTG, SpaceConv, TemporalRNN
 from pyg_video.models import GraphHead, PoolHead, VideoClassifier
@@ -86,7 +87,34 @@ def test_boxes_reach_the_parts_that_take_them():
 
 def test_boxes_for_a_model_that_takes_none_are_refused_and_missing_ones_asked_for():
     video = torch.rand(1, 3, 1, 8, 8)
-    with pytest.raises(TypeError, match="beside the video, lengths .got box.; boxes are for models with a"):
+    with pytest.raises(TypeError, match="beside the video, lengths .got box.; use a BoxGraph"):
         classifier()(video, box=torch.rand(1, 3, 2, 4))
     with pytest.raises(ValueError, match="Expected 'box', a box for every node"):
         on_boxes()(video)
+
+
+class HintedGrid(GridGraph):
+    """A grid whose regions are empty where the clip's hint is 0."""
+
+    def regions(self, x, hint=None):
+        box, kernel, _ = super().regions(x)
+        return Regions(box, kernel if hint is None else kernel * hint[:, None, None, None, None])
+
+
+def test_what_a_builder_takes_reaches_it_as_it_is_in_a_sequence_too():
+    head = GraphHead(4, 3, nn.Sequential(HintedGrid(4, (2, 2)), nn.Identity()), nn.Identity())
+    model = VideoClassifier(SmallCNN(1, (4,), (2,)), head).eval()
+    video, hint = torch.rand(2, 3, 1, 8, 8), torch.tensor([1.0, 0.0])
+    assert model.accepts == {"lengths", "hint"}
+    plain, hinted = model(video), model(video, hint=hint)
+    torch.testing.assert_close(hinted[:1], plain[:1])
+    torch.testing.assert_close(hinted[1], head.linear.bias)
+    with pytest.raises(TypeError, match="got hints"):
+        model(video, hints=hint)
+
+
+def test_a_stream_of_padded_clips_is_the_padded_batch():
+    model, video = classifier().double().eval(), torch.rand(2, 4, 1, 8, 8).double()
+    _, state = model.scan(video[:, :2])
+    scores, _ = model.scan(video[:, 2:], state, lengths=torch.tensor([2, 1]))
+    torch.testing.assert_close(scores, model(video, torch.tensor([4, 3])))

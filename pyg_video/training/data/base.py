@@ -8,7 +8,7 @@ from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from ..scoring import Clips
-from .batches import SequentialBatches
+from .batches import SequentialBatches, ShuffledBatches
 
 
 class BatchedClips(Protocol):
@@ -21,11 +21,16 @@ class BatchedClips(Protocol):
 
 
 class VideoData(LightningDataModule):
-    """Labelled clips for training, validation, test and prediction; subclasses provide data sets and samplers.
+    """Labelled clips for training, validation, test and prediction.
 
-    The samplers distribute the clips over processes; set ``use_distributed_sampler=False`` in the Trainer.
+    A subclass sets the attributes; that is all, unless it wants other samplers than a shuffled one for training and
+    sequential ones. These distribute the clips over processes; set ``use_distributed_sampler=False`` in the Trainer.
 
     Attributes:
+        train: training clips, a data set that returns whole batches by ``batch(keys)``, each a tuple with ``video`` and
+            ``label``, and ``box`` or whatever else a model takes. A key is ``(epoch, number)``.
+        val: validation clips; here and in ``test``, a key is a number.
+        test: test clips.
         label_names: names of the classes.
         frame_size: side of the frames in pixels.
         num_frames: frames per clip; ``None`` if it varies.
@@ -34,6 +39,9 @@ class VideoData(LightningDataModule):
         num_workers: worker processes of each loader.
     """
 
+    train: Any
+    val: Any
+    test: Any
     label_names: tuple[str, ...]
     frame_size: int
     num_frames: int | None = None
@@ -45,6 +53,15 @@ class VideoData(LightningDataModule):
     def num_classes(self) -> int:
         """Number of classes."""
         return len(self.label_names)
+
+    def train_dataloader(self) -> DataLoader[Clips]:
+        return self._loader(self.train, ShuffledBatches(self.num_train, self.batch_size, **self._share))
+
+    def val_dataloader(self) -> DataLoader[Clips]:
+        return self._sequential(self.val, self.batch_size)
+
+    def test_dataloader(self) -> DataLoader[Clips]:
+        return self._sequential(self.test, self.batch_size)
 
     def predict_dataloader(self) -> DataLoader[Clips]:
         return self.test_dataloader()

@@ -51,12 +51,6 @@ class DigitData(VideoData):
     def train_dataloader(self) -> DataLoader[Clips]:
         return self._loader(self.train, FreshBatches(self.num_train, self.batch_size, **self._share))
 
-    def val_dataloader(self) -> DataLoader[Clips]:
-        return self._sequential(self.val, self.batch_size)
-
-    def test_dataloader(self) -> DataLoader[Clips]:
-        return self._sequential(self.test, self.batch_size)
-
 
 class SyncMNISTData(DigitData):
     """:class:`~pyg_video.datasets.SyncMNIST` for training, validation and test.
