@@ -1,6 +1,5 @@
 """The commands ``pyg-video fit``, ``validate``, ``test`` and ``predict`` on data sets, by LightningCLI."""
 
-import argparse
 import json
 import logging
 import re
@@ -26,6 +25,7 @@ from ..training import AtomicCheckpointIO, ExportBest, Prediction, VideoClassifi
 from ..training.callbacks import BEST, BestCheckpoint
 from ..training.data import CachedFeatures, MultiSyncMNISTData, SomethingSomethingData, SyncMNISTData
 from ..training.loading import task_of
+from .parsing import take_option
 
 _STRICT = {"exit_on_error": False, "allow_abbrev": False}
 _DATA = tuple(data.__name__ for data in (SyncMNISTData, MultiSyncMNISTData, SomethingSomethingData, CachedFeatures))
@@ -121,12 +121,10 @@ def with_one_config(arguments: Sequence[str]) -> list[str]:
 
     jsonargparse would replace ``model_options`` as a whole. Options on the command line win wherever they stand.
     """
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("-c", "--config", action="append")
-    given, others = parser.parse_known_args(arguments)
-    if given.config is None:
+    files, others = take_option(arguments, "-c", "--config")
+    if not files:
         return others
-    return [*others[:1], f"--config={json.dumps(merged_config(given.config))}", *others[1:]]
+    return [*others[:1], f"--config={json.dumps(merged_config(files))}", *others[1:]]
 
 
 def write_predictions(path: Path, predictions: Sequence[Prediction], *, first: int = 0, step: int = 1) -> None:

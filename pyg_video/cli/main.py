@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 from .._extras import need
 from .._version import __version__
-from .parsing import import_modules, run_command, take_imports
+from .parsing import IMPORT, import_modules, run_command, take_option
 
 _COMMANDS = {  # the module of each command
     **dict.fromkeys(("fit", "validate", "test", "predict"), "pyg_video.cli.fit"),
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         pyg-video 0.1.0
         0
     """
-    modules, arguments = take_imports(sys.argv[1:] if argv is None else argv)
+    modules, arguments = take_option(sys.argv[1:] if argv is None else argv, IMPORT)
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_USAGE, end="")
         return 0 if arguments else 2

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
-_IMPORT = "--import"  # taken out by take_imports before the arguments are parsed
+IMPORT = "--import"  # taken out by take_option before the arguments are parsed
 _SHARED: dict[str, dict[str, Any]] = {
     "--checkpoint": {
         "required": True,
@@ -18,7 +18,7 @@ _SHARED: dict[str, dict[str, Any]] = {
         "help": ".safetensors, .ckpt of pyg-video fit, or id on the Hub",
     },
     "--device": {"default": "auto", "metavar": "NAME", "help": "auto (default), cpu, cuda, cuda:1, ..."},
-    _IMPORT: {"metavar": "MODULE", "help": "import your own module first, for its models; repeatable"},
+    IMPORT: {"metavar": "MODULE", "help": "import your own module first, for its models; repeatable"},
 }
 
 
@@ -58,23 +58,22 @@ def in_one_line(error: BaseException) -> str:
     return re.sub(r"Caught (\w+) in DataLoader worker.*\1: ", "", message)
 
 
-def take_imports(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The modules of all options ``--import``, and the arguments without these options.
+def take_option(arguments: Sequence[str], *names: str) -> tuple[list[str], list[str]]:
+    """The values of a repeatable option, and the arguments without it.
 
     Example:
-        >>> take_imports(["fit", "--import", "my_nets", "--config=run.yaml", "--import=my_data"])
+        >>> take_option(["fit", "--import", "my_nets", "--config=run.yaml", "--import=my_data"], "--import")
         (['my_nets', 'my_data'], ['fit', '--config=run.yaml'])
     """
-    modules, rest = [], []
+    values, rest = [], []
     left = iter(arguments)
     for argument in left:
-        if argument == _IMPORT:
-            modules.append(next(left, ""))
-        elif argument.startswith(f"{_IMPORT}="):
-            modules.append(argument.removeprefix(f"{_IMPORT}="))
+        name, equals, value = argument.partition("=")
+        if name in names:
+            values.append(value if equals else next(left, ""))
         else:
             rest.append(argument)
-    return modules, rest
+    return values, rest
 
 
 def import_modules(names: Sequence[str]) -> None:
@@ -88,6 +87,6 @@ def import_modules(names: Sequence[str]) -> None:
             import_module(name)
         except ModuleNotFoundError as error:
             raise ValueError(
-                f"Expected '{_IMPORT}' with the name of a module, such as my_models for my_models.py in the working "
+                f"Expected '{IMPORT}' with the name of a module, such as my_models for my_models.py in the working "
                 f"directory (got '{name}': {error})"
             ) from error
