@@ -59,17 +59,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         pyg-video 0.1.0
         0
     """
-    modules, arguments = take_option(sys.argv[1:] if argv is None else argv, IMPORT)
+    return run_command(lambda: _run(sys.argv[1:] if argv is None else argv))
+
+
+def _run(argv: Sequence[str]) -> int:
+    modules, arguments = take_option(argv, IMPORT)
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_USAGE, end="")
         return 0 if arguments else 2
     if arguments[0] == "--version":
         print(f"pyg-video {__version__}")
         return 0
-    return run_command(lambda: _run(modules, arguments))
-
-
-def _run(modules: Sequence[str], arguments: Sequence[str]) -> int:
     command, *rest = arguments
     if command not in _COMMANDS:
         close = get_close_matches(command, _COMMANDS, n=1)

@@ -59,7 +59,7 @@ def in_one_line(error: BaseException) -> str:
 
 
 def take_option(arguments: Sequence[str], *names: str) -> tuple[list[str], list[str]]:
-    """The values of a repeatable option, and the arguments without it.
+    """The values of a repeatable option, and the arguments without it; raises ValueError where a value is missing.
 
     Example:
         >>> take_option(["fit", "--import", "my_nets", "--config=run.yaml", "--import=my_data"], "--import")
@@ -69,10 +69,13 @@ def take_option(arguments: Sequence[str], *names: str) -> tuple[list[str], list[
     left = iter(arguments)
     for argument in left:
         name, equals, value = argument.partition("=")
-        if name in names:
-            values.append(value if equals else next(left, ""))
-        else:
+        if name not in names:
             rest.append(argument)
+            continue
+        try:
+            values.append(value if equals else next(left))
+        except StopIteration:
+            raise ValueError(f"{name}: expected one argument") from None
     return values, rest
 
 

@@ -52,6 +52,11 @@ def test_what_is_no_module_ends_in_one_line(name, capsys):
     assert f"(got '{name}':" in error
 
 
+def test_an_option_without_its_value_ends_in_one_line(capsys):
+    assert main(["cost", "--model", "cnn_sync_mnist", "--import"]) == 2
+    assert capsys.readouterr().err == "pyg-video: error: --import: expected one argument\n"
+
+
 def test_errors_of_the_module_itself_are_shown_as_they_are(module):
     broken = module("my_broken_nets", "1 / 0")
     with pytest.raises(ZeroDivisionError):
