@@ -1,4 +1,4 @@
-# make demo: train, evaluate and draw on bundled data. make test: all tests. make quick: all tests but the slow ones.
+# make demo: train, evaluate and draw on bundled data. make test: all tests but the slow ones. make slow: those.
 # make docs: the pages in docs/_build/html.
 # Each installs what it needs, once.
 PYTHON ?= python3
@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DOCS_INSTALLED := $(VENV)/.docs-installed
 
-.PHONY: install demo test quick lint docs format clean
+.PHONY: install demo test slow lint docs format clean
 
 install: $(INSTALLED)
 
@@ -22,10 +22,10 @@ demo: $(INSTALLED)
 	$(BIN)/python -W ignore::FutureWarning -m pyg_video.cli.demo --output demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -q -m "not gpu"
-
-quick: $(INSTALLED)
 	$(BIN)/python -m pytest -q -m "not gpu and not slow"
+
+slow: $(INSTALLED)
+	$(BIN)/python -m pytest -q -m "slow and not gpu"
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
