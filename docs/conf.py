@@ -41,5 +41,5 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(collections|contextlib|datetime|fractions|functools|os|pathlib|types|typing)\..*"),
     (r"py:class", r"Axes|Path|Tensor|WeightsEnum"),
     # Names in signatures that packages keep to themselves.
-    (r"py:class", r"Json|Option|pyg_video\.\w+(\.[a-z_]+)+\.[A-Z]\w+"),
+    (r"py:class", r"Json|Option|pyg_video\.\w+(\.[a-z_]+)+\._?[A-Z]\w+"),
 ]

@@ -109,7 +109,7 @@ class GraphBuilder(nn.Module):
     def scan_regions(self, x: Tensor, state: State = None, *_: Any, **info: Any) -> tuple[Regions, State]:  # noqa: ARG002
         """The regions, and the state after the last frame, for builders that keep a state over time.
 
-        Arguments are those of :meth:`scan`. An override names in its signature what it needs, such as ``lengths``.
+        Arguments are those of ``scan``. An override names in its signature what it needs, such as ``lengths``.
         """
         return self.regions(x, **info), None
 

@@ -217,6 +217,7 @@ def _with_signature(function: VideoModel, signature: inspect.Signature) -> Video
         return function(**bound.arguments)
 
     model.__signature__ = signature  # type: ignore[attr-defined]
+    del model.__wrapped__  # whose parameters are other ones
     return model
 
 
