@@ -154,28 +154,9 @@ def _gradients(
     hidden, m = _messages(sent, received, p)
     d_scale = d_shift = d_weight = d_bias = None
     if statistics is None:
-        d_total, d_alpha = grad, (m @ grad[..., None])[..., 0]  # [F, N, N]
-        d_m = alpha[..., None] * d_total[:, :, None]
+        d_m, d_alpha = alpha[..., None] * grad[:, :, None], (m @ grad[..., None])[..., 0]
     else:
-        assert p.scale is not None
-        mean, rstd, num_values = statistics
-        weight = alpha.sum(dim=-1, keepdim=True)
-        centred = total - mean * weight
-        d_scale = (grad * centred * rstd).sum(dim=(0, 1))
-        d_total = grad * (rstd * p.scale)
-        d_sum = -d_total * mean
-        if p.shift is not None:
-            d_shift, d_sum = (grad * weight).sum(dim=(0, 1)), d_sum.addcmul_(grad, p.shift)
-        d_alpha = (m @ d_total[..., None])[..., 0] + d_sum.sum(dim=-1, keepdim=True)
-        d_mean = -(d_total * weight).sum(dim=(1, 2), keepdim=True)
-        d_var = -0.5 * rstd.square() * (d_total * centred).sum(dim=(1, 2), keepdim=True)
-        # Of every message that counts: from the mean and the variance, then from the sum.
-        d_m = torch.addcmul(
-            ((d_mean - 2 * mean * d_var) / num_values)[..., None], m, (2 * d_var / num_values)[..., None]
-        )
-        if adj is not None:
-            d_m.mul_(adj[..., None])
-        d_m.addcmul_(alpha[..., None], d_total[:, :, None])
+        d_m, d_alpha, d_scale, d_shift = _through_norm(grad, m, alpha, adj, p, total, statistics)
     d_m = _through_relu(d_m, m)
     if p.weight is not None:
         rows = d_m.flatten(0, 2)
@@ -183,6 +164,35 @@ def _gradients(
         d_bias = None if p.bias is None else rows.sum(dim=0)
         d_m = _through_relu((rows @ p.weight).view_as(m), hidden)
     return d_m.sum(dim=1), d_m.sum(dim=2), d_alpha, d_weight, d_bias, d_scale, d_shift
+
+
+def _through_norm(
+    grad: Tensor,
+    m: Tensor,
+    alpha: Tensor,
+    adj: Tensor | None,
+    p: PairMessages,
+    total: Tensor,
+    statistics: _Statistics,
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """Gradients of the messages, alpha, scale and shift."""
+    assert p.scale is not None
+    mean, rstd, num_values = statistics
+    weight = alpha.sum(dim=-1, keepdim=True)
+    centred = total - mean * weight
+    d_scale, d_shift = (grad * centred * rstd).sum(dim=(0, 1)), None
+    d_total = grad * (rstd * p.scale)
+    d_sum = -d_total * mean
+    if p.shift is not None:
+        d_shift, d_sum = (grad * weight).sum(dim=(0, 1)), d_sum.addcmul_(grad, p.shift)
+    d_alpha = (m @ d_total[..., None])[..., 0] + d_sum.sum(dim=-1, keepdim=True)
+    d_mean = -(d_total * weight).sum(dim=(1, 2), keepdim=True)
+    d_var = -0.5 * rstd.square() * (d_total * centred).sum(dim=(1, 2), keepdim=True)
+    # Of every message that counts: from the mean and the variance, then from the sum.
+    d_m = torch.addcmul(((d_mean - 2 * mean * d_var) / num_values)[..., None], m, (2 * d_var / num_values)[..., None])
+    if adj is not None:
+        d_m.mul_(adj[..., None])
+    return d_m.addcmul_(alpha[..., None], d_total[:, :, None]), d_alpha, d_scale, d_shift
 
 
 def _through_relu(grad: Tensor, output: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from torch_geometric.utils import to_dense_adj
 
 from pyg_video.data import Frames
 from pyg_video.functional import complete_edges, grid_boxes, overlap_edges, repeat_edges
-from pyg_video.layers import BatchNorm, DotAttention, FrameNorm, SpaceConv
+from pyg_video.layers import BatchNorm, FrameNorm, SpaceConv
 
 C, N, F = 8, 13, 3
 EDGES = overlap_edges(torch.cat([grid_boxes(s, s) for s in (3, 2)]))
@@ -116,20 +116,6 @@ def test_a_node_without_neighbours_hears_the_bias_only():
     assert y.isfinite().all()
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"combine": "product"}, "Expected 'combine' to be one of 'concat', 'sum' .got 'product'"),
-        ({"send_layers": 3}, "Expected 'send_layers' to be one of 1, 2"),
-        ({"update_layers": -1}, "Expected 'update_layers' of at least 0"),
-        ({"attention": "cosine"}, "Expected 'attention' to be one of 'dot', 'multi_head', 'additive', 'mean'"),
-    ],
-)
-def test_unknown_options_answer_with_the_known_ones(options, message):
-    with pytest.raises(ValueError, match=message):
-        SpaceConv(C, **options)
-
-
 def test_wrong_input_is_a_clear_error():
     layer = SpaceConv(C)
     with pytest.raises(ValueError, match=r"Expected 'x' of shape \[\*, N, 8\] \(got \[13, 9\]\)"):
@@ -158,8 +144,6 @@ def test_a_plain_gather_is_the_bare_mean_of_the_messages():
     m = layer.send_mlp(layer.send(x)[None] + layer.receive(x)[:, None])
     torch.testing.assert_close(run(layer, x, complete_edges(N)) - x, m.mean(dim=1))
     assert layer.bias is None
-    with pytest.raises(ValueError, match="Expected no 'gather_norm' with plain_gather=True"):
-        SpaceConv(C, plain_gather=True, gather_norm=FrameNorm(C))
 
 
 @pytest.mark.parametrize("update_layers", [1, 2])
@@ -178,11 +162,6 @@ def test_every_kind_of_nodes_may_have_its_own_update(update_layers):
         first += size
     flat = layer(x.flatten(0, 1), repeat_edges(EDGES, N, F))
     torch.testing.assert_close(flat, got.flatten(0, 1))
-
-
-def test_groups_must_fill_the_frame():
-    with pytest.raises(ValueError, match=r"Expected frames of 5 nodes, the sum of update_groups = \[4, 1\]"):
-        conv(norm=False, update_groups=(4, 1))(torch.randn(N, C, dtype=torch.float64), EDGES)
 
 
 def test_what_is_gathered_is_normalised_before_the_relu():
@@ -214,21 +193,6 @@ def test_a_batch_of_clips_where_frames_are_meant_is_refused():
     batch = torch.zeros(N, dtype=torch.long)
     with pytest.raises(TypeError, match="got 'batch'.; PyG's 'batch' is the clip of every node"):
         SpaceConv(C)(torch.randn(N, C), EDGES, batch=batch)
-
-
-def test_a_constructor_leaves_given_parts_alone_and_a_reset_does_not():
-    parts = {"attention": DotAttention(C), "message_norm": FrameNorm(C), "update_norm": BatchNorm(C)}
-    for part in parts.values():
-        for parameter in part.parameters():
-            torch.nn.init.normal_(parameter)
-    before = {
-        f"{name}.{key}": value.clone() for name, part in parts.items() for key, value in part.state_dict().items()
-    }
-    layer = SpaceConv(C, **parts)
-    assert all(torch.equal(layer.state_dict()[name], value) for name, value in before.items())
-    layer.reset_parameters()
-    assert layer.message_norm.weight.eq(1).all()
-    assert not torch.equal(layer.attention.query.weight, before["attention.query.weight"])
 
 
 def test_a_norm_of_pyg_works_frame_by_frame():
