@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 Part = TypeVar("Part")
+Kind = TypeVar("Kind", bound=nn.Module)
 
 
 def check_option(name: str, value: str | int, known: Sequence[str | int]) -> None:
@@ -79,6 +80,11 @@ def check_lengths(lengths: Tensor, num_clips: int, num_frames: int) -> None:
 def first_line(error: BaseException) -> str:
     """The first line of an error's message, or its type if it has none."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def is_plain(part: nn.Module, *kinds: type[Kind]) -> TypeGuard[Kind]:
+    """Whether a part computes what the parameters of its kind say: no hooks, no wrapper or other class in its place."""
+    return not (part._forward_hooks or part._forward_pre_hooks) and type(part).forward in [k.forward for k in kinds]
 
 
 def looks_free(value: Tensor) -> bool:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from .._checks import resolve
 from ..functional import pool
 from ..layers.map_size import MapSizeModule, pool_to_size
+from ..layers.pointwise import pointwise
 
 
 class HourGlass(nn.Module):
@@ -59,7 +60,7 @@ class HourGlass(nn.Module):
         if not self.out_size:
             self._lay_out((x.size(-2), x.size(-1)))
         reduce, down, deep, up, head = self.norms
-        x = reduce(self.pool(self.reduce(x).relu()))
+        x = reduce(self.pool(pointwise(self.reduce, x).relu_()))
         skip = down(self.down(x).relu())
         x = deep(self.deep(skip).relu())
         x = self.up(x, output_size=skip.shape[-2:])

@@ -78,10 +78,10 @@ def model_cost(
 ) -> Cost:
     """Parameters, multiply-adds and latency of a model for one clip, in the type of its parameters, without gradients.
 
-    Multiply-adds are exact and do not depend on the device: they are counted from the shapes of operators while the
-    model runs on torch's meta device, or on the CPU and a black clip if its edges depend on values. As in the papers,
-    only convolutions and matrix products count, including those of recurrent cells, but not norms, activations, softmax
-    and the weighted sums of messages.
+    Multiply-adds are exact, those of the model as it is defined, and do not depend on the device: they are counted from
+    the shapes of operators while the model runs on torch's meta device, or on the CPU and a black clip if its edges
+    depend on values. As in the papers, only convolutions and matrix products count, including those of recurrent cells,
+    but not norms, activations, softmax and the weighted sums of messages.
 
     Args:
         model: a model on videos :math:`(B, T, C, H, W)`; it is not changed.
@@ -113,14 +113,20 @@ def _count(model: nn.Module, video_shape: Sequence[int]) -> MultiplyAdds:
     try:
         return _count_on(torch.device("meta"), model, video_shape)
     except NotImplementedError:  # an operator whose output's shape depends on values: with values then
-        # Not by oneDNN, whose LSTM is a single operator that the counter does not know.
-        with torch.backends.mkldnn.flags(enabled=False, allow_tf32=None):
-            return _count_on(torch.device("cpu"), model, video_shape)
+        return _count_on(torch.device("cpu"), model, video_shape)
+
+
+def as_defined(model: nn.Module) -> nn.Module:
+    """A copy of the model that computes by its definition: messages on edges, norms and projections of whole maps."""
+    twin = on_edges(getattr(model, "_orig_mod", model))  # _orig_mod: of a compiled model
+    for block in [module for module in twin.modules() if isinstance(module, GraphBlock)]:
+        for part in (block.project_back, block.norm):
+            part.register_forward_hook(lambda *_: None)  # a part with a hook is called, not merged with others
+    return twin
 
 
 def _count_on(device: torch.device, model: nn.Module, video_shape: Sequence[int]) -> MultiplyAdds:
-    # The definition of a space stage counts, not how it is computed.
-    twin = on_edges(getattr(model, "_orig_mod", model)).to(device).eval()  # _orig_mod: of a compiled model
+    twin = as_defined(model).to(device).eval()
     twin.requires_grad_(False)  # the counter fails on a parameter that a module returns unchanged
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         graphs, regions = _Meter(counter.get_total_flops), _Meter(counter.get_total_flops)

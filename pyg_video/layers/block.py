@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch_geometric.nn.inits import reset
 
-from .._checks import check_option
+from .._checks import check_option, is_plain
 from ..data import VideoGraph
+from ..functional import remap
 from .clip_info import accepted_info
-from .readout import ToMap
+from .lift import add_normalized_map
+from .pointwise import is_pointwise, pointwise
 from .scan import run, scan, start
 
 Norm = TypeVar("Norm", bound=nn.GroupNorm | nn.BatchNorm3d)
@@ -94,7 +97,6 @@ class GraphBlock(nn.Module):
             self.project_back = nn.Conv2d(node_channels, channels, 1)
         self.builder = builder
         self.processor = processor
-        self.lift = ToMap()
         self.serial = combine == "serial"
         self.residual_scale = float(self.serial) if residual_scale is None else residual_scale
         self.norm_of_frames = norm is None
@@ -137,12 +139,25 @@ class GraphBlock(nn.Module):
     def _project(self, x: Tensor) -> Tensor:
         if x.dim() != 5 or x.size(2) != self.channels:
             raise ValueError(f"Expected 'x' of shape [B, T, {self.channels}, H, W] (got {list(x.shape)})")
-        return self.project(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        frames = x.flatten(0, 1)
+        for part in self.project if isinstance(self.project, nn.Sequential) else [self.project]:
+            frames = pointwise(part, frames)
+        return frames.unflatten(0, x.shape[:2])
 
     def _add(self, x: Tensor, graph: VideoGraph) -> Tensor:
-        y = self.project_back(self.lift(graph).flatten(0, 1))
+        B, T = x.shape[:2]
+        nodes, kernel = graph.frames.flatten(0, 1), graph.grid(graph.need("kernel")).flatten(0, 1)
+        back, bias = self.project_back, None
+        if is_pointwise(back):  # on the nodes, which are fewer than the pixels
+            nodes, bias, back = F.linear(nodes, back.weight.flatten(1)), back.bias, nn.Identity()
+        if is_plain(back, nn.Identity) and is_plain(self.norm, nn.GroupNorm) and self.norm.num_groups == 1:
+            frames = None if self.serial else x.flatten(0, 1)
+            joint = 1 if self.norm_of_frames else T
+            return add_normalized_map(frames, nodes, kernel, bias, self.norm, num_frames=joint).unflatten(0, (B, T))
+        y = back(remap(nodes, kernel))
+        y = y if bias is None else y + bias[:, None, None]
         if self.norm_of_frames:
-            y = self.norm(y).unflatten(0, x.shape[:2])
+            y = self.norm(y).unflatten(0, (B, T))
         else:
-            y = self.norm(y.unflatten(0, x.shape[:2]).transpose(1, 2)).transpose(1, 2)
+            y = self.norm(y.unflatten(0, (B, T)).transpose(1, 2)).transpose(1, 2)
         return y if self.serial else x + y

@@ -5,11 +5,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .._checks import is_plain
 from ..data import Frames
 from .norm import FrameNorm, normalize
 from .pair_messages import PairMessages, gather_pairs
 from .space import SpaceConv
 from .space_parts import SpaceParts
+
+_PLAIN = (nn.Sequential, nn.ReLU, nn.Linear, nn.Identity, FrameNorm)
 
 
 class DenseSpaceConv(SpaceParts):
@@ -94,7 +97,7 @@ class DenseSpaceConv(SpaceParts):
         """The parameters of the messages, if their norm is one that can be taken out of the sum over the neighbours."""
         norm, layers = self.message_norm, list(self.send_mlp)
         parts = [self.send_mlp, norm, *layers]
-        if self.attention.heads > 1 or not all(_is_plain(part) for part in parts):
+        if self.attention.heads > 1 or not all(is_plain(part, *_PLAIN) for part in parts):
             return None
         linear = layers[1] if len(layers) > 1 else None
         weight, bias = (linear.weight, linear.bias) if isinstance(linear, nn.Linear) else (None, None)
@@ -119,9 +122,3 @@ class DenseSpaceConv(SpaceParts):
 def _flat(x: Tensor) -> Tensor:
     """One leading dimension, the frames."""
     return x.reshape(-1, *x.shape[-2:])
-
-
-def _is_plain(part: nn.Module) -> bool:
-    """Whether a part computes what its parameters say: no hooks, no wrapper or other class in its place."""
-    kinds = (nn.Sequential, nn.ReLU, nn.Linear, nn.Identity, FrameNorm)
-    return not (part._forward_hooks or part._forward_pre_hooks) and type(part).forward in [k.forward for k in kinds]

@@ -1,13 +1,16 @@
 """Messages of all pairs of nodes, normalized and gathered without ever being written as a whole."""
 
+from collections.abc import Iterator
 from functools import reduce
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+from torch.library import custom_op, register_autograd
 
-_CHUNK = 1 << 22  # values of the messages that are worked on at a time on a CPU
+from .precision import without_autocast
+
+_CHUNK = 1 << 18  # values of the messages that are worked on at a time on a CPU, so that they stay in its cache
 
 
 class PairMessages(NamedTuple):
@@ -49,158 +52,185 @@ def gather_pairs(sent: Tensor, received: Tensor, alpha: Tensor, adj: Tensor | No
     given = sent.dtype
     tensors = [x for x in (sent, received, alpha, *parameters[:4]) if x is not None]
     dtype = reduce(torch.promote_types, (x.dtype for x in tensors), torch.float32)  # sums of many values
-    sent, received, alpha = (x.to(dtype) for x in (sent, received, alpha))
-    weight, bias, scale, shift = (x if x is None else x.to(dtype) for x in parameters[:4])
-    parameters = PairMessages(weight, bias, scale, shift, parameters.eps)
-    with torch.autocast(sent.device.type, enabled=False):
-        if torch.compiler.is_compiling():
-            y = _gathered(sent, received, alpha, adj, parameters)[0]
-        else:
-            y = _GatherPairs.apply(sent, received, alpha, adj, *parameters)
-    return y.to(given)
+    ends = (x.to(dtype) for x in (sent, received, alpha))
+    of_messages = (x if x is None else x.to(dtype) for x in parameters[:4])
+    return _gather_pairs(*ends, adj, *of_messages, parameters.eps)[0].to(given)
 
 
-class _Statistics(NamedTuple):
-    """Of every frame, :math:`(F, 1, 1)`: mean, reciprocal deviation, number of values."""
-
-    mean: Tensor
-    rstd: Tensor
-    num_values: Tensor
-
-
-def _messages(sent: Tensor, received: Tensor, p: PairMessages) -> tuple[Tensor, Tensor]:
-    """The first layer and the messages, :math:`(F, N, N, C)`, receivers first."""
-    hidden = (sent[:, None] + received[:, :, None]).relu_()
-    if p.weight is None:
-        return hidden, hidden
-    m = torch.addmm(p.bias, hidden.flatten(0, 2), p.weight.mT) if p.bias is not None else hidden @ p.weight.mT
-    return hidden, m.relu_().view_as(hidden)
-
-
-def _statistics(m: Tensor, adj: Tensor | None, eps: float) -> _Statistics:
-    F, N, _, C = m.shape
-    if adj is None:
-        rows, count = m.flatten(1), m.new_full((F, 1), N * N * C)
-        mean = rows.mean(dim=1, keepdim=True)
-        square = torch.linalg.vector_norm(rows, dim=1, keepdim=True).square() / (N * N * C)
-    else:
-        present = adj[..., None].to(m.dtype)
-        count = (adj.sum(dim=(1, 2)) * C).to(m.dtype)[:, None].clamp(min=1)
-        kept = (m * present).flatten(1)
-        mean = kept.sum(dim=1, keepdim=True) / count
-        square = torch.linalg.vector_norm(kept, dim=1, keepdim=True).square() / count
-    rstd = ((square - mean.square()).clamp(min=0) + eps).rsqrt()
-    return _Statistics(mean[..., None], rstd[..., None], count[..., None])
-
-
-def _gathered(
-    sent: Tensor, received: Tensor, alpha: Tensor, adj: Tensor | None, p: PairMessages
-) -> tuple[Tensor, Tensor, _Statistics | None]:
-    """The output of :func:`gather_pairs`, the sum before the norm, and the norm's statistics."""
-    m = _messages(sent, received, p)[1]
-    total = (alpha[:, :, None] @ m)[:, :, 0]  # [F, N, C]
-    if p.scale is None:
-        return total, total, None
-    statistics = _statistics(m, adj, p.eps)
-    weight = alpha.sum(dim=-1, keepdim=True)
-    y = (total - statistics.mean * weight) * (statistics.rstd * p.scale)
-    return (y if p.shift is None else y + weight * p.shift), total, statistics
-
-
-class _GatherPairs(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, sent: Tensor, received: Tensor, alpha: Tensor, adj: Tensor | None, *parameters: Any
-    ) -> Tensor:
-        p = PairMessages(*parameters)
-        parts = [
-            _gathered(sent[at], received[at], alpha[at], None if adj is None else adj[at], p) for at in _chunks(sent)
-        ]
-        total = torch.cat([part[1] for part in parts])
-        statistics = [torch.cat(column) for column in zip(*(part[2] or () for part in parts), strict=True)]
-        ctx.save_for_backward(sent, received, alpha, adj, *p[:4], total, *statistics)
-        ctx.eps = p.eps
-        return torch.cat([part[0] for part in parts])
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        sent, received, alpha, adj, weight, bias, scale, shift, total, *joint = ctx.saved_tensors
-        p = PairMessages(weight, bias, scale, shift, ctx.eps)
-        grads = []
-        with torch.autocast(grad.device.type, enabled=False):
-            for at in _chunks(sent):
-                ends = sent[at], received[at], alpha[at], None if adj is None else adj[at]
-                statistics = _Statistics(*(column[at] for column in joint)) if joint else None
-                grads.append(_gradients(grad[at], *ends, p, total[at], statistics))
-        per_frame = [torch.cat(column) for column in zip(*(part[:3] for part in grads), strict=True)]
-        summed = [
-            None if column[0] is None else sum(column) for column in zip(*(part[3:] for part in grads), strict=True)
-        ]
-        return (*per_frame, None, *summed, None)
-
-
-def _gradients(
-    grad: Tensor,
+@custom_op("pyg_video::gather_pairs", mutates_args=())
+def _gather_pairs(
     sent: Tensor,
     received: Tensor,
     alpha: Tensor,
     adj: Tensor | None,
-    p: PairMessages,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    scale: Tensor | None,
+    shift: Tensor | None,
+    eps: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The output; what is gathered before the norm; the norm's mean and reciprocal deviation, :math:`(2, F)`."""
+    total = torch.empty_like(sent)
+    mean, square = sent.new_zeros(2, sent.size(0))
+    with without_autocast(sent):
+        for at, buffers in _chunks(sent, 1 if weight is None else 2):
+            _, m = _messages(sent[at], received[at], weight, bias, buffers)
+            torch.matmul(alpha[at, :, None], m, out=total[at, :, None])
+            if scale is not None:
+                kept = m if adj is None else m.mul_(adj[at, ..., None])
+                torch.sum(kept.flatten(1), dim=1, out=mean[at])
+                torch.linalg.vector_norm(kept.flatten(1), dim=1, out=square[at])
+        num_values = _num_values(sent, adj)
+        mean /= num_values
+        rstd = ((square.square() / num_values - mean.square()).clamp_(min=0) + eps).rsqrt()
+        if scale is None:
+            return total.clone(), total, torch.stack([mean, rstd])
+        weights = alpha.sum(dim=-1, keepdim=True)
+        y = (total - mean[:, None, None] * weights) * (rstd[:, None, None] * scale)
+        return y if shift is None else y.addcmul_(weights, shift), total, torch.stack([mean, rstd])
+
+
+@_gather_pairs.register_fake
+def _(sent: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor]:
+    return torch.empty_like(sent), torch.empty_like(sent), sent.new_empty(2, sent.size(0))
+
+
+@custom_op("pyg_video::gather_pairs_backward", mutates_args=())
+def _gather_pairs_backward(
+    grad: Tensor,
     total: Tensor,
-    statistics: _Statistics | None,
-) -> tuple[Any, ...]:
-    """Gradients of sent, received and alpha; of weight, bias, scale and shift."""
-    hidden, m = _messages(sent, received, p)
-    d_scale = d_shift = d_weight = d_bias = None
-    if statistics is None:
-        d_m, d_alpha = alpha[..., None] * grad[:, :, None], (m @ grad[..., None])[..., 0]
-    else:
-        d_m, d_alpha, d_scale, d_shift = _through_norm(grad, m, alpha, adj, p, total, statistics)
-    d_m = _through_relu(d_m, m)
-    if p.weight is not None:
-        rows = d_m.flatten(0, 2)
-        d_weight = rows.mT @ hidden.flatten(0, 2)
-        d_bias = None if p.bias is None else rows.sum(dim=0)
-        d_m = _through_relu((rows @ p.weight).view_as(m), hidden)
-    return d_m.sum(dim=1), d_m.sum(dim=2), d_alpha, d_weight, d_bias, d_scale, d_shift
+    statistics: Tensor,
+    sent: Tensor,
+    received: Tensor,
+    alpha: Tensor,
+    adj: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    scale: Tensor | None,
+    shift: Tensor | None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Gradients of sent, received and alpha; of weight, bias, scale and shift, empty for those that are missing."""
+    d_sent, d_received, d_alpha = torch.empty_like(sent), torch.empty_like(received), torch.empty_like(alpha)
+    d_weight, d_bias = (sent.new_zeros(0 if x is None else x.shape) for x in (weight, bias))
+    with without_autocast(sent):
+        d_total, of_norm = grad, None
+        if scale is not None:
+            of_norm = _through_norm(grad, alpha, adj, scale, shift, total, statistics)
+            d_total = of_norm.total
+        for at, (*buffers, d_m) in _chunks(sent, 2 if weight is None else 3):
+            hidden, m = _messages(sent[at], received[at], weight, bias, buffers)
+            torch.matmul(m, d_total[at, ..., None], out=d_alpha[at, ..., None])
+            if of_norm is None:
+                torch.mul(alpha[at, ..., None], d_total[at, :, None], out=d_m)
+            else:
+                torch.mul(m, of_norm.slope[at], out=d_m).add_(of_norm.constant[at])
+                d_m = d_m if adj is None else d_m.mul_(adj[at, ..., None])
+                d_m.addcmul_(alpha[at, ..., None], d_total[at, :, None])
+            d_m = _through_relu(d_m, m)
+            if weight is not None:
+                rows = d_m.flatten(0, 2)
+                d_weight.addmm_(rows.mT, hidden.flatten(0, 2))
+                if bias is not None:
+                    d_bias += rows.sum(dim=0)
+                d_m = _through_relu(torch.mm(rows, weight, out=m.view_as(rows)).view_as(hidden), hidden)
+            torch.sum(d_m, dim=1, out=d_sent[at])
+            torch.sum(d_m, dim=2, out=d_received[at])
+        if of_norm is None:
+            return d_sent, d_received, d_alpha, d_weight, d_bias, grad.new_empty(0), grad.new_empty(0)
+        return d_sent, d_received, d_alpha.add_(of_norm.weights), d_weight, d_bias, of_norm.scale, of_norm.shift
+
+
+@_gather_pairs_backward.register_fake
+def _(*args: Any) -> tuple[Tensor, ...]:
+    sent, received, alpha, _, *parameters = args[3:]
+    of_parameters = (sent.new_empty(0 if x is None else x.shape) for x in parameters)
+    return torch.empty_like(sent), torch.empty_like(received), torch.empty_like(alpha), *of_parameters
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    ctx.save_for_backward(*output[1:], *inputs[:-1])
+    ctx.mark_non_differentiable(*output[1:])
+
+
+def _gradients(ctx: Any, grad: Tensor, *_: None) -> tuple[Tensor | None, ...]:
+    *of_ends, weight, bias, scale, shift = _gather_pairs_backward(grad.contiguous(), *ctx.saved_tensors)
+    of_parameters = zip((weight, bias, scale, shift), ctx.saved_tensors[-4:], strict=True)
+    return *of_ends, None, *(None if x is None else d for d, x in of_parameters), None
+
+
+register_autograd(_gather_pairs, _gradients, setup_context=_keep)
+
+
+def _messages(
+    sent: Tensor, received: Tensor, weight: Tensor | None, bias: Tensor | None, buffers: list[Tensor]
+) -> tuple[Tensor, Tensor]:
+    """The first layer and the messages, :math:`(F, N, N, C)`, receivers first, in the buffers."""
+    hidden = torch.add(sent[:, None], received[:, :, None], out=buffers[0]).relu_()
+    if weight is None:
+        return hidden, hidden
+    m = torch.mm(hidden.flatten(0, 2), weight.mT, out=buffers[1].flatten(0, 2))
+    return hidden, (m if bias is None else m.add_(bias)).relu_().view_as(hidden)
+
+
+class _NormGradient(NamedTuple):
+    """What the norm gives to the gradients.
+
+    Attributes:
+        total: gradient of what is gathered, :math:`(F, N, C)`.
+        constant: with ``slope`` times the message, what statistics add to a message's gradient, :math:`(F, 1, 1, 1)`.
+        slope: see ``constant``.
+        weights: gradient of the sum of a node's ``alpha``, :math:`(F, N, 1)`.
+        scale: gradient of the scale.
+        shift: gradient of the shift.
+    """
+
+    total: Tensor
+    constant: Tensor
+    slope: Tensor
+    weights: Tensor
+    scale: Tensor
+    shift: Tensor
 
 
 def _through_norm(
     grad: Tensor,
-    m: Tensor,
     alpha: Tensor,
     adj: Tensor | None,
-    p: PairMessages,
+    scale: Tensor,
+    shift: Tensor | None,
     total: Tensor,
-    statistics: _Statistics,
-) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    """Gradients of the messages, alpha, scale and shift."""
-    assert p.scale is not None
-    mean, rstd, num_values = statistics
-    weight = alpha.sum(dim=-1, keepdim=True)
-    centred = total - mean * weight
-    d_scale, d_shift = (grad * centred * rstd).sum(dim=(0, 1)), None
-    d_total = grad * (rstd * p.scale)
-    d_sum = -d_total * mean
-    if p.shift is not None:
-        d_shift, d_sum = (grad * weight).sum(dim=(0, 1)), d_sum.addcmul_(grad, p.shift)
-    d_alpha = (m @ d_total[..., None])[..., 0] + d_sum.sum(dim=-1, keepdim=True)
-    d_mean = -(d_total * weight).sum(dim=(1, 2), keepdim=True)
+    statistics: Tensor,
+) -> _NormGradient:
+    mean, rstd = statistics[..., None, None]
+    num_values = _num_values(total, adj)[:, None, None]
+    weights = alpha.sum(dim=-1, keepdim=True)
+    centred = total - mean * weights
+    d_scale, d_shift = (grad * centred).mul_(rstd).sum(dim=(0, 1)), grad.new_empty(0)
+    d_total = grad * (rstd * scale)
+    d_weights = (-d_total * mean).sum(dim=-1, keepdim=True)
+    if shift is not None:
+        d_shift = (grad * weights).sum(dim=(0, 1))
+        d_weights += (grad @ shift)[..., None]
+    d_mean = -(d_total * weights).sum(dim=(1, 2), keepdim=True)
     d_var = -0.5 * rstd.square() * (d_total * centred).sum(dim=(1, 2), keepdim=True)
-    # Of every message that counts: from the mean and the variance, then from the sum.
-    d_m = torch.addcmul(((d_mean - 2 * mean * d_var) / num_values)[..., None], m, (2 * d_var / num_values)[..., None])
-    if adj is not None:
-        d_m.mul_(adj[..., None])
-    return d_m.addcmul_(alpha[..., None], d_total[:, :, None]), d_alpha, d_scale, d_shift
+    constant, slope = (d_mean - 2 * mean * d_var) / num_values, 2 * d_var / num_values
+    return _NormGradient(d_total, constant[..., None], slope[..., None], d_weights, d_scale, d_shift)
+
+
+def _num_values(x: Tensor, adj: Tensor | None) -> Tensor:
+    """Number of values of the messages that count in a frame, :math:`(F)`."""
+    F, N, C = x.shape
+    return x.new_full((F,), N * N * C) if adj is None else (adj.sum(dim=(1, 2)).clamp(min=1) * C).to(x.dtype)
 
 
 def _through_relu(grad: Tensor, output: Tensor) -> Tensor:
     return torch.ops.aten.threshold_backward.grad_input(grad, output, 0, grad_input=grad)
 
 
-def _chunks(sent: Tensor) -> list[slice]:
-    """Frames that are worked on at a time: a few on a CPU, all of them on other devices."""
+def _chunks(sent: Tensor, num_buffers: int) -> Iterator[tuple[slice, list[Tensor]]]:
+    """Frames that are worked on at a time, with memory for their messages: a few on a CPU, all on other devices."""
     F, N, C = sent.shape
-    size = F if sent.device.type != "cpu" else max(1, _CHUNK // (N * N * C))
-    return [slice(first, first + size) for first in range(0, F, size)]
+    size = F if sent.device.type != "cpu" else min(F, max(1, _CHUNK // (N * N * C)))
+    buffers = [sent.new_empty(size, N, N, C) for _ in range(num_buffers)]
+    for first in range(0, F, size):
+        yield slice(first, first + size), [buffer[: F - first] for buffer in buffers]

@@ -6,10 +6,11 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from .._checks import check_option
 from ..functional import frame_mask
+from .precision import autocast_dtype
+from .recurrence import gru, lstm
 
 _GATES = {"gru": 3, "lstm": 4}
 
@@ -20,8 +21,9 @@ State: TypeAlias = Tensor | tuple[Tensor, Tensor] | None
 class TemporalRNN(nn.Module):
     r"""GRU or LSTM along time, shared by all nodes, :math:`h_i^t = \mathrm{RNN}(v_i^t, h_i^{t-1})` (RSTG, algorithm 1).
 
-    Parameters carry the names of :class:`torch.nn.GRU`, so that its state dict loads. They are the module's own
-    because ``torch.compile`` cannot trace :class:`torch.nn.GRU`.
+    Parameters carry the names of :class:`torch.nn.GRU`, so that its state dict loads. cuDNN runs it on a GPU;
+    elsewhere, and where nodes are missing, it is an operator of this package, which is faster on a CPU than
+    :class:`torch.nn.GRU` and is not unrolled by ``torch.compile``. That operator has no second derivatives.
 
     Args:
         channels: size of the input.
@@ -70,37 +72,29 @@ class TemporalRNN(nn.Module):
         Args:
             x: nodes of consecutive frames.
             state: the state of an earlier call; ``None`` at the start of a clip.
-            lengths: frames of every clip that count. Later ones become zeros and do not change the state. Cannot be
-                compiled into one graph: the packing depends on the values.
+            lengths: frames of every clip that count. Later ones become zeros and do not change the state.
             mask: nodes that are present, :math:`(B, T, N)`. In other frames a node becomes zeros and keeps its state.
-                Cannot be compiled into one graph, either.
         """
         if x.dim() != 4 or x.size(-1) != self.channels:
             raise ValueError(f"Expected 'x' of shape [B, T, N, {self.channels}] (got {list(x.shape)})")
-        B, T, N, _ = x.shape
-        sequence = x.transpose(0, 1).reshape(T, B * N, -1)
-        hidden = self._hidden(state, x)
-        if mask is not None:
-            y, hidden = self._masked_rnn(sequence, hidden, _present(mask, lengths))
-        elif lengths is None:
-            y, *hidden = self._rnn(sequence, hidden)
-        else:
-            y, hidden = self._packed_rnn(sequence, hidden, lengths.repeat_interleave(N))
-        grids = [h.view(B, N, -1) for h in hidden]
-        return y.view(T, B, N, -1).transpose(0, 1), grids[0] if self.cell == "gru" else (grids[0], grids[1])
+        present = _present(x, lengths, mask)
+        x = x if present is None else x.masked_fill(~present[..., None], 0.0)
+        y, state = self._run(x, self._hidden(state, x), present)
+        return (y if present is None else y.masked_fill(~present[..., None], 0.0)), state
 
     def _hidden(self, state: State, x: Tensor) -> list[Tensor]:
         B, _, N, _ = x.shape
         count = 1 if self.cell == "gru" else 2
+        dtype = torch.promote_types(x.dtype, torch.float32)  # rounding errors of a recurrence add up
         if state is None:
-            return [x.new_zeros(1, B * N, self.hidden_channels)] * count
+            return [x.new_zeros(B, N, self.hidden_channels, dtype=dtype)] * count
         hidden = [state] if isinstance(state, Tensor) else list(state)
         if len(hidden) != count or any(h.shape != (B, N, self.hidden_channels) for h in hidden):
             raise ValueError(
                 f"Expected 'state' as an earlier scan of the same {self.cell} gave it, {count} tensor(s) of shape "
                 f"{[B, N, self.hidden_channels]} (got {[list(h.shape) for h in hidden]})"
             )
-        return [h.reshape(1, B * N, -1) for h in hidden]
+        return [h.to(dtype) for h in hidden]
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "TemporalRNN":
         """Move or convert the parameters; on a GPU also lay them out in one piece, as cuDNN requires."""
@@ -117,40 +111,35 @@ class TemporalRNN(nn.Module):
     def _weights(self) -> list[Tensor]:
         return [self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0]
 
-    def _rnn(self, sequence: Tensor, hidden: list[Tensor]) -> tuple[Tensor, ...]:
+    def _run(self, x: Tensor, hidden: list[Tensor], present: Tensor | None) -> tuple[Tensor, State]:
+        if x.is_cuda and present is None:
+            return self._cudnn(x, hidden)
+        dtype = autocast_dtype(x)
+        weights = [weight if dtype is None else weight.to(dtype) for weight in self._weights]
         if self.cell == "gru":
-            return torch.gru(sequence, hidden[0], self._weights, True, 1, 0.0, self.training, False, False)
-        return torch.lstm(sequence, hidden, self._weights, True, 1, 0.0, self.training, False, False)
+            states, _, _ = gru(x, *hidden, *weights, present)
+            return states.to(x.dtype), states[:, -1].clone()
+        states, cells, _ = lstm(x, *hidden, *weights, present)
+        return states.to(x.dtype), (states[:, -1].clone(), cells[:, -1].clone())
 
-    def _masked_rnn(self, sequence: Tensor, hidden: list[Tensor], mask: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Move the present frames of every node to the front, run over them, move the results back."""
-        order = (~mask).sort(dim=0, stable=True).indices[..., None]  # [T, B*N, 1]
-        count = mask.sum(dim=0)
-        front = sequence.gather(0, order.expand_as(sequence))
-        # A packed sequence has at least one frame; the result of one without is discarded.
-        y, last = self._packed_rnn(front, hidden, count.clamp(min=1))
-        y = torch.zeros_like(y).scatter(0, order.expand_as(y), y).masked_fill(~mask[..., None], 0.0)
-        return y, [torch.where(count[:, None] > 0, new, old) for new, old in zip(last, hidden, strict=True)]
-
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
-    def _packed_rnn(self, sequence: Tensor, hidden: list[Tensor], lengths: Tensor) -> tuple[Tensor, list[Tensor]]:
-        packed = pack_padded_sequence(sequence, lengths.cpu(), enforce_sorted=False)
-        data, batch_sizes = packed.data, packed.batch_sizes
-        hidden = [h[:, packed.sorted_indices] for h in hidden]
+    def _cudnn(self, x: Tensor, hidden: list[Tensor]) -> tuple[Tensor, State]:
+        B, T, N, _ = x.shape
+        sequence = x.transpose(0, 1).reshape(T, B * N, -1)
+        hidden = [h.to(x.dtype).reshape(1, B * N, -1) for h in hidden]
         if self.cell == "gru":
-            y, *hidden = torch.gru(data, batch_sizes, hidden[0], self._weights, True, 1, 0.0, self.training, False)
+            y, *last = torch.gru(sequence, hidden[0], self._weights, True, 1, 0.0, self.training, False, False)
         else:
-            y, *hidden = torch.lstm(data, batch_sizes, hidden, self._weights, True, 1, 0.0, self.training, False)
-        padded, _ = pad_packed_sequence(packed._replace(data=y), total_length=len(sequence))
-        return padded, [h[:, packed.unsorted_indices] for h in hidden]
+            y, *last = torch.lstm(sequence, hidden, self._weights, True, 1, 0.0, self.training, False, False)
+        grids = [h.view(B, N, -1) for h in last]
+        return y.view(T, B, N, -1).transpose(0, 1), grids[0] if self.cell == "gru" else (grids[0], grids[1])
 
     def extra_repr(self) -> str:
         return f"{self.channels}, {self.hidden_channels}, cell='{self.cell}'"
 
 
-def _present(mask: Tensor, lengths: Tensor | None) -> Tensor:
-    """Frames in which each of the :math:`B N` nodes is present, :math:`(T, B N)`."""
-    T = mask.size(1)
-    if lengths is not None:
-        mask = mask & frame_mask(lengths, T, device=mask.device)[..., None]
-    return mask.transpose(0, 1).flatten(1)
+def _present(x: Tensor, lengths: Tensor | None, mask: Tensor | None) -> Tensor | None:
+    """Frames in which each node is present, :math:`(B, T, N)`; ``None`` for all."""
+    if lengths is None:
+        return mask
+    frames = frame_mask(lengths, x.size(1), device=x.device)[..., None]
+    return frames.expand(x.shape[:3]) if mask is None else frames & mask

@@ -4,7 +4,8 @@ from torch import nn
 
 from pyg_video.functional import complete_edges
 from pyg_video.graph_builders import GridGraph, RegionGraph
-from pyg_video.inspection import MultiplyAdds, model_cost, on_edges
+from pyg_video.inspection import MultiplyAdds, model_cost
+from pyg_video.inspection.cost import as_defined
 from pyg_video.layers import RSTG, GraphBlock, KernelEmbedding, SpaceConv, TemporalRNN, ToVector
 from pyg_video.models import create_model, list_models
 
@@ -83,7 +84,7 @@ def test_all_named_models_are_counted():
 def test_parts_sum_to_the_total_of_the_counter(name):
     from torch.utils.flop_counter import FlopCounterMode
 
-    model = on_edges(create_model(name, **TINY)).to("meta")
+    model = as_defined(create_model(name, **TINY)).to("meta")
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.empty(1, *VIDEO, device="meta"))
     parts = count(model, *VIDEO)

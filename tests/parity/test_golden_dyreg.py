@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from pyg_video.checkpoints import load_published_dyreg_block
+from pyg_video.layers import ToMap
 
 FORWARD, BACKWARD = 5e-5, 2e-4
 NAMES = ["published", "lite"]  # the main model; projection, pooled generator, grid anchors, two-layer messages
@@ -37,7 +38,7 @@ def ours(weights, config, x, probe):
         "node_features": graph.frames,
         "nodes": embedded.frames,
         "updated_nodes": updated.frames,
-        "feature_map": block.project_back(block.lift(updated).flatten(0, 1)).unflatten(0, x.shape[:2]),
+        "feature_map": block.project_back(ToMap()(updated).flatten(0, 1)).unflatten(0, x.shape[:2]),
         "output": output,
         "input_gradient": gradient,
     }
