@@ -11,8 +11,9 @@ from torch_geometric.nn.inits import reset
 
 from .._checks import check_lengths, looks_free, rows_and_columns
 from ..data import Regions, VideoGraph
-from ..functional import complete_edges, normalize_kernel, pool, repeat_edges
+from ..functional import complete_edges, normalize_kernel, repeat_edges
 from ..layers import State
+from ..layers.map_reads import pool_map, shared_map
 from .connect import CompleteEdges, Edges, resolve_connect
 
 
@@ -115,7 +116,7 @@ class GraphBuilder(nn.Module):
 
     def reduce(self, x: Tensor, kernel: Tensor) -> Tensor:
         """Nodes :math:`(B, T, N, C)`: the mean of the pixels, weighted by the kernel."""
-        return pool(x, normalize_kernel(kernel))
+        return pool_map(x, normalize_kernel(kernel))
 
     def connect(self, regions: Regions) -> Tensor:
         """Edges of all frames together, :math:`(2, E)`, nodes numbered by clip, frame and place in the frame."""
@@ -138,11 +139,12 @@ class GraphBuilder(nn.Module):
         """
         self._check(x, lengths, info)
         asked = {name: value for name, value in {**info, "lengths": lengths}.items() if name in self._asks}
-        regions, state = self.scan_regions(x, state, **asked)
-        regions = Regions(*regions)
-        self._check_regions(x, regions)
+        with shared_map(x):
+            regions, state = self.scan_regions(x, state, **asked)
+            regions = Regions(*regions)
+            self._check_regions(x, regions)
+            nodes = self.reduce(x, regions.kernel)  # [B, T, N, C]
         B, T, N, _ = regions.box.shape
-        nodes = self.reduce(x, regions.kernel)  # [B, T, N, C]
         edges = self._edges(regions, nodes)
         graph = VideoGraph(
             nodes.flatten(0, 2),

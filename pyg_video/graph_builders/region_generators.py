@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from .._checks import resolve
 from ..functional import pool
+from ..layers.map_reads import pointwise
 from ..layers.map_size import MapSizeModule, pool_to_size
-from ..layers.pointwise import pointwise
 
 
 class HourGlass(nn.Module):

@@ -12,7 +12,7 @@ from ..data import VideoGraph
 from ..functional import remap
 from .clip_info import accepted_info
 from .lift import add_normalized_map
-from .pointwise import is_pointwise, pointwise
+from .map_reads import is_pointwise, pointwise, shared_map
 from .scan import run, scan, start
 
 Norm = TypeVar("Norm", bound=nn.GroupNorm | nn.BatchNorm3d)
@@ -115,19 +115,24 @@ class GraphBlock(nn.Module):
         return accepted_info(self.builder)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None, **info: Any) -> Tensor:
-        self._check_clips(None, lengths)
+        self._check(x, None, lengths)
         info["lengths"] = lengths
-        return self._add(x, self.processor(run(self.builder, self._project(x), **info)))
+        with shared_map(x) as shared:
+            graph = run(self.builder, self._project(x), **info)
+        return self._add(shared.x.view(x.shape), self.processor(graph))
 
     def scan(self, x: Tensor, state: Sequence[object] | None = None, **info: Any) -> tuple[Tensor, list[object]]:
         """Continue from the state of an earlier call; also return the state after the last frame."""
-        self._check_clips(state, info.get("lengths"))
+        self._check(x, state, info.get("lengths"))
         states = start(state, 2)
-        graph, states[0] = scan(self.builder, self._project(x), states[0], **info)
+        with shared_map(x) as shared:
+            graph, states[0] = scan(self.builder, self._project(x), states[0], **info)
         graph, states[1] = scan(self.processor, graph, states[1])
-        return self._add(x, graph), states
+        return self._add(shared.x.view(x.shape), graph), states
 
-    def _check_clips(self, state: object, lengths: Tensor | None) -> None:
+    def _check(self, x: Tensor, state: object, lengths: Tensor | None) -> None:
+        if x.dim() != 5 or x.size(2) != self.channels:
+            raise ValueError(f"Expected 'x' of shape [B, T, {self.channels}, H, W] (got {list(x.shape)})")
         if self.norm_of_frames or isinstance(self.norm, nn.BatchNorm3d) or (state is None and lengths is None):
             return
         raise ValueError(
@@ -137,8 +142,6 @@ class GraphBlock(nn.Module):
         )
 
     def _project(self, x: Tensor) -> Tensor:
-        if x.dim() != 5 or x.size(2) != self.channels:
-            raise ValueError(f"Expected 'x' of shape [B, T, {self.channels}, H, W] (got {list(x.shape)})")
         frames = x.flatten(0, 1)
         for part in self.project if isinstance(self.project, nn.Sequential) else [self.project]:
             frames = pointwise(part, frames)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from pyg_video.layers.pointwise import pointwise
+from pyg_video.layers.map_reads import pointwise
 
 
 @pytest.mark.parametrize("bias", [False, True])
