@@ -1,5 +1,6 @@
 """Messages of all pairs of nodes, normalized and gathered without ever being written as a whole."""
 
+import math
 from collections.abc import Iterator
 from functools import reduce
 from typing import Any, NamedTuple
@@ -11,6 +12,8 @@ from torch.library import custom_op, register_autograd
 from .precision import without_autocast
 
 _CHUNK = 1 << 18  # values of the messages that are worked on at a time on a CPU, so that they stay in its cache
+_FEW_NODES = 32  # of a frame: there products with matrices of nodes by pairs take less time than indexing
+_FEW_PAIRS = 0.7  # of all pairs: there it is worth it to leave the others out
 
 
 class PairMessages(NamedTuple):
@@ -73,11 +76,12 @@ def _gather_pairs(
     total = torch.empty_like(sent)
     mean, square = sent.new_zeros(2, sent.size(0))
     with without_autocast(sent):
-        for at, buffers in _chunks(sent, 1 if weight is None else 2):
-            _, m = _messages(sent[at], received[at], weight, bias, buffers)
-            torch.matmul(alpha[at, :, None], m, out=total[at, :, None])
+        pairs = _pairs(alpha, adj)
+        for at, buffers in _chunks(sent, pairs.shape, 1 if weight is None else 2):
+            _, m = _messages(pairs.add(sent[at], received[at], buffers[0]), weight, bias, buffers)
+            pairs.gather(at, m, total[at])
             if scale is not None:
-                kept = m if adj is None else m.mul_(adj[at, ..., None])
+                kept = pairs.only_present(at, m)
                 torch.sum(kept.flatten(1), dim=1, out=mean[at])
                 torch.linalg.vector_norm(kept.flatten(1), dim=1, out=square[at])
         num_values = _num_values(sent, adj)
@@ -117,24 +121,23 @@ def _gather_pairs_backward(
         if scale is not None:
             of_norm = _through_norm(grad, alpha, adj, scale, shift, total, statistics)
             d_total = of_norm.total
-        for at, (*buffers, d_m) in _chunks(sent, 2 if weight is None else 3):
-            hidden, m = _messages(sent[at], received[at], weight, bias, buffers)
-            torch.matmul(m, d_total[at, ..., None], out=d_alpha[at, ..., None])
+        pairs = _pairs(alpha, adj)
+        for at, (*buffers, d_m) in _chunks(sent, pairs.shape, 2 if weight is None else 3):
+            hidden, m = _messages(pairs.add(sent[at], received[at], buffers[0]), weight, bias, buffers)
+            pairs.to_alpha(m, d_total[at], d_alpha[at])
             if of_norm is None:
-                torch.mul(alpha[at, ..., None], d_total[at, :, None], out=d_m)
+                d_m.zero_()
             else:
-                torch.mul(m, of_norm.slope[at], out=d_m).add_(of_norm.constant[at])
-                d_m = d_m if adj is None else d_m.mul_(adj[at, ..., None])
-                d_m.addcmul_(alpha[at, ..., None], d_total[at, :, None])
-            d_m = _through_relu(d_m, m)
+                slope, constant = (x[at].view(-1, *(1,) * (m.dim() - 1)) for x in (of_norm.slope, of_norm.constant))
+                d_m = pairs.only_present(at, torch.mul(m, slope, out=d_m).add_(constant))
+            d_m = _through_relu(pairs.spread(at, d_total[at], d_m), m)
             if weight is not None:
-                rows = d_m.flatten(0, 2)
-                d_weight.addmm_(rows.mT, hidden.flatten(0, 2))
+                rows = d_m.flatten(0, -2)
+                d_weight.addmm_(rows.mT, hidden.flatten(0, -2))
                 if bias is not None:
                     d_bias += rows.sum(dim=0)
                 d_m = _through_relu(torch.mm(rows, weight, out=m.view_as(rows)).view_as(hidden), hidden)
-            torch.sum(d_m, dim=1, out=d_sent[at])
-            torch.sum(d_m, dim=2, out=d_received[at])
+            pairs.to_ends(d_m, d_sent[at], d_received[at])
         if of_norm is None:
             return d_sent, d_received, d_alpha, d_weight, d_bias, grad.new_empty(0), grad.new_empty(0)
         return d_sent, d_received, d_alpha.add_(of_norm.weights), d_weight, d_bias, of_norm.scale, of_norm.shift
@@ -161,14 +164,89 @@ def _gradients(ctx: Any, grad: Tensor, *_: None) -> tuple[Tensor | None, ...]:
 register_autograd(_gather_pairs, _gradients, setup_context=_keep)
 
 
-def _messages(
-    sent: Tensor, received: Tensor, weight: Tensor | None, bias: Tensor | None, buffers: list[Tensor]
-) -> tuple[Tensor, Tensor]:
-    """The first layer and the messages, :math:`(F, N, N, C)`, receivers first, in the buffers."""
-    hidden = torch.add(sent[:, None], received[:, :, None], out=buffers[0]).relu_()
+class _AllPairs:
+    """Messages of all pairs of a frame, :math:`(F, N, N, C)`, receivers first."""
+
+    def __init__(self, alpha: Tensor, adj: Tensor | None) -> None:
+        self.alpha, self.adj = alpha, adj
+        self.shape: tuple[int, ...] = tuple(alpha.shape[1:])
+
+    def add(self, sent: Tensor, received: Tensor, out: Tensor) -> Tensor:
+        """What both ends add to the messages."""
+        return torch.add(sent[:, None], received[:, :, None], out=out)
+
+    def gather(self, at: slice, m: Tensor, out: Tensor) -> None:
+        """Sum the messages to every node, weighted by alpha."""
+        torch.matmul(self.alpha[at, :, None], m, out=out[:, :, None])
+
+    def only_present(self, at: slice, m: Tensor) -> Tensor:
+        """Set messages of pairs that do not count to zero."""
+        return m if self.adj is None else m.mul_(self.adj[at, ..., None])
+
+    def spread(self, at: slice, grad: Tensor, m: Tensor) -> Tensor:
+        """Add the adjoint of :meth:`gather`."""
+        return m.addcmul_(self.alpha[at, ..., None], grad[:, :, None])
+
+    def to_alpha(self, m: Tensor, grad: Tensor, out: Tensor) -> None:
+        """The gradient of alpha."""
+        torch.matmul(m, grad[..., None], out=out[..., None])
+
+    def to_ends(self, m: Tensor, sent: Tensor, received: Tensor) -> None:
+        """The adjoint of :meth:`add`."""
+        torch.sum(m, dim=1, out=sent)
+        torch.sum(m, dim=2, out=received)
+
+
+class _SomePairs(_AllPairs):
+    """Messages of the pairs that count in some frame, :math:`(F, E, C)`."""
+
+    def __init__(self, alpha: Tensor, adj: Tensor, pairs: Tensor) -> None:
+        N = alpha.size(-1)
+        self.receiver, self.sender = pairs
+        self.shape = (pairs.size(1),)
+        self.present = adj[:, self.receiver, self.sender].to(alpha.dtype)[..., None]  # [F, E, 1]
+        nodes = torch.arange(N, device=alpha.device)
+        self.of_sender, self.of_receiver = (
+            (nodes[:, None] == end).to(alpha.dtype) for end in (self.sender, self.receiver)
+        )
+        self.alpha = self.of_receiver * alpha[:, None, self.receiver, self.sender]  # [F, N, E]
+
+    def add(self, sent: Tensor, received: Tensor, out: Tensor) -> Tensor:
+        return torch.index_select(sent, 1, self.sender, out=out).add_(received[:, self.receiver])
+
+    def gather(self, at: slice, m: Tensor, out: Tensor) -> None:
+        torch.bmm(self.alpha[at], m, out=out)
+
+    def only_present(self, at: slice, m: Tensor) -> Tensor:
+        return m.mul_(self.present[at])
+
+    def spread(self, at: slice, grad: Tensor, m: Tensor) -> Tensor:
+        return m.baddbmm_(self.alpha[at].mT, grad)
+
+    def to_alpha(self, m: Tensor, grad: Tensor, out: Tensor) -> None:
+        of_pairs = (m @ grad.mT).gather(-1, self.receiver.expand(len(m), -1)[..., None])[..., 0]  # [F, E]
+        out.zero_()[:, self.receiver, self.sender] = of_pairs
+
+    def to_ends(self, m: Tensor, sent: Tensor, received: Tensor) -> None:
+        torch.matmul(self.of_sender, m, out=sent)
+        torch.matmul(self.of_receiver, m, out=received)
+
+
+def _pairs(alpha: Tensor, adj: Tensor | None) -> _AllPairs:
+    """Those that count where they are few, on a CPU: their number depends on the values."""
+    if adj is not None and alpha.device.type == "cpu" and alpha.size(-1) <= _FEW_NODES:
+        pairs = adj.any(dim=0).nonzero().mT
+        if pairs.size(1) <= _FEW_PAIRS * adj[0].numel():
+            return _SomePairs(alpha, adj, pairs)
+    return _AllPairs(alpha, adj)
+
+
+def _messages(ends: Tensor, weight: Tensor | None, bias: Tensor | None, buffers: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """The first layer and the messages, in the buffers."""
+    hidden = ends.relu_()
     if weight is None:
         return hidden, hidden
-    m = torch.mm(hidden.flatten(0, 2), weight.mT, out=buffers[1].flatten(0, 2))
+    m = torch.mm(hidden.flatten(0, -2), weight.mT, out=buffers[1].flatten(0, -2))
     return hidden, (m if bias is None else m.add_(bias)).relu_().view_as(hidden)
 
 
@@ -177,7 +255,7 @@ class _NormGradient(NamedTuple):
 
     Attributes:
         total: gradient of what is gathered, :math:`(F, N, C)`.
-        constant: with ``slope`` times the message, what statistics add to a message's gradient, :math:`(F, 1, 1, 1)`.
+        constant: with ``slope`` times the message, what statistics add to a message's gradient, :math:`(F, 1, 1)`.
         slope: see ``constant``.
         weights: gradient of the sum of a node's ``alpha``, :math:`(F, N, 1)`.
         scale: gradient of the scale.
@@ -214,7 +292,7 @@ def _through_norm(
     d_mean = -(d_total * weights).sum(dim=(1, 2), keepdim=True)
     d_var = -0.5 * rstd.square() * (d_total * centred).sum(dim=(1, 2), keepdim=True)
     constant, slope = (d_mean - 2 * mean * d_var) / num_values, 2 * d_var / num_values
-    return _NormGradient(d_total, constant[..., None], slope[..., None], d_weights, d_scale, d_shift)
+    return _NormGradient(d_total, constant, slope, d_weights, d_scale, d_shift)
 
 
 def _num_values(x: Tensor, adj: Tensor | None) -> Tensor:
@@ -227,10 +305,10 @@ def _through_relu(grad: Tensor, output: Tensor) -> Tensor:
     return torch.ops.aten.threshold_backward.grad_input(grad, output, 0, grad_input=grad)
 
 
-def _chunks(sent: Tensor, num_buffers: int) -> Iterator[tuple[slice, list[Tensor]]]:
+def _chunks(sent: Tensor, pairs: tuple[int, ...], num_buffers: int) -> Iterator[tuple[slice, list[Tensor]]]:
     """Frames that are worked on at a time, with memory for their messages: a few on a CPU, all on other devices."""
-    F, N, C = sent.shape
-    size = F if sent.device.type != "cpu" else min(F, max(1, _CHUNK // (N * N * C)))
-    buffers = [sent.new_empty(size, N, N, C) for _ in range(num_buffers)]
+    F, _, C = sent.shape
+    size = F if sent.device.type != "cpu" else min(F, max(1, _CHUNK // max(1, math.prod(pairs) * C)))
+    buffers = [sent.new_empty(size, *pairs, C) for _ in range(num_buffers)]
     for first in range(0, F, size):
         yield slice(first, first + size), [buffer[: F - first] for buffer in buffers]

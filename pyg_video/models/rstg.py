@@ -14,11 +14,11 @@ from ..layers import (
     ApplyToNodes,
     BatchNorm,
     ClipNorm,
+    DenseSpaceConv,
     FrameNorm,
     GaussianPosition,
     GraphBlock,
     HomogeneousGraph,
-    SpaceConv,
     TemporalRNN,
     ToVector,
     scaled,
@@ -78,9 +78,9 @@ def rstg_sync_mnist(
     if positional and variant == "time_only":
         raise ValueError("Expected 'positional' to be False (got True), since variant='time_only' has no messages")
 
-    def space() -> SpaceConv:
+    def space() -> DenseSpaceConv:
         norms = {name: FrameNorm(C) for name in ("message_norm", "update_norm") if norm == "frame"}
-        return SpaceConv(C, attention=attention, position_channels=_POSITION_SIZE**2 if positional else 0, **norms)
+        return DenseSpaceConv(C, attention=attention, position_channels=_POSITION_SIZE**2 if positional else 0, **norms)
 
     before: list[nn.Module] = [GaussianPosition(_POSITION_SIZE)] if positional else []
     if norm != "none":
@@ -193,7 +193,7 @@ def _processor(
     channels: int, width: int, num_iterations: int, attention: str, groups: tuple[int, ...] | None
 ) -> nn.Sequential:
     """The released graph: layer norms of nodes, messages and updates, between projections of the nodes."""
-    space = SpaceConv(
+    space = DenseSpaceConv(
         width, attention=attention, update_groups=groups, message_norm=FrameNorm(width), update_norm=FrameNorm(width)
     )
     time, final_time = TemporalRNN(width, cell="lstm"), TemporalRNN(width, cell="lstm")
