@@ -113,7 +113,9 @@ def _count(model: nn.Module, video_shape: Sequence[int]) -> MultiplyAdds:
     try:
         return _count_on(torch.device("meta"), model, video_shape)
     except NotImplementedError:  # an operator whose output's shape depends on values: with values then
-        return _count_on(torch.device("cpu"), model, video_shape)
+        # Not by oneDNN, whose LSTM is a single operator that the counter does not know.
+        with torch.backends.mkldnn.flags(enabled=False, allow_tf32=None):
+            return _count_on(torch.device("cpu"), model, video_shape)
 
 
 def as_defined(model: nn.Module) -> nn.Module:

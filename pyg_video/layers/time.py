@@ -21,9 +21,9 @@ State: TypeAlias = Tensor | tuple[Tensor, Tensor] | None
 class TemporalRNN(nn.Module):
     r"""GRU or LSTM along time, shared by all nodes, :math:`h_i^t = \mathrm{RNN}(v_i^t, h_i^{t-1})` (RSTG, algorithm 1).
 
-    Parameters carry the names of :class:`torch.nn.GRU`, so that its state dict loads. cuDNN runs it on a GPU;
-    elsewhere, and where nodes are missing, it is an operator of this package, which is faster on a CPU than
-    :class:`torch.nn.GRU` and is not unrolled by ``torch.compile``. That operator has no second derivatives.
+    Parameters carry the names of :class:`torch.nn.GRU`, so that its state dict loads. torch's function runs on a GPU
+    and where no gradient is needed; elsewhere, and where nodes are missing, an operator of this package, whose gradient
+    takes less time on a CPU, and which ``torch.compile`` does not unroll. It has no second derivatives.
 
     Args:
         channels: size of the input.
@@ -112,9 +112,9 @@ class TemporalRNN(nn.Module):
         return [self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0]
 
     def _run(self, x: Tensor, hidden: list[Tensor], present: Tensor | None) -> tuple[Tensor, State]:
-        if x.is_cuda and present is None:
-            return self._cudnn(x, hidden)
         dtype = autocast_dtype(x)
+        if present is None and (x.is_cuda or (dtype is None and self._is_inference(x, hidden))):
+            return self._run_torchs(x, hidden)
         weights = [weight if dtype is None else weight.to(dtype) for weight in self._weights]
         if self.cell == "gru":
             states, _, _ = gru(x, *hidden, *weights, present)
@@ -122,7 +122,12 @@ class TemporalRNN(nn.Module):
         states, cells, _ = lstm(x, *hidden, *weights, present)
         return states.to(x.dtype), (states[:, -1].clone(), cells[:, -1].clone())
 
-    def _cudnn(self, x: Tensor, hidden: list[Tensor]) -> tuple[Tensor, State]:
+    def _is_inference(self, x: Tensor, hidden: list[Tensor]) -> bool:
+        if torch.compiler.is_compiling() or x.dtype != hidden[0].dtype:  # torch's is unrolled, and has no float32 state
+            return False
+        return not (torch.is_grad_enabled() and any(y.requires_grad for y in (x, *hidden, *self._weights)))
+
+    def _run_torchs(self, x: Tensor, hidden: list[Tensor]) -> tuple[Tensor, State]:
         B, T, N, _ = x.shape
         sequence = x.transpose(0, 1).reshape(T, B * N, -1)
         hidden = [h.to(x.dtype).reshape(1, B * N, -1) for h in hidden]
