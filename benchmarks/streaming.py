@@ -7,7 +7,7 @@
 - memory: the resident set over many (smaller) frames of one stream, and the number of values in the state.
 
 Each part writes its results, with date, versions and machine, into the same JSON file; the other part's stay. At the
-end, the rows of the table in docs/streaming.md are printed.
+end, the rows of the tables in docs/streaming.md are printed.
 
     python benchmarks/streaming.py
     python benchmarks/streaming.py --part timing --rounds 9
@@ -133,13 +133,16 @@ def machine() -> dict[str, Any]:
 
 
 def table(results: dict[str, Any]) -> list[str]:
-    """The rows of the table in docs/streaming.md."""
-    rows = results["timing"]["ms_per_frame"]
+    """The rows of the tables in docs/streaming.md."""
+    rows, samples = results["timing"]["ms_per_frame"], results["memory"]["samples"]
     stream = rows["scan, 1 camera"]["median"]
     lines = []
     for name, row in rows.items():
         spread = f"{row['quartile_1']:.0f} to {row['quartile_3']:.0f}"
         lines.append(f"| {name} | {row['median']:.0f} | {spread} | {row['median'] / stream:.1f} x |")
+    for sample in (samples[0], samples[len(samples) // 2 - 1], samples[-1]):
+        sizes = f"{sample['resident_mib']:.0f} | {sample['peak_mib']:.0f} | {sample['state_values']:,}"
+        lines.append(f"| {sample['frame']:,} | {sizes} |")
     return lines
 
 
@@ -151,7 +154,7 @@ def main() -> None:
     parser.add_argument("--frame-size", type=int, default=224, help="in the timing")
     parser.add_argument("--cameras", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--memory-frame-size", type=int, default=96)
+    parser.add_argument("--memory-frame-size", type=int, default=80)
     parser.add_argument("--frames", type=int, default=10_000, help="in the measurement of memory")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -164,7 +167,7 @@ def main() -> None:
         results["timing"] = machine() | measure_time(args.frame_size, args.cameras, args.rounds)
     args.output.parent.mkdir(parents=True, exist_ok=True)
     args.output.write_text(json.dumps(results, indent=2) + "\n")
-    if "timing" in results:
+    if {"timing", "memory"} <= results.keys():
         print("\n".join(table(results)))
 
 

@@ -75,6 +75,9 @@ def detach_state(state: Nested) -> Nested:
     Returns:
         The same lists, tuples and dictionaries of the same values.
 
+    Raises:
+        TypeError: ``state`` holds something else than those, tensors and ``None``.
+
     Example:
         >>> from pyg_video.layers import TemporalRNN
         >>> rnn, state = TemporalRNN(8), None
@@ -101,6 +104,7 @@ def reset_state(state: Nested, which: Tensor | Sequence[int] | Sequence[bool]) -
 
     Raises:
         ValueError: ``which`` is neither, or the tensors of ``state`` do not have the same first dimension.
+        TypeError: as for :func:`detach_state`.
 
     Example:
         >>> from pyg_video.layers import TemporalRNN
