@@ -19,7 +19,7 @@ import platform
 import resource
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -91,17 +91,18 @@ def summary(values: list[float]) -> dict[str, float]:
     return {"median": round(median, 2), "quartile_1": round(low, 2), "quartile_3": round(high, 2)}
 
 
-def measure_memory(frame_size: int, num_frames: int, every: int) -> dict[str, Any]:
+def measure_memory(frame_size: int, num_frames: int, every: int) -> Iterator[dict[str, Any]]:
+    """After every sample, all samples so far, so that a run that is stopped leaves them."""
     stream = Stream(make_model(frame_size))
-    samples = []
+    samples: list[dict[str, float]] = []
     for t in range(1, num_frames + 1):
         stream(torch.rand(1, 1, 3, frame_size, frame_size))
         if t % every == 0:
             sample = {"frame": t, "state_values": count_values(stream.state)}
             samples.append(sample | {"resident_mib": resident_mib(), "peak_mib": peak_mib()})
+            growth = round(samples[-1]["peak_mib"] - samples[0]["peak_mib"], 1)
             print(samples[-1], flush=True)
-    growth = samples[-1]["peak_mib"] - samples[0]["peak_mib"]
-    return {"frame_size": frame_size, "growth_of_peak_mib": round(growth, 1), "samples": samples}
+            yield {"frame_size": frame_size, "growth_of_peak_mib": growth, "samples": samples}
 
 
 def count_values(state: Any) -> int:
@@ -160,13 +161,14 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     torch.set_grad_enabled(False)
     results = json.loads(args.output.read_text()) if args.output.exists() else {}
+    args.output.parent.mkdir(parents=True, exist_ok=True)
     if args.part != "timing":  # first: the peak is that of the process
-        every = max(1, args.frames // 20)
-        results["memory"] = machine() | measure_memory(args.memory_frame_size, args.frames, every)
+        for memory in measure_memory(args.memory_frame_size, args.frames, max(1, args.frames // 20)):
+            results["memory"] = machine() | memory
+            args.output.write_text(json.dumps(results, indent=2) + "\n")
     if args.part != "memory":
         results["timing"] = machine() | measure_time(args.frame_size, args.cameras, args.rounds)
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    args.output.write_text(json.dumps(results, indent=2) + "\n")
+        args.output.write_text(json.dumps(results, indent=2) + "\n")
     if {"timing", "memory"} <= results.keys():
         print("\n".join(table(results)))
 
