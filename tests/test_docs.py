@@ -1,6 +1,8 @@
 """The pages say what is there. `make docs` builds them strictly; this needs no Sphinx."""
 
+import json
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -51,8 +53,14 @@ def test_models_that_pages_create_are_there():
         assert set(re.findall(r'(?<!timm\.)create_model\("(\w+)"', text(page))) <= set(list_models()), page
 
 
-@pytest.mark.parametrize("name", ["index", "design", "builders"])
+@pytest.mark.parametrize("name", ["index", "design", "builders", "streaming"])
 def test_snippets_run(name, capsys):
     for snippet in re.findall(r"```python\n(.*?)```", text(DOCS / f"{name}.md"), re.DOTALL):
         exec(compile(snippet, f"{name}.md", "exec"), {})
     assert "nan" not in capsys.readouterr().out
+
+
+def test_the_page_of_streams_has_the_numbers_of_the_benchmark():
+    results = json.loads((ROOT / "benchmarks" / "results" / "streaming.json").read_text())
+    rows = runpy.run_path(str(ROOT / "benchmarks" / "streaming.py"))["table"](results)
+    assert set(rows) <= set(text(DOCS / "streaming.md").splitlines())

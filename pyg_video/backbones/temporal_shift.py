@@ -110,7 +110,7 @@ class OnlineShift(_Shift):
         before, same = x.split([fold, x.size(2) - fold], dim=2)
         first = torch.zeros_like(before[:, :1]) if state is None else state
         moved = torch.cat([first, before[:, :-1]], dim=1)
-        return torch.cat([moved, same], dim=2), before[:, -1:]
+        return torch.cat([moved, same], dim=2), before[:, -1:].clone()  # a view would keep all channels and frames
 
 
 class ShiftedBlock(InfoContainer, nn.Module):
@@ -147,11 +147,12 @@ class ShiftedBlock(InfoContainer, nn.Module):
     def scan(self, clips: Tensor, state: Sequence[Any] | None = None, **info: Any) -> tuple[Tensor, list[Any]]:
         """The next frames, given the state after the frames before, and the state after the last one."""
         branch = self._branch()
-        states = start(state, 1 + len(branch))
+        states = start(state, 2 + len(branch))
         y, states[0] = scan(self.shift, clips, states[0])
         for i, part in enumerate(branch, 1):
             y, states[i] = scan_part(part, y, states[i], info)
-        return self.relu(y + run_part(self.downsample, clips, info)), states
+        skip, states[-1] = scan_part(self.downsample, clips, states[-1], info)
+        return self.relu(y + skip), states
 
     def _branch(self) -> list[nn.Module]:
         """Convolutions and norms, with ReLU between: two in a basic block, three in a bottleneck."""

@@ -111,6 +111,7 @@ class GraphBuilder(nn.Module):
         """The regions, and the state after the last frame, for builders that keep a state over time.
 
         Arguments are those of ``scan``. An override names in its signature what it needs, such as ``lengths``.
+        :func:`pyg_video.layers.scan` says what a state is.
         """
         return self.regions(x, **info), None
 

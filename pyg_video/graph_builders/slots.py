@@ -73,7 +73,8 @@ class SlotGraph(GraphBuilder):
     :class:`SlotAttention` distributes the pixels, with an encoding of their position added, among the slots. The
     attention is the node's kernel. Every slot starts from a learned vector instead of a random draw. With ``carry``,
     the slots of a frame start from those of the previous frame, as in SAVi (Kipf et al., ICLR 2022; without its
-    predictor, since the graph follows), so that frames are processed sequentially.
+    predictor, since the graph follows), so that frames are processed sequentially. The state is the slots of the last
+    frame and which clips go on from them, :math:`(B)`; the others start from the learned vectors.
 
     Args:
         channels: number of channels of the feature map.
@@ -127,26 +128,30 @@ class SlotGraph(GraphBuilder):
         kernel = attention.view(B, T, self.num_nodes, H, W)
         return Regions(kernel_boxes(kernel), kernel), state
 
-    def _frame_by_frame(self, pixels: Tensor, state: State, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _frame_by_frame(self, pixels: Tensor, state: State, lengths: Tensor | None) -> tuple[Tensor, State]:
         B, T = pixels.shape[:2]
-        slots = self._first(B, state)
+        slots, going = self._first(B, state), pixels.new_ones(B, dtype=torch.bool)
         frames = []
         for t in range(T):  # frame t starts from the slots of t - 1
             slots, attention = self.attention(slots, pixels[:, t])
             frames.append((slots, attention))
         after, attentions = (torch.stack(part, dim=1) for part in zip(*frames, strict=True))
-        if lengths is None:
-            return attentions, after[:, -1]
-        return attentions, after[torch.arange(B, device=after.device), lengths.to(after.device) - 1]
+        if lengths is not None:
+            slots = after[torch.arange(B, device=after.device), lengths.to(after.device) - 1]
+        return attentions, (slots, going)
 
     def _first(self, num_clips: int, state: State) -> Tensor:
         shape = (num_clips, *self.slots.shape)
         if state is None:
             return self.slots.expand(shape)
-        if not isinstance(state, Tensor) or state.shape != shape:
-            got = list(state.shape) if isinstance(state, Tensor) else type(state).__name__
-            raise ValueError(f"Expected 'state' as an earlier scan gave it, slots of shape {list(shape)} (got {got})")
-        return state
+        if not isinstance(state, tuple) or [part.shape for part in state] != [shape, (num_clips,)]:
+            got = [list(part.shape) for part in state] if isinstance(state, tuple) else type(state).__name__
+            raise ValueError(
+                f"Expected 'state' as an earlier scan gave it, slots of shape {list(shape)} and which clips go on, "
+                f"{[num_clips]} (got {got})"
+            )
+        slots, going = state
+        return torch.where(going[:, None, None], slots, self.slots)
 
     def extra_repr(self) -> str:
         return f"{self.channels}, num_nodes={self.num_nodes}, carry={self.carry}"

@@ -11,7 +11,7 @@ from .norm import BatchNorm, ClipNorm, FrameNorm
 from .position import GaussianPosition, KernelEmbedding, TablePosition
 from .readout import ToMap, ToVector
 from .rstg import RSTG
-from .scan import scan
+from .scan import detach_state, reset_state, scan
 from .space import SpaceConv
 from .time import State, TemporalRNN
 
@@ -42,6 +42,8 @@ __all__ = [
     "ToMap",
     "ToVector",
     "accepted_info",
+    "detach_state",
+    "reset_state",
     "scaled",
     "scan",
     "taken_by",

@@ -50,10 +50,13 @@ def taken_by(part: nn.Module, info: ClipInfo) -> dict[str, Any]:
         >>> taken_by(TemporalRNN(8), {"lengths": 3, "box": 4, "mask": None})
         {'lengths': 3}
     """
+    given = {name: value for name, value in info.items() if value is not None}
+    if not given:  # which saves a look at all parts of a backbone, for every frame of a stream
+        return given
     names, any_name = _look_at(part)
     if any_name and not names & info.keys():
-        names = frozenset(info)
-    return {name: value for name, value in info.items() if value is not None and name in names}
+        return given
+    return {name: value for name, value in given.items() if name in names}
 
 
 def _look_at(part: nn.Module) -> _Accepted:

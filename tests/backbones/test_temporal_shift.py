@@ -3,8 +3,9 @@ import torch
 from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from pyg_video.backbones import OnlineShift, ShiftedBlock, TemporalShift, resnet, tsm_resnet
-from pyg_video.layers import TemporalRNN, scan
+from pyg_video.backbones import ClipStage, OnlineShift, ShiftedBlock, TemporalShift, resnet, tsm_resnet
+from pyg_video.graph_builders import GridGraph
+from pyg_video.layers import RSTG, GraphBlock, SpaceConv, TemporalRNN, scan
 
 
 @pytest.fixture
@@ -95,6 +96,19 @@ def test_a_stream_equals_the_clip_at_once(depth, chunks):
                 chunk, states[i] = scan(stage, chunk, states[i])
         y.append(chunk)
     torch.testing.assert_close(torch.cat(y, dim=1), net(x), atol=1e-5, rtol=1e-4)
+
+
+def test_a_block_in_the_skip_connection_keeps_its_state(x):
+    skip = nn.Sequential(nn.Conv2d(16, 8, 1), nn.BatchNorm2d(8))
+    block = ShiftedBlock(BasicBlock(16, 8, downsample=skip), OnlineShift())
+    inserted = GraphBlock(
+        8, GridGraph(8), RSTG(SpaceConv(8), nn.Identity(), TemporalRNN(8), num_iterations=0), residual_scale=1.0
+    )
+    block.downsample = ClipStage(block.downsample, inserted)
+    block = block.double().eval()
+    first, state = block.scan(x[:, :2])
+    second, _ = block.scan(x[:, 2:], state)
+    torch.testing.assert_close(torch.cat([first, second], dim=1), block(x))
 
 
 def test_the_net_that_looks_ahead_refuses_a_stream():

@@ -51,14 +51,15 @@ def test_slot_attention_is_the_papers_algorithm(iterations):
 
 def test_slots_go_on_from_the_frame_before(x):
     model = builder()
-    regions, state = model.scan_regions(x)
+    regions, (last, going) = model.scan_regions(x)
+    assert going.all()
     pixels = model.encode((x.movedim(2, -1) + model.position(_places(x))).flatten(2, 3))
     for b in range(2):
         slots = model.slots
         for t in range(3):
             slots, attention = reference(model.attention, slots, pixels[b, t])
             torch.testing.assert_close(regions.kernel[b, t].flatten(1), attention)
-        torch.testing.assert_close(state[b], slots)
+        torch.testing.assert_close(last[b], slots)
 
 
 def test_without_carry_every_frame_starts_anew(x):
@@ -82,7 +83,15 @@ def test_two_chunks_equal_the_clip_at_once(x):
 def test_the_state_of_a_padded_clip_is_that_of_its_last_frame(x):
     model = builder()
     _, state = model.scan(x, lengths=torch.tensor([2, 3]))
-    torch.testing.assert_close(state[0], model.scan(x[:1, :2])[1][0])
+    torch.testing.assert_close(state[0][:1], model.scan(x[:1, :2])[1][0])
+
+
+def test_clips_that_do_not_go_on_start_from_the_learned_slots(x):
+    model = builder()
+    _, (slots, _) = model.scan(x[:, :1])
+    graph, _ = model.scan(x[:, 1:], (slots, torch.tensor([True, False])))
+    torch.testing.assert_close(graph.frames[0], model(x).frames[0, 1:])
+    torch.testing.assert_close(graph.frames[1], model(x[:, 1:]).frames[1])
 
 
 def test_slots_share_every_pixel_and_nodes_are_means_of_the_map(x):
@@ -125,5 +134,8 @@ def test_reset_parameters_draws_anew():
 def test_wrong_input_is_a_clear_error(x):
     with pytest.raises(ValueError, match="Expected 'iterations' of at least 1, or 2 with carry=False"):
         builder(carry=False, iterations=1)
-    with pytest.raises(ValueError, match=r"slots of shape \[2, 3, 6\] \(got \[1, 3, 6\]\)"):
-        builder().scan(x, torch.zeros(1, 3, 6))
+    message = r"slots of shape \[2, 3, 6\] and which clips go on, \[2\] \(got"
+    with pytest.raises(ValueError, match=message + r" \[\[1, 3, 6\], \[1\]\]\)"):
+        builder().scan(x, (torch.zeros(1, 3, 6), torch.ones(1, dtype=torch.bool)))
+    with pytest.raises(ValueError, match=message + " Tensor"):
+        builder().scan(x, torch.zeros(2, 3, 6))
