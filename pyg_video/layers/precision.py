@@ -1,5 +1,6 @@
 """Autocast on every device, those that have none included."""
 
+import functools
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -18,3 +19,15 @@ def autocast_dtype(x: Tensor) -> torch.dtype | None:
     if not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
         return None
     return torch.get_autocast_dtype(device)
+
+
+def autocast_is_slow(x: Tensor) -> bool:
+    """Whether autocast would compute on a CPU without bfloat16 instructions, where products then take several times as
+    long as in float32.
+    """
+    return x.device.type == "cpu" and autocast_dtype(x) is not None and not _has_bfloat16()
+
+
+@functools.cache
+def _has_bfloat16() -> bool:
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
