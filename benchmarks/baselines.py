@@ -342,9 +342,9 @@ def _resize_filters(old: tuple[int, int], new: tuple[int, int]) -> Tensor:
     """Weights of area resize from an old to a new size, [new pixels, old pixels], float64."""
 
     def axis(n: int, m: int) -> Tensor:
-        low, high = torch.arange(m, dtype=torch.float64)[:, None] * n / m, torch.arange(1, m + 1)[:, None] * n / m
-        q = torch.arange(n)
-        return (torch.minimum(high, q + 1) - torch.maximum(low, q)).clamp(min=0) * m / n
+        low = torch.arange(m, dtype=torch.float64)[:, None] * n / m
+        pixel = torch.arange(n, dtype=torch.float64)
+        return (torch.minimum(low + n / m, pixel + 1) - torch.maximum(low, pixel)).clamp(min=0) * m / n
 
     return torch.kron(axis(old[0], new[0]), axis(old[1], new[1]))
 
