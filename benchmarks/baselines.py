@@ -40,9 +40,10 @@ class DyRegBlock(nn.Module):
         side = hour_glass_layout(builder.size).out_size
         self.size, self.num_nodes, self.cells = builder.size, builder.num_nodes, math.isqrt(builder.num_nodes)
         self.hour_glass = _HourGlass(generator.saliency, builder.size)
-        self.predict = nn.Sequential(nn.Conv2d(HourGlass.out_channels, self.num_nodes * D, side), nn.AdaptiveAvgPool2d(1))
+        conv = nn.Conv2d(HourGlass.out_channels, self.num_nodes * D, side)
+        self.predict = nn.Sequential(conv, nn.AdaptiveAvgPool2d(1))
         weight = generator.linear.weight.detach()
-        self.predict[0].load_state_dict({"weight": weight.unflatten(1, (-1, *side)), "bias": generator.linear.bias})
+        conv.load_state_dict({"weight": weight.unflatten(1, (-1, *side)), "bias": generator.linear.bias})
         self.input_norm, self.time_norm = _Norm(builder.input_norm, 2), _Norm(builder.time_norm, 2)
         self.time = _recurrent(builder.time)
         self.offset, self.gain = _linear(builder.offset), _copy(builder.gain)
@@ -185,7 +186,7 @@ class _EdgeConv(MessagePassing):
 
 
 class RSTGBlock(nn.Module):
-    """RSTG's residual block as in its released code, in PyTorch: grids, projection, graph, area resize, norm of the clip.
+    """RSTG's residual block as in its released code, in PyTorch: grids, projection, graph, area resize, norm of clips.
 
     Args:
         block: where the weights come from, with a :class:`~pyg_video.graph_builders.GridGraph`.
@@ -218,7 +219,7 @@ class RSTGBlock(nn.Module):
 class FrameLoopGraph(nn.Module):
     """The recurrent graph as in RSTG's released code, in PyTorch: a loop over frames, all pairs in each.
 
-    Logits are multiplied with the adjacency, so that all pairs take part in the softmax and in the norm of the messages.
+    Logits are multiplied with the adjacency, so all pairs take part in the softmax and in the norm of the messages.
 
     Args:
         rstg: where the weights come from.
@@ -273,7 +274,8 @@ class _Space(nn.Module):
         self.send = nn.Sequential(first, *_mlp(space.send_mlp))
         self.query, self.key = _linear(space.attention.query), _linear(space.attention.key)
         self.bias = _copy(space.bias)
-        self.update = _Scales(space.update_mlp) if isinstance(space.update_mlp, GroupwiseMLP) else _mlp(space.update_mlp)
+        mlp = space.update_mlp
+        self.update = _Scales(mlp) if isinstance(mlp, GroupwiseMLP) else _mlp(mlp)
 
 
 class _Scales(nn.Module):

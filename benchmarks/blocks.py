@@ -5,8 +5,8 @@ The ways, of which the first five have the same weights and give the same number
 - ours: the block of this package.
 - released: the computation of the released code, see baselines.py. DyReg-GNN's has arrays of all pairs of all frames,
   RSTG's (which is in TensorFlow) a loop over frames with arrays of all pairs.
-- ours_all_pairs: for RSTG, whose released code connects all pairs, ours with ConnectAllPairs in front; it has the values
-  of the released code, while ours and PyG have those of the paper.
+- ours_all_pairs: for RSTG, whose released code connects all pairs, ours with ConnectAllPairs in front; it has the
+  values of the released code, while ours and PyG have those of the paper.
 - pyg: MessagePassing on edges with torch_geometric's norms, called for every frame.
 - ours_bfloat16: ours under autocast.
 - non_local: a Non-Local block. transformer: our regions, with a Transformer of two layers on all nodes of a clip.
@@ -18,15 +18,14 @@ Each round runs all of them, beginning with another one, in one process.
 
 import argparse
 import copy
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from baselines import DenseGraph, DyRegBlock, EdgeGraph, FrameLoopGraph, RSTGBlock
-from measuring import Step, Way, environment, in_turn, peak_mib, ratios, sgemm, spread
+from measuring import Step, Way, environment, in_turn, peak_mib, ratios, sgemm, spread, write
 from torch import Tensor, nn
 
 from pyg_video.backbones import NonLocal
@@ -34,8 +33,6 @@ from pyg_video.data import VideoGraph
 from pyg_video.functional import complete_edges
 from pyg_video.layers import ConnectAllPairs, DenseSpaceConv, FrameNorm, GraphBlock
 from pyg_video.models import create_model, dyreg_block
-
-RESULTS = Path(__file__).parent / "results"
 
 
 class Case(NamedTuple):
@@ -45,18 +42,21 @@ class Case(NamedTuple):
     ways: dict[str, Way]
 
 
-def dyreg_case(channels: int, side: int, *, deep: bool = False, clips: int = 4, frames: int = 16) -> Case:
-    """DyReg-GNN's block on 9 regions.
+def dyreg_case(
+    channels: int, side: int, *, rows: int = 3, deep: bool = False, clips: int = 4, frames: int = 16
+) -> Case:
+    """DyReg-GNN's block on regions that are all connected.
 
     Args:
         channels: channels of map and nodes.
         side: height and width of the map.
+        rows: rows and columns of regions.
         deep: two layers in message and update MLPs, which see both ends side by side; by default one and none, and the
             sum, as in the released models.
         clips: number of clips.
         frames: frames per clip.
     """
-    block = dyreg_block(channels, (side, side), gain=0.3, residual_scale=1.0)
+    block = dyreg_block(channels, (side, side), arrangement=(rows, rows), gain=0.3, residual_scale=1.0)
     rstg = block.processor[1]
     if deep:
         norms = {"message_norm": FrameNorm(channels), "update_norm": FrameNorm(channels)}
@@ -64,10 +64,10 @@ def dyreg_case(channels: int, side: int, *, deep: bool = False, clips: int = 4, 
     ways = {
         "ours": Way(block),
         "released": Way(DyRegBlock(block, DenseGraph(rstg))),
-        "pyg": Way(DyRegBlock(block, EdgeGraph(rstg, complete_edges(9)))),
+        "pyg": Way(DyRegBlock(block, EdgeGraph(rstg, complete_edges(rows**2)))),
         "ours_bfloat16": Way(block, None, bfloat16=True),
         "non_local": Way(NonLocal(channels, residual_scale=1.0), None),
-        "transformer": Way(_with_processor(block, (block.processor[0], NodeTransformer(channels))), None),
+        "transformer": Way(with_processor(block, (block.processor[0], NodeTransformer(channels))), None),
     }
     return Case(torch.randn(clips, frames, channels, side, side), ways)
 
@@ -88,12 +88,12 @@ def rstg_ways(block: GraphBlock, x: Tensor) -> Case:
     width = project.module.out_features
     ways = {
         "ours": Way(block),
-        "ours_all_pairs": Way(_with_processor(block, (project, ConnectAllPairs(), rstg, back)), "released"),
+        "ours_all_pairs": Way(with_processor(block, (project, ConnectAllPairs(), rstg, back)), "released"),
         "released": Way(RSTGBlock(block, FrameLoopGraph(rstg, edges, N), size), None),
         "pyg": Way(RSTGBlock(block, EdgeGraph(rstg, edges), size)),
         "ours_bfloat16": Way(block, None, bfloat16=True),
         "non_local": Way(NonLocal(x.size(2), residual_scale=1.0), None),
-        "transformer": Way(_with_processor(block, (project, NodeTransformer(width), back)), None),
+        "transformer": Way(with_processor(block, (project, NodeTransformer(width), back)), None),
     }
     return Case(x, ways)
 
@@ -110,7 +110,7 @@ class NodeTransformer(nn.Module):
         return graph.with_x(self.encoder(graph.frames.flatten(1, 2)).flatten(0, 1))
 
 
-def _with_processor(block: GraphBlock, parts: tuple[nn.Module, ...]) -> GraphBlock:
+def with_processor(block: GraphBlock, parts: tuple[nn.Module, ...]) -> GraphBlock:
     """The block with another processor; its other parts are the same modules."""
     other = copy.copy(block)
     other._modules = {**block._modules, "processor": nn.Sequential(*parts)}
@@ -129,7 +129,7 @@ WAYS = ("ours", "released", "ours_all_pairs", "pyg", "ours_bfloat16", "non_local
 
 
 def differences(case: Case) -> dict[str, float]:
-    """Of every way from the one that it should equal: output and gradient of the input, in float64, over the largest."""
+    """Of every way from the one it should equal: output and gradient of the input, in float64, over the largest."""
 
     def both(module: nn.Module) -> tuple[Tensor, Tensor]:
         x = case.x.double().requires_grad_()
@@ -144,9 +144,7 @@ def differences(case: Case) -> dict[str, float]:
     for way in case.ways.values():
         way.module.float().zero_grad(set_to_none=True)
     return {
-        name: max(
-            float((a - b).abs().max() / b.abs().max()) for a, b in zip(values[name], values[other], strict=True)
-        )
+        name: max(float((a - b).abs().max() / b.abs().max()) for a, b in zip(values[name], values[other], strict=True))
         for name, other in pairs.items()
     }
 
@@ -155,7 +153,8 @@ def check(case: Case) -> None:
     """The ways agree, on a part of the input."""
     for name, difference in differences(case._replace(x=case.x[:2, :3])).items():
         if difference > 1e-8:
-            raise RuntimeError(f"Expected {name} to agree with {case.ways[name].same_as} within 1e-8 (got {difference:.1e})")
+            other = case.ways[name].same_as
+            raise RuntimeError(f"Expected {name} to agree with {other} within 1e-8 (got {difference:.1e})")
 
 
 def timed(name: str, case: Case, threads: int, rounds: int) -> list[dict[str, object]]:
@@ -166,7 +165,8 @@ def timed(name: str, case: Case, threads: int, rounds: int) -> list[dict[str, ob
         gflops = sgemm(case.x.device)
         times = in_turn(case.ways, case.x, backward, rounds)
         over_ours = ratios(times) if "ours" in times else {}
-        which = {"case": name, "pass": "training" if backward else "forward", "threads": threads, "sgemm_gflops": gflops}
+        which = {"case": name, "pass": "training" if backward else "forward", "threads": threads}
+        which["sgemm_gflops"] = gflops
         rows += [{**which, "way": way, "ms": spread(ms), "over_ours": over_ours.get(way)} for way, ms in times.items()]
     return rows
 
@@ -196,10 +196,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--no-memory", dest="memory", action="store_false", help="leave out the memory of training steps")
+    parser.add_argument("--no-memory", dest="memory", action="store_false", help="do not measure memory")
     parser.add_argument("--output", type=Path, help="JSON file, such as benchmarks/results/blocks.json")
     args = parser.parse_args()
-    results = {"environment": environment(args.device), "rounds": args.rounds, "cases": {}, "times": []}
+    times: list[dict[str, object]] = []
+    cases: list[dict[str, object]] = []
     for name in args.cases:
         torch.manual_seed(0)
         case = CASES[name]()
@@ -207,20 +208,17 @@ def main() -> None:
         kept = {way: case.ways[way].to(args.device) for way in WAYS if way in args.ways and way in case.ways}
         case = Case(case.x.to(args.device), kept)
         for threads in args.threads:
-            results["times"] += (rows := timed(name, case, threads, args.rounds))
+            rows = timed(name, case, threads, args.rounds)
             show(rows)
-        about: dict[str, object] = {"shape": list(case.x.shape), "bfloat16_error": bfloat16_error(case)}
+            times += rows
+        about: dict[str, object] = {"case": name, "shape": list(case.x.shape), "bfloat16_error": bfloat16_error(case)}
         if args.memory:
             about["peak_mib"] = {way: peak_mib(kept[way], case.x) for way in kept}
             print(f"{name:15s} MiB of a training step: {about['peak_mib']}", flush=True)
-        results["cases"][name] = about
+        cases.append(about)
     if args.output is not None:
-        write(args.output, results)
-
-
-def write(path: Path, results: Mapping[str, object]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(results, indent=1) + "\n")
+        about_all = {"environment": environment(args.device), "rounds": args.rounds}
+        write(args.output, {**about_all, "cases": cases, "times": times})
 
 
 if __name__ == "__main__":

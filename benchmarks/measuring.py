@@ -1,16 +1,19 @@
 """Time and memory of ways to compute the same thing, measured in turn; and what was measured where."""
 
 import gc
+import json
 import os
 import platform
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 import torch_geometric
@@ -18,6 +21,10 @@ import torchvision
 from torch import Tensor, nn
 
 import pyg_video
+
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler reports each of its stages otherwise
+
+Result = TypeVar("Result")
 
 
 class Way(NamedTuple):
@@ -157,6 +164,30 @@ def environment(device: torch.device | str = "cpu") -> dict[str, str | int]:
         "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1,
         "device": torch.cuda.get_device_name(device) if cuda else "cpu",
     }
+
+
+def in_new_process(function: Callable[..., Result], *args: object, env: Mapping[str, str]) -> Result:
+    """Call a function of a module in a process that starts with further variables in its environment."""
+    before = dict(os.environ)
+    os.environ.update(env)
+    try:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            return pool.submit(function, *args).result()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def write(path: Path, results: Mapping[str, object]) -> None:
+    """JSON with a line for every row of a list."""
+    entries = []
+    for name, value in results.items():
+        text = json.dumps(value)
+        if isinstance(value, list):
+            text = "[\n" + ",\n".join(f"  {json.dumps(row)}" for row in value) + "\n ]"
+        entries.append(f" {json.dumps(name)}: {text}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("{\n" + ",\n".join(entries) + "\n}\n")
 
 
 def synchronize(device: torch.device) -> None:
