@@ -49,8 +49,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", nargs="+", default=["dyreg_256", "rstg_1024"], choices=list(CASES), metavar="CASE")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=7, help="in each process")
-    parser.add_argument("--processes", type=int, default=3, help="for each setting")
+    parser.add_argument("--rounds", type=int, default=5, help="in each process")
+    parser.add_argument("--processes", type=int, default=2, help="for each setting")
     parser.add_argument("--output", type=Path, help="JSON file, such as benchmarks/results/allocator.json")
     args = parser.parse_args()
     times: dict[tuple[str, str, str, str], list[float]] = {}

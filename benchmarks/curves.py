@@ -23,10 +23,11 @@ from pyg_video.layers import RSTG, ApplyToNodes, ClipNorm, DenseSpaceConv, Frame
 BASE = {"frames": 16, "clips": 2, "channels": 256}
 AXES: dict[str, tuple[int, ...]] = {
     "frames": (8, 16, 32, 64, 128, 256),
-    "rows": (3, 4, 6, 8, 12, 16),
+    "rows": (),
     "clips": (1, 2, 4, 8, 16),
     "channels": (32, 64, 128, 256, 512),
 }
+ROWS = {"dyreg": (3, 4, 6, 8, 12, 16), "rstg": (3, 4, 5, 6, 7, 8)}
 WAYS = ("ours", "ours_dense", "released")
 
 
@@ -34,7 +35,8 @@ def rstg_case(channels: int, *, rows: int = 3, clips: int = 2, frames: int = 16)
     """RSTG's block on grids of ``rows`` x ``rows`` cells and all smaller ones, on maps of 16 x 16."""
     C = channels
     builder = GridGraph(C, scales=tuple(range(rows, 0, -1)))
-    dense = DenseSpaceConv(C, message_norm=FrameNorm(C), update_norm=FrameNorm(C))
+    norms = {"message_norm": FrameNorm(C), "update_norm": FrameNorm(C)}
+    dense = DenseSpaceConv(C, update_groups=builder.nodes_per_scale, **norms)
     times = TemporalRNN(C, cell="lstm"), TemporalRNN(C, cell="lstm")
     sparse_graph, dense_graph = (RSTG(space, *times, norm=ClipNorm(C)) for space in (dense.sparse(), dense))
     first, last = ApplyToNodes(nn.Linear(C, C)), ApplyToNodes(nn.Linear(C, C))
@@ -88,7 +90,8 @@ class Limits:
 def curve(block: str, axis: str, rounds: int, limits: Limits, device: str) -> list[dict[str, object]]:
     """The points of a block along an axis, for every way."""
     points: dict[str, list[dict[str, object]]] = {}
-    for setting in AXES[axis]:
+    settings = AXES[axis] or ROWS[block]
+    for setting in settings:
         torch.manual_seed(0)
         case = BLOCKS[block](**{**BASE, axis: setting})
         value = number_of_nodes(block, setting) if axis == "rows" else setting
@@ -97,7 +100,7 @@ def curve(block: str, axis: str, rounds: int, limits: Limits, device: str) -> li
         if not ways:
             break
         case = Case(case.x.to(device), ways)
-        if setting == AXES[axis][0]:
+        if setting == settings[0]:
             check(case)
         for way, ms in in_turn(ways, case.x, True, rounds).items():
             point = {"block": block, "axis": axis.replace("rows", "nodes"), "value": value, "way": way}
@@ -125,7 +128,7 @@ def main() -> None:
     parser.add_argument("--blocks", nargs="+", default=list(BLOCKS), choices=list(BLOCKS), metavar="BLOCK")
     parser.add_argument("--axes", nargs="+", default=list(AXES), choices=list(AXES), metavar="AXIS")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--max-seconds", type=float, default=10.0, help="of a step")
     parser.add_argument("--max-mib", type=float, default=4000.0, help="of a step")
     parser.add_argument("--device", default="cpu")

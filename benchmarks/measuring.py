@@ -56,8 +56,8 @@ class Step:
         autocast = torch.autocast(self.x.device.type, torch.bfloat16) if self.way.bfloat16 else nullcontext()
         with torch.set_grad_enabled(self.backward), autocast:
             y = self.way.module(self.x)
-        if self.backward:
-            y.backward(self.probe)
+        if self.probe is not None:
+            y.backward(self.probe.to(y.dtype))
         return y.detach()
 
     def forget(self) -> None:
