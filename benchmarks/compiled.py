@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from blocks import CASES
 from measuring import Step, Way, environment, in_new_process, in_turn, ratios, sgemm, spread, write
+from torch import Tensor
 from torch._dynamo.utils import counters
 
 
@@ -26,12 +27,6 @@ def measured(name: str, backward: bool, threads: int, rounds: int, device: str) 
     gflops = sgemm(device)
     first = Step(compiled, x, backward).seconds()
     times = in_turn({"eager": eager, "compiled": compiled}, x, backward, rounds)
-    B, T = x.shape[:2]
-    changes = []
-    for clips, frames in ((B, T // 2), (B, 3 * T // 4), (B - 1, T // 2), (B + 1, T + 2), (B + 3, T - 3)):
-        clip = x[:1, :1].repeat(clips, frames, 1, 1, 1)
-        seconds = Step(compiled, clip, backward).seconds()
-        changes.append({"clips": clips, "frames": frames, "seconds": round(seconds, 2), "graphs": _graphs()})
     return {
         "case": name,
         "pass": "training" if backward else "forward",
@@ -41,12 +36,23 @@ def measured(name: str, backward: bool, threads: int, rounds: int, device: str) 
         **{f"{way}_ms": spread(ms) for way, ms in times.items()},
         "eager_over_compiled": ratios(times, "compiled")["eager"],
         "graph_breaks": sum(counters["graph_break"].values()),
-        "changes": changes,
+        "changes": changes(compiled, x, backward),
     }
 
 
-def _graphs() -> int:
-    return counters["stats"]["unique_graphs"]
+def changes(way: Way, x: Tensor, backward: bool) -> list[dict[str, object]]:
+    """Seconds of calls with other numbers of clips and frames, and graphs compiled so far; or the error of the call."""
+    B, T = x.shape[:2]
+    rows: list[dict[str, object]] = []
+    for clips, frames in ((B, T // 2), (B, 3 * T // 4), (B + 1, T // 2), (B + 2, T + 2), (B + 3, T - 3)):
+        row: dict[str, object] = {"clips": clips, "frames": frames}
+        try:
+            row["seconds"] = round(Step(way, x[:1, :1].repeat(clips, frames, 1, 1, 1), backward).seconds(), 2)
+            row["graphs"] = counters["stats"]["unique_graphs"]
+        except RuntimeError as error:  # of the compiler
+            row["error"] = str(error).splitlines()[0]
+        rows.append(row)
+    return rows
 
 
 def main() -> None:
