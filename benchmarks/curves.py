@@ -143,6 +143,7 @@ def main() -> None:
             points += curve(block, axis, args.rounds, limits, args.device)
     if args.output is not None:
         about = {"threads": args.threads, "sgemm_gflops": gflops, "rounds": args.rounds, "base": BASE}
+        about["limits"] = {"seconds": limits.seconds, "mib": limits.mib}
         results = {"environment": environment(args.device), **about, "exponents": exponents(points), "points": points}
         write(args.output, results)
 

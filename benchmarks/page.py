@@ -93,7 +93,8 @@ def exponents() -> str:
         cells = [_exponent(of.get(axis), cost) for cost in ("time", "memory") for axis in AXES]
         rows.append([BLOCKS[block], CURVES[way], *cells])
     sizes = f"$T = {base['frames']}$, $B = {base['clips']}$, $C = {base['channels']}$"
-    more = f"Where it is not varied, {sizes}, $N = 9$ (DyReg-GNN) or 14 (RSTG)."
+    more = f"Where it is not varied, {sizes}, $N = 9$ (DyReg-GNN) or 14 (RSTG). A curve ends where its next point "
+    more += "would take {seconds:g} seconds or {mib:g} MiB.".format(**results["limits"])
     return f"{_where(results)} {more}\n\n{_table(head, rows, 'll' + 'r' * (len(head) - 2))}"
 
 
