@@ -1,5 +1,5 @@
 # make demo: train, evaluate and draw on bundled data. make test: all tests but the slow ones. make slow: those.
-# make docs: the pages in docs/_build/html.
+# make docs: the pages in docs/_build/html. make benchmarks: measure docs/speed.md anew, on an idle machine.
 # Each installs what it needs, once.
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DOCS_INSTALLED := $(VENV)/.docs-installed
 
-.PHONY: install demo test slow lint docs format clean
+.PHONY: install demo test slow lint docs benchmarks format clean
 
 install: $(INSTALLED)
 
@@ -38,6 +38,13 @@ $(DOCS_INSTALLED): $(INSTALLED)
 
 docs: $(DOCS_INSTALLED)
 	$(BIN)/python -W ignore::FutureWarning -m sphinx -W -n --keep-going -q -d docs/_build/doctrees docs docs/_build/html
+
+benchmarks: $(INSTALLED)
+	$(BIN)/python -W ignore::FutureWarning benchmarks/blocks.py --output benchmarks/results/blocks.json
+	$(BIN)/python -W ignore::FutureWarning benchmarks/curves.py --output benchmarks/results/curves.json
+	$(BIN)/python -W ignore::FutureWarning benchmarks/allocator.py --output benchmarks/results/allocator.json
+	$(BIN)/python -W ignore::FutureWarning benchmarks/compiled.py --output benchmarks/results/compiled.json
+	$(BIN)/python -W ignore::FutureWarning benchmarks/page.py
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

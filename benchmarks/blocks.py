@@ -1,225 +1,224 @@
-"""Time whole blocks, forward and backward, against the computation in the papers and their released code.
+"""Time whole blocks, forward and backward, beside the papers' released code, plain PyG, and other kinds of blocks.
 
-All variants have the same weights and give the same numbers (checked in float64); they are timed in turn in the same
-process.
+The ways, of which the first five have the same weights and give the same numbers (checked in float64):
 
-- pairs, a frame at a time: RSTG's released code. One recurrent call per stage, then a loop over the frames, each with a
-  dense array of all pairs of nodes, the message MLP on every pair, and a mask for pairs without an edge.
-- pairs, all frames: DyReg-GNN's released code. The same for all frames at once, with time after the nodes.
-- step by step: algorithm 1 of RSTG's paper. A loop over frames and stages, one step of the recurrence each.
+- ours: the block of this package.
+- released: the computation of the released code, see baselines.py. DyReg-GNN's has arrays of all pairs of all frames,
+  RSTG's (which is in TensorFlow) a loop over frames with arrays of all pairs.
+- ours_all_pairs: for RSTG, whose released code connects all pairs, ours with ConnectAllPairs in front; it has the
+  values of the released code, while ours and PyG have those of the paper.
+- pyg: MessagePassing on edges with torch_geometric's norms, called for every frame.
+- ours_bfloat16: ours under autocast.
+- non_local: a Non-Local block. transformer: our regions, with a Transformer of two layers on all nodes of a clip.
 
-RSTG's code is in TensorFlow; this script reimplements its computation in PyTorch.
+Each round runs all of them, beginning with another one, in one process.
 
-    python benchmarks/blocks.py --threads 1 2
+    python benchmarks/blocks.py --cases dyreg_256 --ways ours released --threads 1 --rounds 5
 """
 
 import argparse
-import platform
-import statistics
-import time
+import copy
 from collections.abc import Callable
-from datetime import date
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
-import torch_geometric
+from baselines import DenseGraph, DyRegBlock, EdgeGraph, FrameLoopGraph, RSTGBlock
+from measuring import Step, Way, environment, in_turn, peak_mib, ratios, sgemm, spread, write
 from torch import Tensor, nn
 
-from pyg_video.graph_builders import GridGraph
-from pyg_video.layers import RSTG, SpaceConv, TemporalRNN, ToVector
-from pyg_video.models import dyreg_block
-
-Way = Callable[[Tensor], Tensor]
+from pyg_video.backbones import NonLocal
+from pyg_video.data import VideoGraph
+from pyg_video.functional import complete_edges
+from pyg_video.layers import ConnectAllPairs, DenseSpaceConv, FrameNorm, GraphBlock
+from pyg_video.models import create_model, dyreg_block
 
 
 class Case(NamedTuple):
-    """A block on an input, and other implementations of it."""
+    """A map [B, T, C, H, W] and the ways to compute a block on it."""
 
-    name: str
     x: Tensor
-    module: nn.Module
-    ours: Way
-    others: dict[str, Way]
+    ways: dict[str, Way]
 
 
-def dense_space(conv: SpaceConv, x: Tensor, adjacency: Tensor) -> Tensor:
-    """A space stage computed on all pairs: ``x`` of shape [*, N, C], ``adjacency`` [N, N], receiver first."""
-    *F, N, C = x.shape
-    sender, receiver = x.unsqueeze(-3).expand(*F, N, N, C), x.unsqueeze(-2).expand(*F, N, N, C)
-    if conv.receive is None:
-        m = conv.send(sender + receiver)
-    else:
-        weight = torch.cat([conv.send.weight, conv.receive.weight], dim=1)
-        m = nn.functional.linear(torch.cat([sender, receiver], dim=-1), weight, conv.send.bias)
-    m = conv.send_mlp(m)
-    if conv.message_norm is not None:
-        m = conv.message_norm(m.flatten(-3, -2)).view_as(m)
-    query, key = conv.attention.project(x)
-    alpha = (query @ key.mT).masked_fill(~adjacency, -torch.inf).softmax(-1)
-    gathered = ((alpha[..., None] * m).sum(-2) + conv.bias).relu()
-    y = conv.update_mlp(x + gathered if conv.update_by_sum else torch.cat([x, gathered], dim=-1))
-    return y if conv.update_norm is None else conv.update_norm(y)
+def dyreg_case(
+    channels: int, side: int, *, rows: int = 3, deep: bool = False, clips: int = 4, frames: int = 16
+) -> Case:
+    """DyReg-GNN's block on regions that are all connected.
 
-
-def a_frame_at_a_time(rstg: RSTG, x: Tensor, adjacency: Tensor) -> Tensor:
-    """Nodes [B, T, N, C] through the graph, the space stage in a loop over frames."""
-    x = rstg.norm(x)
-    for _ in range(rstg.num_iterations):
-        x = rstg.time(x)
-        x = torch.stack([dense_space(rstg.space, frame, adjacency) for frame in x.unbind(1)], dim=1)
-    return rstg.final_time(x)
-
-
-def step_by_step(rstg: RSTG, x: Tensor, adjacency: Tensor) -> Tensor:
-    """Nodes through algorithm 1: for every frame, all stages, with one step of each recurrence."""
-    x = rstg.norm(x)
-    states: list[Tensor | None] = [None] * (rstg.num_iterations + 1)
-    frames = []
-    for nodes in x.unbind(1):
-        for k in range(rstg.num_iterations):
-            nodes, states[k] = _step(rstg.time, nodes, states[k])
-            nodes = dense_space(rstg.space, nodes, adjacency)
-        nodes, states[-1] = _step(rstg.final_time, nodes, states[-1])
-        frames.append(nodes)
-    return torch.stack(frames, dim=1)
-
-
-def _step(rnn: TemporalRNN, x: Tensor, state: object) -> tuple[Tensor, object]:
-    weights = (rnn.weight_ih_l0, rnn.weight_hh_l0, rnn.bias_ih_l0, rnn.bias_hh_l0)
-    flat = x.flatten(0, 1)
-    if rnn.cell == "gru":
-        state = torch.gru_cell(flat, torch.zeros_like(flat) if state is None else state, *weights)
-        return state.view_as(x), state
-    state = torch.lstm_cell(flat, (torch.zeros_like(flat),) * 2 if state is None else state, *weights)
-    return state[0].view_as(x), state
-
-
-def pairs_of_all_frames(rstg: RSTG, x: Tensor) -> Tensor:
-    """Nodes [B, T, N, C] through the graph, complete, in the layouts [B, N, T, C] and [B, N, N, T, C]."""
-    B, T, N, C = x.shape
-    conv = rstg.space
-
-    def normed(norm: nn.Module, y: Tensor) -> Tensor:  # over all nodes or pairs of a frame: time to the front and back
-        y = y.movedim(-2, 1).contiguous()
-        return norm(y.flatten(2, -2)).view_as(y).movedim(1, -2).contiguous()
-
-    def over_time(rnn: TemporalRNN, y: Tensor) -> Tensor:
-        return rnn(y.reshape(B * N, T, 1, C)).view(B, N, T, C)
-
-    x = normed(rstg.norm, x.transpose(1, 2))
-    for _ in range(rstg.num_iterations):
-        x = over_time(rstg.time, x)
-        m = conv.send_mlp(conv.send(x[:, None].repeat(1, N, 1, 1, 1) + x[:, :, None].repeat(1, 1, N, 1, 1)))
-        m = normed(conv.message_norm, m)
-        query, key = (y.transpose(1, 2) for y in conv.attention.project(x))
-        alpha = (query @ key.mT).movedim(1, -1)[..., None].softmax(dim=2)  # [B, N, N, T, 1]
-        x = normed(conv.update_norm, x + ((alpha * m).sum(2) + conv.bias).relu())
-    return over_time(rstg.final_time, x).transpose(1, 2)
-
-
-def rstg_case(clips: int, frames: int, channels: int) -> Case:
-    """RSTG on grids of three scales, 14 nodes, as for SyncMNIST: feature maps to one vector per clip."""
-    builder = GridGraph(channels)
-    rstg = RSTG(SpaceConv(channels), TemporalRNN(channels, cell="lstm"), TemporalRNN(channels, cell="lstm"))
-    model = nn.Sequential(builder, rstg, ToVector())
-    x = torch.randn(clips, frames, channels, 8, 8)
-    graph = builder(x[:1, :1].double())
-    kernel = graph.kernel / graph.kernel.sum((-2, -1), keepdim=True)
-    adjacency = torch.zeros(14, 14, dtype=torch.bool).index_put(tuple(graph.edge_index.flip(0)), torch.tensor(True))
-
-    def pooled(x: Tensor) -> Tensor:  # one product per scale
-        scales = kernel.to(x.dtype).flatten(1).split(builder.nodes_per_scale)
-        return torch.cat([scale @ x.flatten(-2).mT for scale in scales], dim=-2)
-
-    def other(way: Callable[[RSTG, Tensor, Tensor], Tensor]) -> Way:
-        return lambda x: way(rstg, pooled(x), adjacency)[:, -1].sum(1)
-
-    others = {"pairs, a frame at a time": other(a_frame_at_a_time), "step by step": other(step_by_step)}
-    return Case(f"RSTG, {frames} frames, {channels} channels", x, model, model, others)
-
-
-def dyreg_case(clips: int, frames: int, channels: int) -> Case:
-    """DyReg-GNN's block as released: 9 regions of a 14 x 14 map, complete graph, back to the map, norm, residual."""
-    block = dyreg_block(channels, (14, 14), gain=0.3, residual_scale=1.0)
-    builder, (position, rstg) = block.builder, block.processor
-    x = torch.randn(clips, frames, channels, 14, 14)
-    everyone = torch.ones(9, 9, dtype=torch.bool)
-
-    def other(way: Callable[[Tensor], Tensor]) -> Way:
-        def run(x: Tensor) -> Tensor:
-            kernel = builder.regions(x).kernel.flatten(-2)  # [B, T, N, H*W]
-            nodes = (x.flatten(-2) @ kernel.mT).mT + position.linear(kernel)
-            y = (way(nodes).mT @ kernel).unflatten(-1, x.shape[-2:])
-            return x + block.norm(y.flatten(0, 1)).view_as(x)
-
-        return run
-
-    others = {
-        "pairs, all frames": other(lambda nodes: pairs_of_all_frames(rstg, nodes)),
-        "pairs, a frame at a time": other(lambda nodes: a_frame_at_a_time(rstg, nodes, everyone)),
-        "step by step": other(lambda nodes: step_by_step(rstg, nodes, everyone)),
+    Args:
+        channels: channels of map and nodes.
+        side: height and width of the map.
+        rows: rows and columns of regions.
+        deep: two layers in message and update MLPs, which see both ends side by side; by default one and none, and the
+            sum, as in the released models.
+        clips: number of clips.
+        frames: frames per clip.
+    """
+    block = dyreg_block(channels, (side, side), arrangement=(rows, rows), gain=0.3, residual_scale=1.0)
+    rstg = block.processor[1]
+    if deep:
+        norms = {"message_norm": FrameNorm(channels), "update_norm": FrameNorm(channels)}
+        rstg.space = DenseSpaceConv(channels, complete=True, **norms)
+    ways = {
+        "ours": Way(block),
+        "released": Way(DyRegBlock(block, DenseGraph(rstg))),
+        "pyg": Way(DyRegBlock(block, EdgeGraph(rstg, complete_edges(rows**2)))),
+        "ours_bfloat16": Way(block, None, bfloat16=True),
+        "non_local": Way(NonLocal(channels, residual_scale=1.0), None),
+        "transformer": Way(with_processor(block, (block.processor[0], NodeTransformer(channels))), None),
     }
-    return Case(f"DyReg-GNN, {frames} frames, {channels} channels", x, block, block, others)
+    return Case(torch.randn(clips, frames, channels, side, side), ways)
 
 
-def check(case: Case) -> None:
-    """In float64, outputs and the gradients of the input agree within 1e-8 of the largest."""
-    case.module.double()
+def rstg_case(channels: int = 1024, side: int = 14, *, clips: int = 2, frames: int = 16) -> Case:
+    """RSTG's residual block of ``rstg_resnet50``: 14 nodes, 512 channels, an update MLP per scale, LSTMs."""
+    net = create_model("rstg_resnet50", backbone="c2d", stages=("layer3",), residual_scale=1.0)
+    block = next(part for part in net.modules() if isinstance(part, GraphBlock))
+    if channels != block.channels:
+        raise ValueError(f"Expected channels = {block.channels} (got {channels})")
+    return rstg_ways(block, torch.randn(clips, frames, channels, side, side))
 
-    def both(way: Way) -> tuple[Tensor, Tensor]:
+
+def rstg_ways(block: GraphBlock, x: Tensor) -> Case:
+    """The ways to compute a residual block of RSTG."""
+    project, rstg, back = block.processor
+    size, edges, N = (x.size(-2), x.size(-1)), block.builder.frame_edges, block.builder.num_nodes
+    width = project.module.out_features
+    ways = {
+        "ours": Way(block),
+        "ours_all_pairs": Way(with_processor(block, (project, ConnectAllPairs(), rstg, back)), "released"),
+        "released": Way(RSTGBlock(block, FrameLoopGraph(rstg, edges, N), size), None),
+        "pyg": Way(RSTGBlock(block, EdgeGraph(rstg, edges), size)),
+        "ours_bfloat16": Way(block, None, bfloat16=True),
+        "non_local": Way(NonLocal(x.size(2), residual_scale=1.0), None),
+        "transformer": Way(with_processor(block, (project, NodeTransformer(width), back)), None),
+    }
+    return Case(x, ways)
+
+
+class NodeTransformer(nn.Module):
+    """A Transformer encoder of two layers on all nodes of a clip, in place of the recurrent graph."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(channels, 8, 4 * channels, dropout=0.0, batch_first=True)
+        self.encoder = nn.TransformerEncoder(layer, 2)
+
+    def forward(self, graph: VideoGraph) -> VideoGraph:
+        return graph.with_x(self.encoder(graph.frames.flatten(1, 2)).flatten(0, 1))
+
+
+def with_processor(block: GraphBlock, parts: tuple[nn.Module, ...]) -> GraphBlock:
+    """The block with another processor; its other parts are the same modules."""
+    other = copy.copy(block)
+    other._modules = {**block._modules, "processor": nn.Sequential(*parts)}
+    return other
+
+
+CASES: dict[str, Callable[[], Case]] = {
+    "dyreg_128": partial(dyreg_case, 128, 28),
+    "dyreg_256": partial(dyreg_case, 256, 14),
+    "dyreg_512": partial(dyreg_case, 512, 7),
+    "dyreg_256_deep": partial(dyreg_case, 256, 14, deep=True),
+    "dyreg_512_deep": partial(dyreg_case, 512, 14, deep=True),
+    "rstg_1024": rstg_case,
+}
+WAYS = ("ours", "released", "ours_all_pairs", "pyg", "ours_bfloat16", "non_local", "transformer")
+
+
+def differences(case: Case) -> dict[str, float]:
+    """Of every way from the one it should equal: output and gradient of the input, in float64, over the largest."""
+
+    def both(module: nn.Module) -> tuple[Tensor, Tensor]:
         x = case.x.double().requires_grad_()
-        y = way(x)
+        y = module(x)
         y.square().sum().backward()
         return y.detach(), x.grad
 
-    for name, way in case.others.items():
-        for ours, theirs in zip(both(case.ours), both(way), strict=True):
-            difference = float((ours - theirs).abs().max() / theirs.abs().max())
-            assert difference < 1e-8, f"{case.name}, {name}: {difference}"
-    case.module.float()
+    for way in case.ways.values():
+        way.module.double()
+    pairs = {name: way.same_as for name, way in case.ways.items() if way.same_as in case.ways and way.same_as != name}
+    values = {name: both(case.ways[name].module) for name in {*pairs, *pairs.values()}}
+    for way in case.ways.values():
+        way.module.float().zero_grad(set_to_none=True)
+    return {
+        name: max(float((a - b).abs().max() / b.abs().max()) for a, b in zip(values[name], values[other], strict=True))
+        for name, other in pairs.items()
+    }
 
 
-def milliseconds(case: Case, way: Way, backward: bool) -> float:
-    case.module.zero_grad(set_to_none=True)
-    start = time.perf_counter()
-    with torch.set_grad_enabled(backward):
-        y = way(case.x)
-    if backward:
-        y.sum().backward()
-    return 1e3 * (time.perf_counter() - start)
+def check(case: Case) -> None:
+    """The ways agree, on a part of the input."""
+    for name, difference in differences(case._replace(x=case.x[:2, :3])).items():
+        if difference > 1e-8:
+            other = case.ways[name].same_as
+            raise RuntimeError(f"Expected {name} to agree with {other} within 1e-8 (got {difference:.1e})")
 
 
-def row(case: Case, backward: bool, repeats: int) -> tuple[float, dict[str, float]]:
-    """Our median time, and for every other way the median of its ratio to ours, taken in turn."""
-    ways = {"ours": case.ours, **case.others}
-    rounds = [{name: milliseconds(case, way, backward) for name, way in ways.items()} for _ in range(repeats + 1)][1:]
-    ours = statistics.median(r["ours"] for r in rounds)
-    return ours, {name: statistics.median(r[name] / r["ours"] for r in rounds) for name in case.others}
+def timed(name: str, case: Case, threads: int, rounds: int) -> list[dict[str, object]]:
+    """The rows of a case in the results: one per pass and way."""
+    torch.set_num_threads(threads)
+    rows: list[dict[str, object]] = []
+    for backward in (False, True):
+        gflops = sgemm(case.x.device)
+        times = in_turn(case.ways, case.x, backward, rounds)
+        over_ours = ratios(times) if "ours" in times else {}
+        which = {"case": name, "pass": "training" if backward else "forward", "threads": threads}
+        which["sgemm_gflops"] = gflops
+        rows += [{**which, "way": way, "ms": spread(ms), "over_ours": over_ours.get(way)} for way, ms in times.items()]
+    return rows
+
+
+def bfloat16_error(case: Case) -> float | None:
+    """Largest difference of the output under autocast from that in float32, over the largest value."""
+    if not {"ours", "ours_bfloat16"} <= case.ways.keys():
+        return None
+    exact, rough = (Step(case.ways[name], case.x, False)().float() for name in ("ours", "ours_bfloat16"))
+    return float(f"{float((rough - exact).abs().max() / exact.abs().max()):.2g}")
+
+
+def show(rows: list[dict[str, object]]) -> None:
+    for row in rows:
+        ms, ratio = row["ms"], row["over_ours"] or {"median": float("nan")}
+        print(
+            f"{row['case']:15s} {row['pass']:8s} {row['threads']} thread(s) {row['way']:15s} "
+            f"{ms['median']:8.1f} ms ({ms['low']:.1f} to {ms['high']:.1f}) {ratio['median']:6.2f} x ours",
+            flush=True,
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES), metavar="CASE")
+    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=WAYS, metavar="WAY")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--no-memory", dest="memory", action="store_false", help="do not measure memory")
+    parser.add_argument("--output", type=Path, help="JSON file, such as benchmarks/results/blocks.json")
     args = parser.parse_args()
-    torch.manual_seed(0)
-    cases = [rstg_case(args.clips, T, C) for T in (10, 16) for C in (64, 256, 512)]
-    cases.append(dyreg_case(args.clips, 16, 256))
-    ways = list(cases[-1].others)
-    versions = f"torch {torch.__version__}, PyG {torch_geometric.__version__}, {platform.machine()} CPU"
-    print(f"{date.today()}, {versions}, {args.clips} clips, median of {args.repeats} rounds\n")
-    print("| block | threads | pass | ours, ms |", " | ".join(ways), "|")
-    print("|---|---:|---|---:|" + "---:|" * len(ways))
-    for case in cases:
+    times: list[dict[str, object]] = []
+    cases: list[dict[str, object]] = []
+    for name in args.cases:
+        torch.manual_seed(0)
+        case = CASES[name]()
         check(case)
+        kept = {way: case.ways[way].to(args.device) for way in WAYS if way in args.ways and way in case.ways}
+        case = Case(case.x.to(args.device), kept)
         for threads in args.threads:
-            torch.set_num_threads(threads)
-            for backward in (False, True):
-                ours, ratios = row(case, backward, args.repeats)
-                cells = [f"{ratios[way]:.1f} x" if way in ratios else "" for way in ways]
-                name = "forward and backward" if backward else "forward"
-                print(f"| {case.name} | {threads} | {name} | {ours:.1f} | {' | '.join(cells)} |", flush=True)
+            rows = timed(name, case, threads, args.rounds)
+            show(rows)
+            times += rows
+        about: dict[str, object] = {"case": name, "shape": list(case.x.shape), "bfloat16_error": bfloat16_error(case)}
+        if args.memory:
+            about["peak_mib"] = {way: peak_mib(kept[way], case.x) for way in kept}
+            print(f"{name:15s} MiB of a training step: {about['peak_mib']}", flush=True)
+        cases.append(about)
+    if args.output is not None:
+        about_all = {"environment": environment(args.device), "rounds": args.rounds}
+        write(args.output, {**about_all, "cases": cases, "times": times})
 
 
 if __name__ == "__main__":

@@ -1,0 +1,244 @@
+"""Write the tables of docs/speed.md and README.md, and the plot, from the measurements in benchmarks/results.
+
+python benchmarks/page.py
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+PLOT = ROOT / "docs" / "images" / "speed.png"
+PAGES = (ROOT / "docs" / "speed.md", ROOT / "README.md")
+
+CASES = {
+    "dyreg_128": "DyReg-GNN, 128, 28 x 28",
+    "dyreg_256": "DyReg-GNN, 256, 14 x 14",
+    "dyreg_512": "DyReg-GNN, 512, 7 x 7",
+    "dyreg_256_deep": "DyReg-GNN, deep, 256, 14 x 14",
+    "dyreg_512_deep": "DyReg-GNN, deep, 512, 14 x 14",
+    "rstg_1024": "RSTG, 1024, 14 x 14",
+}
+OTHERS = {
+    "released": "released code",
+    "ours_all_pairs": "ours, all pairs",
+    "pyg": "plain PyG",
+    "ours_bfloat16": "ours, bfloat16",
+    "non_local": "Non-Local",
+    "transformer": "Transformer",
+}
+BLOCKS = {"dyreg": "DyReg-GNN", "rstg": "RSTG"}
+CURVES = {"ours": "ours", "ours_dense": "ours, `DenseSpaceConv`", "released": "released code"}
+AXES = {"frames": "T", "nodes": "N", "clips": "B", "channels": "C"}
+Results = dict[str, Any]
+
+
+def load(name: str) -> Results:
+    return json.loads((RESULTS / f"{name}.json").read_text())
+
+
+def blocks() -> str:
+    """Times of all ways."""
+    results = load("blocks")
+    head = ["block", "threads", "pass", "ours, ms", *OTHERS.values()]
+    rows, found = [], _by(results["times"], "case", "threads", "pass")
+    for (case, threads, which), ways in found.items():
+        times = {row["way"]: row for row in ways}
+        ratios = {way: row["over_ours"]["median"] for way, row in times.items()}
+        cells = [f"{ratios[way]:.2f} x" if way in ratios else "" for way in OTHERS]
+        low, high = (times["released"]["over_ours"][end] for end in ("low", "high"))
+        cells[0] += f" ({low:.2f} to {high:.2f})"
+        rows.append([CASES[case], str(threads), which, _spread(times["ours"]["ms"]), *cells])
+    return f"{_where(results)}\n\n{_table(head, rows, 'lrlr' + 'r' * len(OTHERS))}"
+
+
+def memory() -> str:
+    """Memory of training steps, and the error of bfloat16."""
+    results = load("blocks")
+    head = ["block", "input", "ours, MiB", *OTHERS.values(), "error of bfloat16"]
+    rows = []
+    for case in results["cases"]:
+        peak = case["peak_mib"]
+        cells = [f"{peak[way] / peak['ours']:.2f} x" if way in peak else "" for way in OTHERS]
+        shape = " x ".join(map(str, case["shape"]))
+        error = f"{case['bfloat16_error']:.1%}"
+        rows.append([CASES[case["case"]], shape, f"{peak['ours']:.0f}", *cells, error])
+    return _table(head, rows, "ll" + "r" * (2 + len(OTHERS)))
+
+
+def compiled() -> str:
+    """torch.compile beside eager."""
+    results = load("compiled")
+    head = ["block", "threads", "pass", "first call, s", "eager, ms", "compiled, ms", "eager / compiled", "graphs"]
+    rows = []
+    for row in results["rows"]:
+        graphs = [change.get("graphs", "fails") for change in row["changes"]]
+        times = [_spread(row["eager_ms"]), _spread(row["compiled_ms"]), f"{row['eager_over_compiled']['median']:.2f} x"]
+        which = [CASES[row["case"]], str(row["threads"]), row["pass"]]
+        rows.append([*which, f"{row['first_call_s']:.0f}", *times, ", ".join(map(str, graphs))])
+    return f"{_where(results)}\n\n{_table(head, rows, 'lrlrrrrr')}"
+
+
+def exponents() -> str:
+    """Exponents of the curves."""
+    results = load("curves")
+    base = results["base"]
+    head = ["block", "way", *(f"${AXES[axis]}$, time" for axis in AXES), *(f"${AXES[axis]}$, memory" for axis in AXES)]
+    rows = []
+    for (block, way), found in _by(results["exponents"], "block", "way").items():
+        of = {row["axis"]: row for row in found}
+        cells = [_exponent(of.get(axis), cost) for cost in ("time", "memory") for axis in AXES]
+        rows.append([BLOCKS[block], CURVES[way], *cells])
+    sizes = f"$T = {base['frames']}$, $B = {base['clips']}$, $C = {base['channels']}$"
+    more = f"Where it is not varied, {sizes}, $N = 9$ (DyReg-GNN) or 14 (RSTG). A curve ends where its next point "
+    more += "would take {seconds:g} seconds or {mib:g} MiB.".format(**results["limits"])
+    return f"{_where(results)} {more}\n\n{_table(head, rows, 'll' + 'r' * (len(head) - 2))}"
+
+
+def allocator() -> str:
+    """Times under settings of the allocator."""
+    results = load("allocator")
+    columns = list(dict.fromkeys((row["case"], row["pass"]) for row in results["rows"]))
+    head = ["setting", *(f"{CASES[case]}, {which}" for case, which in columns), "variables"]
+    rows = []
+    for setting, env in results["settings"].items():
+        cells = []
+        for case, which in columns:
+            ms = {
+                row["way"]: row["ms"]
+                for row in results["rows"]
+                if (row["setting"], row["case"], row["pass"]) == (setting, case, which)
+            }
+            cells.append(f"{_spread(ms['ours'])}; {ms['released']['median']:.0f}")
+        variables = " ".join(f"`{name}={value}`" for name, value in env.items())
+        rows.append([setting, *cells, variables])
+    more = "Milliseconds of ours, with quartiles; after the semicolon, of the released code's way."
+    return f"{_where(results)} {more}\n\n{_table(head, rows, 'l' + 'r' * len(columns) + 'l')}"
+
+
+def summary() -> str:
+    """The released code over ours, in short."""
+    results = load("blocks")
+    threads = max(row["threads"] for row in results["times"])
+    peak = {case["case"]: case["peak_mib"] for case in results["cases"]}
+    rows = []
+    for (case,), found in _by(results["times"], "case").items():
+        of = {(row["pass"], row["way"]): row for row in found if row["threads"] == threads}
+        cells = []
+        for which in ("forward", "training"):
+            ratio, ms = of[which, "released"]["over_ours"]["median"], of[which, "ours"]["ms"]["median"]
+            cells += [f"{ms:.0f}", f"{ratio:.1f} x"]
+        rows.append([CASES[case], *cells, f"{peak[case]['released'] / peak[case]['ours']:.1f} x"])
+    head = ["block", "forward, ms", "released / ours", "training, ms", "released / ours", "memory, released / ours"]
+    return f"{_where(results)} Threads: {threads}.\n\n{_table(head, rows, 'lrrrrr')}"
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    table.__name__: table for table in (blocks, memory, compiled, exponents, allocator, summary)
+}
+
+
+def filled(text: str) -> str:
+    """A page with the results between its markers, ``<!-- table: blocks -->`` and ``<!-- end -->``."""
+
+    def fill(match: re.Match[str]) -> str:
+        return f"<!-- table: {match[1]} -->\n{TABLES[match[1]]()}\n<!-- end -->"
+
+    return re.sub(r"<!-- table: (\w+) -->\n.*?<!-- end -->", fill, text, flags=re.DOTALL)
+
+
+def draw(path: Path) -> None:
+    """Time and memory over the sizes, log-log."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    from matplotlib import pyplot as plt
+
+    points = load("curves")["points"]
+    figure, axes = plt.subplots(2, len(AXES), figsize=(10, 5), sharex="col", sharey="row", layout="constrained")
+    colors = {"dyreg": "tab:blue", "rstg": "tab:orange"}
+    lines = {"ours": "o-", "ours_dense": "s:", "released": "x--"}
+    costs = {"training step, ms": lambda p: p["ms"]["median"], "memory, MiB": lambda p: p["peak_mib"]}
+    for row, (label, cost) in zip(axes, costs.items(), strict=True):
+        row[0].set_ylabel(label)
+        for ax, axis in zip(row, AXES, strict=True):
+            of_axis = [point for point in points if point["axis"] == axis]
+            for (block, way), curve in _by(of_axis, "block", "way").items():
+                name = f"{BLOCKS[block]}, {CURVES[way].replace('`', '')}"
+                values, y = [p["value"] for p in curve], [cost(p) for p in curve]
+                ax.loglog(values, y, lines[way], color=colors[block], label=name, ms=4, lw=1.2)
+            _ticks(ax.xaxis, sorted({2**i for i in range(10)} & set(range(max(p["value"] for p in of_axis) + 1))))
+            _ticks(ax.yaxis, [10.0**i for i in range(7)])
+            ax.grid(alpha=0.3)
+            axes[-1, list(AXES).index(axis)].set_xlabel(f"{axis} {AXES[axis]}")
+    handles = {line.get_label(): line for ax in axes.flat for line in ax.get_lines()}
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=5, fontsize=8)
+    _save(figure, path)
+
+
+def _ticks(axis: Any, values: list[float]) -> None:
+    low, high = axis.get_view_interval()
+    axis.set_ticks([value for value in values if low <= value <= high], minor=False)
+    axis.set_ticks([], minor=True)
+    axis.set_major_formatter("{x:.0f}")
+
+
+def _save(figure: Any, path: Path) -> None:
+    """A PNG of few colours, which is small."""
+    from io import BytesIO
+
+    from PIL import Image
+
+    buffer = BytesIO()
+    figure.savefig(buffer, dpi=100)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.open(buffer).convert("P", palette=Image.Palette.ADAPTIVE, colors=32).save(path, optimize=True)
+
+
+def _where(results: Results) -> str:
+    e = results["environment"]
+    hardware = f"{e['cpu']}, cores: {e['cores']}" if e["device"] == "cpu" else e["device"]
+    threads = f", threads: {results['threads']}" if "threads" in results else ""
+    measured = {results.get("sgemm_gflops"), *(row.get("sgemm_gflops") for row in _rows(results))} - {None}
+    ends = [f"{value:.0f}" for value in dict.fromkeys((min(measured, default=0), max(measured, default=0)))]
+    speed = f", sgemm at {' to '.join(ends)} GFLOP/s" if measured else ""
+    versions = f"torch {e['torch']}, PyG {e['torch_geometric']}"
+    return f"{e['date']}, {versions}, {hardware}{threads}{speed}; rounds: {results['rounds']}."
+
+
+def _rows(results: Results) -> list[Results]:
+    return [row for value in results.values() if isinstance(value, list) for row in value]
+
+
+def _by(rows: Iterable[Results], *columns: str) -> dict[tuple[Any, ...], list[Results]]:
+    groups: dict[tuple[Any, ...], list[Results]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[column] for column in columns), []).append(row)
+    return groups
+
+
+def _spread(ms: dict[str, float]) -> str:
+    digits = 0 if ms["median"] >= 100 else 1
+    return f"{ms['median']:.{digits}f} ({ms['low']:.{digits}f} to {ms['high']:.{digits}f})"
+
+
+def _exponent(row: Results | None, cost: str) -> str:
+    return "" if row is None or row[cost] is None else f"{row[cost]:.2f}"
+
+
+def _table(head: list[str], rows: list[list[str]], align: str) -> str:
+    rule = ["---:" if side == "r" else "---" for side in align]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))
+
+
+def main() -> None:
+    for page in PAGES:
+        page.write_text(filled(page.read_text()))
+    draw(PLOT)
+
+
+if __name__ == "__main__":
+    main()
