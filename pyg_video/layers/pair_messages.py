@@ -60,7 +60,7 @@ def gather_pairs(sent: Tensor, received: Tensor, alpha: Tensor, adj: Tensor | No
     return _gather_pairs(*ends, adj, *of_messages, parameters.eps)[0].to(given)
 
 
-@custom_op("pyg_video::gather_pairs", mutates_args=())
+@custom_op("pyg_video::gather_pairs", mutates_args=(), tags=torch.Tag.flexible_layout)
 def _gather_pairs(
     sent: Tensor,
     received: Tensor,
@@ -99,7 +99,7 @@ def _(sent: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor]:
     return torch.empty_like(sent), torch.empty_like(sent), sent.new_empty(2, sent.size(0))
 
 
-@custom_op("pyg_video::gather_pairs_backward", mutates_args=())
+@custom_op("pyg_video::gather_pairs_backward", mutates_args=(), tags=torch.Tag.flexible_layout)
 def _gather_pairs_backward(
     grad: Tensor,
     total: Tensor,

@@ -22,9 +22,7 @@ def autocast_dtype(x: Tensor) -> torch.dtype | None:
 
 
 def autocast_is_slow(x: Tensor) -> bool:
-    """Whether autocast would compute on a CPU without bfloat16 instructions, where products then take several times as
-    long as in float32.
-    """
+    """Whether products under autocast take several times as long as in float32: on a CPU without bfloat16."""
     return x.device.type == "cpu" and autocast_dtype(x) is not None and not _has_bfloat16()
 
 

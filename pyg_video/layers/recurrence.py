@@ -1,8 +1,8 @@
 """GRU and LSTM over the frames of all nodes, as single operators: ``torch.compile`` does not unroll them over time.
 
-Shapes: input :math:`(B, T, N, D)`, states :math:`(B, N, C)`, weights and biases those of :class:`torch.nn.GRU` and
-:class:`torch.nn.LSTM`, mask of the present nodes :math:`(B, T, N)`; an absent node keeps its state. Products are in the
-type of the weights, everything else in that of the states. Second derivatives are refused.
+Shapes: input :math:`(B T, N, D)`, frames clip by clip, states :math:`(B, N, C)`, weights and biases those of
+:class:`torch.nn.GRU` and :class:`torch.nn.LSTM`, mask of the present nodes :math:`(B, T, N)`; an absent node keeps its
+state. Products are in the type of the weights, everything else in that of the states. Second derivatives are refused.
 """
 
 import math
@@ -19,7 +19,7 @@ from .precision import without_autocast
 _MANY_FRAMES = 16
 
 
-@custom_op("pyg_video::gru", mutates_args=())
+@custom_op("pyg_video::gru", mutates_args=(), tags=torch.Tag.flexible_layout)
 def gru(
     x: Tensor, hidden: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, mask: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -36,19 +36,20 @@ def gru(
     R, C = hidden.shape[:2].numel(), hidden.size(-1)
     with without_autocast(x):
         gates = _input_gates(x, w_ih, b_ih, hidden)
+        T = len(gates)
         r_z, n = gates.split((2 * C, C), dim=-1)
         r, z = r_z.split(C, dim=-1)
         if mask is not None:
             z.masked_fill_(~_by_time(mask[..., None]), torch.inf)  # after the sigmoid 1: the state stays
-        states, kept = gates.new_empty(x.size(1), R, C), gates.new_empty(x.size(1), R, C)
-        h, w, own = hidden.reshape(R, C), _transposed(w_hh, x), w_hh.new_empty(R, 3 * C)
+        states, kept = gates.new_empty(T, R, C), gates.new_empty(T, R, C)
+        h, w, own = hidden.reshape(R, C), _transposed(w_hh, T), w_hh.new_empty(R, 3 * C)
         own_r_z, own_n = own.split((2 * C, C), dim=-1)
         for r_z_t, r_t, z_t, n_t, state, kept_t in _frames(r_z, r, z, n, states, kept):
             torch.addmm(b_hh, h.to(own.dtype), w, out=own)
             r_z_t.add_(own_r_z).sigmoid_()
             n_t.addcmul_(r_t, kept_t.copy_(own_n)).tanh_()
             h = torch.lerp(n_t, h, z_t, out=state)
-        return _by_clip(states, x), gates, kept
+        return _by_clip(states, hidden), gates, kept
 
 
 @gru.register_fake
@@ -58,7 +59,7 @@ def _(x: Tensor, hidden: Tensor, *_: Tensor | None) -> tuple[Tensor, Tensor, Ten
     return states, by_time.new_empty(T, R, 3 * C), by_time
 
 
-@custom_op("pyg_video::gru_backward", mutates_args=())
+@custom_op("pyg_video::gru_backward", mutates_args=(), tags=torch.Tag.flexible_layout)
 def gru_backward(
     grad: Tensor, states: Tensor, gates: Tensor, kept: Tensor, x: Tensor, hidden: Tensor, w_ih: Tensor, w_hh: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -79,8 +80,8 @@ def gru_backward(
             _add_rows(torch.mul(d_t, z_t, out=d), rows, w_hh)
         d_w_hh, d_b_hh = _weight_gradients(d_gates, before, w_hh)
         torch.mul(d_states, to_n, out=d_gates[..., 2, :])  # from W_n h + b_n to a_n
-        d_w_ih, d_b_ih = _weight_gradients(d_gates, _by_time(x), w_ih)
-        return _input_gradient(d_gates, x, w_ih), d.view_as(hidden), d_w_ih, d_w_hh, d_b_ih, d_b_hh
+        d_w_ih, d_b_ih = _weight_gradients(d_gates, _by_time(_clips(x, hidden)), w_ih)
+        return _input_gradient(d_gates, x, hidden, w_ih), d.view_as(hidden), d_w_ih, d_w_hh, d_b_ih, d_b_hh
 
 
 @gru_backward.register_fake
@@ -88,7 +89,7 @@ def _(*args: Tensor) -> tuple[Tensor, ...]:
     return _empty_gradients(*args[-4:])
 
 
-@custom_op("pyg_video::lstm", mutates_args=())
+@custom_op("pyg_video::lstm", mutates_args=(), tags=torch.Tag.flexible_layout)
 def lstm(
     x: Tensor, hidden: Tensor, cell: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, mask: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -105,13 +106,14 @@ def lstm(
     R, C = hidden.shape[:2].numel(), hidden.size(-1)
     with without_autocast(x):
         gates = _input_gates(x, w_ih, b_ih, hidden)
+        T = len(gates)
         i, f, g, o = gates.split(C, dim=-1)
         absent = None if mask is None else ~_by_time(mask[..., None])
         if absent is not None:
             i.masked_fill_(absent, -torch.inf)  # after the sigmoid 0, and 1 for f: the cell stays
             f.masked_fill_(absent, torch.inf)
-        states, cells = gates.new_empty(x.size(1), R, C), gates.new_empty(x.size(1), R, C)
-        h, c, w, own = hidden.reshape(R, C), cell.reshape(R, C), _transposed(w_hh, x), w_hh.new_empty(R, 4 * C)
+        states, cells = gates.new_empty(T, R, C), gates.new_empty(T, R, C)
+        h, c, w, own = hidden.reshape(R, C), cell.reshape(R, C), _transposed(w_hh, T), w_hh.new_empty(R, 4 * C)
         frames = _frames(gates, gates[..., : 2 * C], i, f, g, o, states, cells)
         for t, (gates_t, i_f, i_t, f_t, g_t, o_t, state, cell_t) in enumerate(frames):
             torch.addmm(b_hh, h.to(own.dtype), w, out=own)
@@ -121,7 +123,7 @@ def lstm(
             before, h = h, torch.tanh(c, out=state).mul_(o_t)
             if absent is not None:
                 torch.where(absent[t], before, h, out=h)
-        return _by_clip(states, x), _by_clip(cells, x), gates
+        return _by_clip(states, hidden), _by_clip(cells, hidden), gates
 
 
 @lstm.register_fake
@@ -131,7 +133,7 @@ def _(x: Tensor, hidden: Tensor, *_: Tensor | None) -> tuple[Tensor, Tensor, Ten
     return states, torch.empty_like(states), by_time.new_empty(T, R, 4 * C)
 
 
-@custom_op("pyg_video::lstm_backward", mutates_args=())
+@custom_op("pyg_video::lstm_backward", mutates_args=(), tags=torch.Tag.flexible_layout)
 def lstm_backward(
     grad: Tensor,
     grad_cells: Tensor,
@@ -178,9 +180,9 @@ def lstm_backward(
             d = _add_rows(torch.zeros_like(d) if absent is None else d * absent[t], rows_t, w_hh)
             d_cell *= f_t
         (d_w_ih, d_b_ih), (d_w_hh, d_b_hh) = (
-            _weight_gradients(d_gates, *of) for of in ((_by_time(x), w_ih), (before, w_hh))
+            _weight_gradients(d_gates, *of) for of in ((_by_time(_clips(x, hidden)), w_ih), (before, w_hh))
         )
-        d_x = _input_gradient(d_gates, x, w_ih)
+        d_x = _input_gradient(d_gates, x, hidden, w_ih)
         return d_x, d.view_as(hidden), d_cell.view_as(cell), d_w_ih, d_w_hh, d_b_ih, d_b_hh
 
 
@@ -196,14 +198,21 @@ def _by_time(x: Tensor) -> Tensor:
     return x.transpose(0, 1).flatten(1, 2)
 
 
-def _by_clip(x: Tensor, like: Tensor) -> Tensor:
-    B, T, N, _ = like.shape
-    return x.view(T, B, N, -1).transpose(0, 1).contiguous()
+def _by_clip(x: Tensor, hidden: Tensor) -> Tensor:
+    return x.unflatten(1, hidden.shape[:2]).transpose(0, 1).contiguous()
 
 
-def _transposed(weight: Tensor, x: Tensor) -> Tensor:
+def _clips(x: Tensor, hidden: Tensor) -> Tensor:
+    """From :math:`(B T, N, D)` to :math:`(B, T, N, D)`.
+
+    The operators take the former since inductor fails on views with a variable number of frames that it has to keep.
+    """
+    return x.unflatten(0, (hidden.size(0), -1))
+
+
+def _transposed(weight: Tensor, num_frames: int) -> Tensor:
     """The weight for rows from the left; laid out so, a product of few rows is faster, which pays for many frames."""
-    return weight.mT.contiguous() if x.size(1) >= _MANY_FRAMES else weight.mT
+    return weight.mT.contiguous() if num_frames >= _MANY_FRAMES else weight.mT
 
 
 def _frames(*parts: Tensor, backward: bool = False) -> Iterable[tuple[Tensor, ...]]:
@@ -214,7 +223,7 @@ def _frames(*parts: Tensor, backward: bool = False) -> Iterable[tuple[Tensor, ..
 
 def _input_gates(x: Tensor, weight: Tensor, bias: Tensor, hidden: Tensor) -> Tensor:
     """:math:`W x + b` of every gate, :math:`(T, B N, G C)`."""
-    return torch.nn.functional.linear(_by_time(x).to(weight.dtype), weight, bias).to(hidden.dtype)
+    return torch.nn.functional.linear(_by_time(_clips(x, hidden)).to(weight.dtype), weight, bias).to(hidden.dtype)
 
 
 def _add_rows(y: Tensor, rows: Tensor, weight: Tensor) -> Tensor:
@@ -231,13 +240,13 @@ def _weight_gradients(d_gates: Tensor, x: Tensor, weight: Tensor) -> tuple[Tenso
     return rows.to(weight.dtype).mT @ x.flatten(0, 1).to(weight.dtype), rows.sum(dim=0).to(weight.dtype)
 
 
-def _input_gradient(d_gates: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-    return _by_clip(d_gates.flatten(2).to(weight.dtype) @ weight, x).to(x.dtype)
+def _input_gradient(d_gates: Tensor, x: Tensor, hidden: Tensor, weight: Tensor) -> Tensor:
+    return _by_clip(d_gates.flatten(2).to(weight.dtype) @ weight, hidden).view(x.shape).to(x.dtype)
 
 
 def _empty(x: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
-    B, T, N, _ = x.shape
-    C = hidden.size(-1)
+    B, N, C = hidden.shape
+    T = x.size(0) // B
     return hidden.new_empty(B, T, N, C), hidden.new_empty(T, B * N, C)
 
 
@@ -272,7 +281,7 @@ def _lstm_gradients(ctx: Any, grad: Tensor, grad_cells: Tensor, *_: None) -> tup
 @register_flop_formula([torch.ops.pyg_video.gru, torch.ops.pyg_video.lstm])
 def _flops(x: Sequence[int], hidden: Sequence[int], *others: Sequence[int], out_shape: object = None) -> int:  # noqa: ARG001
     w_ih = next(shape for shape in others if len(shape) == 2)
-    return 2 * math.prod(x[:3]) * w_ih[0] * (w_ih[1] + hidden[-1])
+    return 2 * math.prod(x[:2]) * w_ih[0] * (w_ih[1] + hidden[-1])
 
 
 register_autograd(gru, _gru_gradients, setup_context=_keep_gru)

@@ -117,9 +117,9 @@ class TemporalRNN(nn.Module):
             return self._run_torchs(x, hidden)
         weights = [weight if dtype is None else weight.to(dtype) for weight in self._weights]
         if self.cell == "gru":
-            states, _, _ = gru(x, *hidden, *weights, present)
+            states, _, _ = gru(x.flatten(0, 1), *hidden, *weights, present)
             return states.to(x.dtype), states[:, -1].clone()
-        states, cells, _ = lstm(x, *hidden, *weights, present)
+        states, cells, _ = lstm(x.flatten(0, 1), *hidden, *weights, present)
         return states.to(x.dtype), (states[:, -1].clone(), cells[:, -1].clone())
 
     def _is_inference(self, x: Tensor, hidden: list[Tensor]) -> bool:

@@ -15,14 +15,14 @@ def arguments(cell, mask=None):
     """Input, first states, weights and biases, in float64, and the mask."""
     torch.manual_seed(0)
     states = [torch.randn(B, N, C) for _ in range(1 if cell == "gru" else 2)]
-    tensors = [torch.randn(B, T, N, D), *states, *TORCHS[cell](D, C).parameters()]
+    tensors = [torch.randn(B * T, N, D), *states, *TORCHS[cell](D, C).parameters()]
     return [x.detach().double().requires_grad_() for x in tensors] + [mask]
 
 
 def torchs(cell, x, *rest):
     """The states as torch computes them, every node a sequence of its own."""
     *states, w_ih, w_hh, b_ih, b_hh, _ = rest
-    sequence = x.transpose(0, 1).flatten(1, 2)
+    sequence = x.view(B, T, N, D).transpose(0, 1).flatten(1, 2)
     states = [h.reshape(1, B * N, C) for h in states]
     weights = [w_ih, w_hh, b_ih, b_hh]
     y, *_ = (
@@ -87,3 +87,19 @@ def test_torchs_counter_knows_the_products(cell):
     with FlopCounterMode(display=False) as counter:
         OPERATORS[cell](x, *states, w_ih, w_hh, b_ih, b_hh, None)
     assert counter.get_total_flops() == 2 * B * T * N * (w_ih.numel() + w_hh.numel())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", OPERATORS)
+def test_a_compiled_training_step_takes_any_number_of_clips_and_frames(cell):
+    linear, rnn = nn.Linear(D, D), TemporalRNN(D, cell=cell)
+
+    def net(x):
+        return rnn(linear(x).unflatten(0, (2, x.size(0) // 2)))
+
+    compiled = torch.compile(net, fullgraph=True)
+    for num_frames in (T, T + 1, T + 3):
+        x = torch.randn(2 * num_frames, N, D, requires_grad=True)
+        (got,) = torch.autograd.grad(compiled(x).square().sum(), x)
+        (want,) = torch.autograd.grad(net(x).square().sum(), x)
+        torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-4)
