@@ -16,7 +16,7 @@ from torch.utils.flop_counter import register_flop_formula
 
 from .precision import without_autocast
 
-_MANY_FRAMES = 16
+MANY_FRAMES = 16  # of a clip
 
 
 @custom_op("pyg_video::gru", mutates_args=(), tags=torch.Tag.flexible_layout)
@@ -35,19 +35,18 @@ def gru(
     """
     R, C = hidden.shape[:2].numel(), hidden.size(-1)
     with without_autocast(x):
-        gates = _input_gates(x, w_ih, b_ih, hidden)
+        gates = _input_gates(x, w_ih, torch.cat([b_ih[: 2 * C] + b_hh[: 2 * C], b_ih[2 * C :]]), hidden)
         T = len(gates)
         r_z, n = gates.split((2 * C, C), dim=-1)
         r, z = r_z.split(C, dim=-1)
         if mask is not None:
             z.masked_fill_(~_by_time(mask[..., None]), torch.inf)  # after the sigmoid 1: the state stays
         states, kept = gates.new_empty(T, R, C), gates.new_empty(T, R, C)
-        h, w, own = hidden.reshape(R, C), _transposed(w_hh, T), w_hh.new_empty(R, 3 * C)
-        own_r_z, own_n = own.split((2 * C, C), dim=-1)
-        for r_z_t, r_t, z_t, n_t, state, kept_t in _frames(r_z, r, z, n, states, kept):
-            torch.addmm(b_hh, h.to(own.dtype), w, out=own)
-            r_z_t.add_(own_r_z).sigmoid_()
-            n_t.addcmul_(r_t, kept_t.copy_(own_n)).tanh_()
+        h, product, bias = hidden.reshape(R, C), _Product(w_hh, 3, R, T), b_hh[2 * C :]
+        for r_z_t, r_t, z_t, n_t, state, kept_t in _frames(r_z.unflatten(-1, (2, C)), r, z, n, states, kept):
+            own = product(h)
+            r_z_t.add_(own[:, :2]).sigmoid_()
+            n_t.addcmul_(r_t, torch.add(own[:, 2], bias, out=kept_t)).tanh_()
             h = torch.lerp(n_t, h, z_t, out=state)
         return _by_clip(states, hidden), gates, kept
 
@@ -105,7 +104,7 @@ def lstm(
     """
     R, C = hidden.shape[:2].numel(), hidden.size(-1)
     with without_autocast(x):
-        gates = _input_gates(x, w_ih, b_ih, hidden)
+        gates = _input_gates(x, w_ih, b_ih + b_hh, hidden)
         T = len(gates)
         i, f, g, o = gates.split(C, dim=-1)
         absent = None if mask is None else ~_by_time(mask[..., None])
@@ -113,11 +112,10 @@ def lstm(
             i.masked_fill_(absent, -torch.inf)  # after the sigmoid 0, and 1 for f: the cell stays
             f.masked_fill_(absent, torch.inf)
         states, cells = gates.new_empty(T, R, C), gates.new_empty(T, R, C)
-        h, c, w, own = hidden.reshape(R, C), cell.reshape(R, C), _transposed(w_hh, T), w_hh.new_empty(R, 4 * C)
-        frames = _frames(gates, gates[..., : 2 * C], i, f, g, o, states, cells)
+        h, c, product = hidden.reshape(R, C), cell.reshape(R, C), _Product(w_hh, 4, R, T)
+        frames = _frames(gates.unflatten(-1, (4, C)), gates[..., : 2 * C], i, f, g, o, states, cells)
         for t, (gates_t, i_f, i_t, f_t, g_t, o_t, state, cell_t) in enumerate(frames):
-            torch.addmm(b_hh, h.to(own.dtype), w, out=own)
-            gates_t.add_(own)
+            gates_t.add_(product(h))
             i_f.sigmoid_(), g_t.tanh_(), o_t.sigmoid_()
             c = torch.mul(f_t, c, out=cell_t).addcmul_(i_t, g_t)
             before, h = h, torch.tanh(c, out=state).mul_(o_t)
@@ -210,9 +208,21 @@ def _clips(x: Tensor, hidden: Tensor) -> Tensor:
     return x.unflatten(0, (hidden.size(0), -1))
 
 
-def _transposed(weight: Tensor, num_frames: int) -> Tensor:
-    """The weight for rows from the left; laid out so, a product of few rows is faster, which pays for many frames."""
-    return weight.mT.contiguous() if num_frames >= _MANY_FRAMES else weight.mT
+class _Product:
+    """Products of the state with the weights of all gates, :math:`(R, G, C)`, one gate after the other.
+
+    A gate's weights fit the cache where those of all gates do not. Laid out for rows from the left they are faster for
+    few rows, which pays for many frames.
+    """
+
+    def __init__(self, weight: Tensor, num_gates: int, num_rows: int, num_frames: int) -> None:
+        w = weight.unflatten(0, (num_gates, -1)).mT
+        self.weight = w.contiguous() if num_frames >= MANY_FRAMES else w  # [G, C, C]
+        self.y = weight.new_empty(num_gates, num_rows, w.size(-1))
+
+    def __call__(self, h: Tensor) -> Tensor:
+        rows = h.to(self.weight.dtype).expand(self.weight.size(0), -1, -1)
+        return torch.bmm(rows, self.weight, out=self.y).transpose(0, 1)
 
 
 def _frames(*parts: Tensor, backward: bool = False) -> Iterable[tuple[Tensor, ...]]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from .._checks import check_option
 from ..functional import frame_mask
 from .precision import autocast_dtype
-from .recurrence import gru, lstm
+from .recurrence import MANY_FRAMES, gru, lstm
 
 _GATES = {"gru": 3, "lstm": 4}
 
@@ -21,9 +21,9 @@ State: TypeAlias = Tensor | tuple[Tensor, Tensor] | None
 class TemporalRNN(nn.Module):
     r"""GRU or LSTM along time, shared by all nodes, :math:`h_i^t = \mathrm{RNN}(v_i^t, h_i^{t-1})` (RSTG, algorithm 1).
 
-    Parameters carry the names of :class:`torch.nn.GRU`, so that its state dict loads. torch's function runs on a GPU
-    and where no gradient is needed; elsewhere, and where nodes are missing, an operator of this package, whose gradient
-    takes less time on a CPU, and which ``torch.compile`` does not unroll. It has no second derivatives.
+    Parameters carry the names of :class:`torch.nn.GRU`, so that its state dict loads. torch's function runs on a GPU,
+    and on a CPU where it is faster; elsewhere, and where nodes are missing, an operator of this package, which
+    ``torch.compile`` does not unroll, and which has no second derivatives.
 
     Args:
         channels: size of the input.
@@ -113,7 +113,7 @@ class TemporalRNN(nn.Module):
 
     def _run(self, x: Tensor, hidden: list[Tensor], present: Tensor | None) -> tuple[Tensor, State]:
         dtype = autocast_dtype(x)
-        if present is None and (x.is_cuda or (dtype is None and self._is_inference(x, hidden))):
+        if present is None and (x.is_cuda or (dtype is None and self._is_faster_by_torch(x, hidden))):
             return self._run_torchs(x, hidden)
         weights = [weight if dtype is None else weight.to(dtype) for weight in self._weights]
         if self.cell == "gru":
@@ -122,10 +122,14 @@ class TemporalRNN(nn.Module):
         states, cells, _ = lstm(x.flatten(0, 1), *hidden, *weights, present)
         return states.to(x.dtype), (states[:, -1].clone(), cells[:, -1].clone())
 
-    def _is_inference(self, x: Tensor, hidden: list[Tensor]) -> bool:
+    def _is_faster_by_torch(self, x: Tensor, hidden: list[Tensor]) -> bool:
+        """Whether torch's function takes less time on a CPU: it has an LSTM by oneDNN, but none for a GRU."""
         if torch.compiler.is_compiling() or x.dtype != hidden[0].dtype:  # torch's is unrolled, and has no float32 state
             return False
-        return not (torch.is_grad_enabled() and any(y.requires_grad for y in (x, *hidden, *self._weights)))
+        learns = torch.is_grad_enabled() and any(y.requires_grad for y in (x, *hidden, *self._weights))
+        if self.cell == "lstm":
+            return not learns or self.hidden_channels < 512
+        return not learns and (self.hidden_channels < 256 or x.size(1) < MANY_FRAMES)
 
     def _run_torchs(self, x: Tensor, hidden: list[Tensor]) -> tuple[Tensor, State]:
         B, T, N, _ = x.shape
