@@ -1,13 +1,14 @@
 """Messages of all pairs of nodes, normalized and gathered without ever being written as a whole."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import reduce
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.library import custom_op, register_autograd
+from torch.utils.flop_counter import register_flop_formula
 
 from .precision import without_autocast
 
@@ -162,6 +163,18 @@ def _gradients(ctx: Any, grad: Tensor, *_: None) -> tuple[Tensor | None, ...]:
 
 
 register_autograd(_gather_pairs, _gradients, setup_context=_keep)
+
+
+@register_flop_formula(torch.ops.pyg_video.gather_pairs)
+def _flops(sent: Sequence[int], *others: Any, out_shape: object = None) -> int:  # noqa: ARG001
+    """Of the second layer of the messages, if there is one; sums over neighbours do not count."""
+    weight = others[3]
+    return 0 if weight is None else 2 * sent[0] * sent[1] ** 2 * math.prod(weight)
+
+
+@register_flop_formula(torch.ops.pyg_video.gather_pairs_backward)
+def _backward_flops(grad: Sequence[int], *others: Any, out_shape: object = None) -> int:  # noqa: ARG001
+    return 3 * _flops(grad, *others[3:])
 
 
 class _AllPairs:

@@ -289,9 +289,17 @@ def _lstm_gradients(ctx: Any, grad: Tensor, grad_cells: Tensor, *_: None) -> tup
 
 
 @register_flop_formula([torch.ops.pyg_video.gru, torch.ops.pyg_video.lstm])
-def _flops(x: Sequence[int], hidden: Sequence[int], *others: Sequence[int], out_shape: object = None) -> int:  # noqa: ARG001
-    w_ih = next(shape for shape in others if len(shape) == 2)
-    return 2 * math.prod(x[:2]) * w_ih[0] * (w_ih[1] + hidden[-1])
+def _flops(x: Sequence[int], *others: Sequence[int], out_shape: object = None) -> int:  # noqa: ARG001
+    return 2 * math.prod(x[:2]) * _num_weights(others)
+
+
+@register_flop_formula([torch.ops.pyg_video.gru_backward, torch.ops.pyg_video.lstm_backward])
+def _backward_flops(grad: Sequence[int], *others: Sequence[int], out_shape: object = None) -> int:  # noqa: ARG001
+    return 4 * math.prod(grad[:3]) * _num_weights(others)
+
+
+def _num_weights(shapes: Iterable[Sequence[int] | None]) -> int:
+    return sum(math.prod(shape) for shape in shapes if shape is not None and len(shape) == 2)
 
 
 register_autograd(gru, _gru_gradients, setup_context=_keep_gru)
