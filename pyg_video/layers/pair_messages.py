@@ -154,9 +154,12 @@ def _(*args: Any) -> tuple[Tensor, ...]:
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     ctx.save_for_backward(*output[1:], *inputs[:-1])
     ctx.mark_non_differentiable(*output[1:])
+    ctx.set_materialize_grads(False)  # else autograd writes zeros for these as well
 
 
-def _gradients(ctx: Any, grad: Tensor, *_: None) -> tuple[Tensor | None, ...]:
+def _gradients(ctx: Any, grad: Tensor | None, *_: None) -> tuple[Tensor | None, ...]:
+    if grad is None:
+        return (None,) * 9
     *of_ends, weight, bias, scale, shift = _gather_pairs_backward(grad.contiguous(), *ctx.saved_tensors)
     of_parameters = zip((weight, bias, scale, shift), ctx.saved_tensors[-4:], strict=True)
     return *of_ends, None, *(None if x is None else d for d, x in of_parameters), None

@@ -272,20 +272,23 @@ def _keep_gru(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) 
     x, hidden, w_ih, w_hh, *_ = inputs
     ctx.save_for_backward(*output, x, hidden, w_ih, w_hh)
     ctx.mark_non_differentiable(*output[1:])
+    ctx.set_materialize_grads(False)  # else autograd writes zeros for these as well
 
 
 def _keep_lstm(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
     x, hidden, cell, w_ih, w_hh, _, _, mask = inputs
     ctx.save_for_backward(*output, x, hidden, cell, w_ih, w_hh, mask)
     ctx.mark_non_differentiable(output[2])
+    ctx.set_materialize_grads(False)
 
 
-def _gru_gradients(ctx: Any, grad: Tensor, *_: None) -> tuple[Tensor | None, ...]:
-    return *gru_backward(grad, *ctx.saved_tensors), None
+def _gru_gradients(ctx: Any, grad: Tensor | None, *_: None) -> tuple[Tensor | None, ...]:
+    return (None,) * 7 if grad is None else (*gru_backward(grad, *ctx.saved_tensors), None)
 
 
-def _lstm_gradients(ctx: Any, grad: Tensor, grad_cells: Tensor, *_: None) -> tuple[Tensor | None, ...]:
-    return *lstm_backward(grad, grad_cells, *ctx.saved_tensors), None
+def _lstm_gradients(ctx: Any, grad: Tensor | None, grad_cells: Tensor | None, *_: None) -> tuple[Tensor | None, ...]:
+    zero = torch.zeros_like(ctx.saved_tensors[0])
+    return *lstm_backward(*(zero if y is None else y for y in (grad, grad_cells)), *ctx.saved_tensors), None
 
 
 @register_flop_formula([torch.ops.pyg_video.gru, torch.ops.pyg_video.lstm])
