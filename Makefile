@@ -44,6 +44,7 @@ benchmarks: $(INSTALLED)
 	$(BIN)/python -W ignore::FutureWarning benchmarks/curves.py --output benchmarks/results/curves.json
 	$(BIN)/python -W ignore::FutureWarning benchmarks/allocator.py --output benchmarks/results/allocator.json
 	$(BIN)/python -W ignore::FutureWarning benchmarks/compiled.py --output benchmarks/results/compiled.json
+	$(BIN)/python -W ignore::FutureWarning benchmarks/floor.py --output benchmarks/results/floor.json
 	$(BIN)/python -W ignore::FutureWarning benchmarks/page.py
 
 format: $(INSTALLED)

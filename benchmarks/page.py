@@ -82,6 +82,28 @@ def compiled() -> str:
     return f"{_where(results)}\n\n{_table(head, rows, 'lrlrrrrr')}"
 
 
+PARTS = (
+    "products of nodes",
+    "products with the map",
+    "other passes over the map",
+    "recurrence, without its products",
+    "messages",
+    "everything else",
+)
+
+
+def floor() -> str:
+    """What a block's time goes into, and what its arithmetic alone would take."""
+    results = load("floor")
+    head = ["block", "threads", "pass", "ours, ms", "GFLOP", "floor, ms", *PARTS]
+    rows = []
+    for row in results["rows"]:
+        parts = [f"{row['parts_ms'].get(part, 0):.0f}" for part in PARTS]
+        which = [CASES[row["case"]], str(row["threads"]), row["pass"]]
+        rows.append([*which, f"{row['ms']:.0f}", f"{row['gflop']:.1f}", f"{row['floor_ms']:.0f}", *parts])
+    return f"{_where(results)}\n\n{_table(head, rows, 'lrlrrr' + 'r' * len(PARTS))}"
+
+
 def exponents() -> str:
     """Exponents of the curves."""
     results = load("curves")
@@ -137,7 +159,7 @@ def summary() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    table.__name__: table for table in (blocks, memory, compiled, exponents, allocator, summary)
+    table.__name__: table for table in (blocks, memory, compiled, floor, exponents, allocator, summary)
 }
 
 
