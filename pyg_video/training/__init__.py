@@ -25,19 +25,23 @@ if TYPE_CHECKING:
         VideoData,
         load_extractor,
     )
+    from .digit_finder import DigitFinder, fit_stills
     from .distillation import OffsetDistillation
     from .loading import load_trained
     from .module import Prediction, VideoClassification
     from .region_agreement import RegionAgreement
+    from .side_by_side import SideBySide
 
 _NAMES = {
     "callbacks": "AtomicCheckpointIO BestCheckpoint ExportBest FreezeBatchNorm best_checkpoint last_checkpoint",
     "data": "CachedFeatures DigitData FreshBatches MultiSyncMNISTData SequentialBatches ShuffledBatches "
     "SomethingSomethingData SyncMNISTData VideoData load_extractor",
+    "digit_finder": "DigitFinder fit_stills",
     "distillation": "OffsetDistillation",
     "loading": "load_trained",
     "module": "Prediction VideoClassification",
     "region_agreement": "RegionAgreement",
+    "side_by_side": "SideBySide",
 }
 _HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
 
@@ -46,6 +50,7 @@ __all__ = [
     "BestCheckpoint",
     "CachedFeatures",
     "DigitData",
+    "DigitFinder",
     "ExportBest",
     "FreezeBatchNorm",
     "FreshBatches",
@@ -55,11 +60,13 @@ __all__ = [
     "RegionAgreement",
     "SequentialBatches",
     "ShuffledBatches",
+    "SideBySide",
     "SomethingSomethingData",
     "SyncMNISTData",
     "VideoClassification",
     "VideoData",
     "best_checkpoint",
+    "fit_stills",
     "last_checkpoint",
     "load_extractor",
     "load_trained",
