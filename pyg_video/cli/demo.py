@@ -18,12 +18,12 @@ import torch
 
 from .._extras import need
 from .._files import write_whole
-from ..backbones import StagedBackbone
+from ..backbones import StagedBackbone, split_backbone
 from ..checkpoints import save_model
 from ..datasets import SyncMNIST
 from ..evaluation import DigitSource, Score, evaluate
 from ..models import Option, VideoClassifier, create_model
-from ..training import DigitFinder, SideBySide, fit_stills
+from ..training import SideBySide, distance_to_digits, fit_stills
 from .demo_pictures import draw_learning, draw_regions
 from .parsing import make_parser, run_command
 
@@ -40,13 +40,15 @@ TASK: dict[str, Any] = {
 }
 """Options of :class:`~pyg_video.datasets.SyncMNIST`: the digits 0, 1 and 2, two of which move together."""
 
-DYREG, BATCH, CHANCE = "DyReg-GNN", 32, 1 / 3
+DYREG, CHANCE, BATCH = "DyReg-GNN", 1 / 3, 32
+NUM_FRAMES, NUM_VIDEOS, NUM_CLIPS, CLIPS_DRAWN = 57_600, 32_000, 2_000, 3
 _BACKBONE: dict[str, Option] = {
     "num_classes": 3,
     "frame_size": 40,
-    "channels": (16, 32, 32, 32, 32),
-    "strides": (2, 1, 2, 1, 1),
+    "channels": (16, 32, 32, 32, 3, 32),
+    "strides": (2, 1, 2, 1, 1, 1),
 }
+MAPS = "stage5"  # a map of where each of the three digits is; frozen up to here
 MODELS: dict[str, tuple[str, dict[str, Option]]] = {
     DYREG: (
         "dyreg_gnn_sync_mnist",
@@ -57,8 +59,6 @@ MODELS: dict[str, tuple[str, dict[str, Option]]] = {
     "CNN + LSTM": ("cnn_sync_mnist", {"readout": "last"}),
 }
 """The models by the names that are shown: registered names and options."""
-
-CLIPS_DRAWN = 3
 
 
 class Outcome(NamedTuple):
@@ -75,9 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo and return the exit code; see ``--help``."""
     parser = make_parser("python -m pyg_video.cli.demo", __doc__ or "")
     parser.add_argument("--output", type=Path, default=Path("demo"), help="folder for pictures, weights and a snippet")
-    parser.add_argument("--frames", type=int, default=57_600, help="still frames for the backbone")
-    parser.add_argument("--videos", type=int, default=32_000, help="videos for the models")
-    parser.add_argument("--clips", type=int, default=2_000, help="unseen clips to evaluate the models on")
+    parser.add_argument("--frames", type=int, default=NUM_FRAMES, help="still frames for the backbone")
+    parser.add_argument("--videos", type=int, default=NUM_VIDEOS, help="videos for the models")
+    parser.add_argument("--clips", type=int, default=NUM_CLIPS, help="unseen clips to evaluate the models on")
     parser.add_argument("--seed", type=int, default=0)
 
     def command() -> int:
@@ -91,16 +91,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_command(command)
 
 
-def run(output: Path, *, num_frames: int, num_videos: int, num_clips: int, seed: int) -> Outcome:
+def run(
+    output: Path,
+    *,
+    num_frames: int = NUM_FRAMES,
+    num_videos: int = NUM_VIDEOS,
+    num_clips: int = NUM_CLIPS,
+    seed: int = 0,
+) -> Outcome:
     """Everything that ``make demo`` shows: files in ``output``, progress and a table on standard output."""
     need("matplotlib", "plots")  # before the training, not after it
     start = time.perf_counter()
     print("The digits 0, 1 and 2 move about, two of them together. Which two? Chance is 33 %.\n")
     torch.manual_seed(seed)
-    finder, found = learn_digits(num_frames, seed)
+    digits, found = learn_digits(num_frames, seed)
     seconds = {"stills": time.perf_counter() - start}
-    models = {name: create_model(model, **_BACKBONE, **options) for name, (model, options) in MODELS.items()}
-    before = learn_motion(finder.backbone, models, output, num_videos=num_videos, seed=seed)
+    models = make_models()
+    before = learn_motion(digits, models, output, num_videos=num_videos, seed=seed)
     seconds["videos"] = time.perf_counter() - start - seconds["stills"]
     clips = SyncMNIST(split="test", num_clips=num_clips, seed=seed, **TASK)
     scores = score(models, clips)
@@ -114,29 +121,33 @@ def run(output: Path, *, num_frames: int, num_videos: int, num_clips: int, seed:
     return outcome
 
 
-def learn_digits(num_frames: int, seed: int) -> tuple[DigitFinder, float]:
-    """A fresh backbone, trained on still frames, and the share of unseen digits that it finds."""
-    print(f"1. Still frames: a small convolutional net learns which digit is where ({num_frames:,} frames).")
-    backbone = create_model("cnn_sync_mnist", **_BACKBONE).backbone
-    assert isinstance(backbone, StagedBackbone)
-    finder = DigitFinder(backbone, len(TASK["classes"]))
+def make_models() -> dict[str, VideoClassifier]:
+    """The models by the names that are shown, with fresh weights."""
+    return {name: create_model(model, **_BACKBONE, **options) for name, (model, options) in MODELS.items()}
+
+
+def learn_digits(num_frames: int, seed: int) -> tuple[StagedBackbone, float]:
+    """Fresh first stages, trained on still frames, and the share of unseen digits that they find."""
+    print(f"1. Still frames: a small convolutional net learns where which digit is ({num_frames:,} frames).")
+    net, _ = split_backbone(create_model("cnn_sync_mnist", **_BACKBONE).backbone, MAPS)
     stills = {**TASK, "num_frames": 1}
     train = SyncMNIST(seed=seed, **stills)
-    for seen, loss in fit_stills(finder, train, num_frames=num_frames, every=num_frames // 4):
-        print(f"{seen:>10,d} frames    loss {loss:.3f}", flush=True)
-    test = SyncMNIST(split="test", seed=seed, **stills)
-    near = TASK["digit_size"] / TASK["canvas_size"] / 2
-    found = (finder.distance(test.batch(range(500)), test.classes) < near).float().mean().item()
+    for seen, loss in fit_stills(net, train, num_frames=num_frames, every=num_frames // 4):
+        print(f"{seen:>17,d} frames    squared error {loss:.4f}", flush=True)
+    unseen = SyncMNIST(split="test", seed=seed, **stills).batch(range(500))
+    with torch.inference_mode():
+        distance = distance_to_digits(net(unseen.video), unseen, train.classes)
+    found = (distance < TASK["digit_size"] / TASK["canvas_size"] / 2).float().mean().item()
     print(f"   It finds {found:.1%} of the digits on unseen frames. It is now frozen, the same for all models.\n")
-    return finder, found
+    return net, found
 
 
 def learn_motion(
-    backbone: StagedBackbone, models: Mapping[str, VideoClassifier], output: Path, *, num_videos: int, seed: int
+    digits: StagedBackbone, models: Mapping[str, VideoClassifier], output: Path, *, num_videos: int, seed: int
 ) -> VideoClassifier:
     """Train the models on videos, drawing their accuracies as they grow; returns the DyReg-GNN before the training."""
     print(f"2. Videos: the models, from fresh weights, learn motion side by side ({num_videos:,} videos).")
-    training = SideBySide(backbone, models, SyncMNIST(seed=seed, **TASK), num_videos=num_videos, batch_size=BATCH)
+    training = SideBySide(digits, models, SyncMNIST(seed=seed, **TASK), num_videos=num_videos, batch_size=BATCH)
     before = deepcopy(models[DYREG]).eval()
     print(f"{'videos seen':>17s}" + "".join(f"{name:>14s}" for name in models))
     seen: list[int] = []

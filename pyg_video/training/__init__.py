@@ -25,23 +25,23 @@ if TYPE_CHECKING:
         VideoData,
         load_extractor,
     )
-    from .digit_finder import DigitFinder, fit_stills
     from .distillation import OffsetDistillation
     from .loading import load_trained
     from .module import Prediction, VideoClassification
     from .region_agreement import RegionAgreement
     from .side_by_side import SideBySide
+    from .still_frames import distance_to_digits, fit_stills
 
 _NAMES = {
     "callbacks": "AtomicCheckpointIO BestCheckpoint ExportBest FreezeBatchNorm best_checkpoint last_checkpoint",
     "data": "CachedFeatures DigitData FreshBatches MultiSyncMNISTData SequentialBatches ShuffledBatches "
     "SomethingSomethingData SyncMNISTData VideoData load_extractor",
-    "digit_finder": "DigitFinder fit_stills",
     "distillation": "OffsetDistillation",
     "loading": "load_trained",
     "module": "Prediction VideoClassification",
     "region_agreement": "RegionAgreement",
     "side_by_side": "SideBySide",
+    "still_frames": "distance_to_digits fit_stills",
 }
 _HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
 
@@ -50,7 +50,6 @@ __all__ = [
     "BestCheckpoint",
     "CachedFeatures",
     "DigitData",
-    "DigitFinder",
     "ExportBest",
     "FreezeBatchNorm",
     "FreshBatches",
@@ -66,6 +65,7 @@ __all__ = [
     "VideoClassification",
     "VideoData",
     "best_checkpoint",
+    "distance_to_digits",
     "fit_stills",
     "last_checkpoint",
     "load_extractor",

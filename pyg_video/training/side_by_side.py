@@ -1,4 +1,4 @@
-"""Train several models at the same time on the maps of one frozen backbone."""
+"""Train several models at the same time behind the same frozen stages."""
 
 from __future__ import annotations
 
@@ -9,44 +9,48 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..backbones import Stage, StagedBackbone
+from ..backbones import StagedBackbone, split_backbone
 from ..datasets import DigitClips
 from ..models import VideoClassifier
+from .module import one_cycle
 
 _WEIGHT_DECAY, _MAX_NORM = 0.01, 1.0
 
 
 class SideBySide:
-    """Models that share a frozen backbone: one pass over clips and backbone feeds all, each in a thread of its own.
+    """Models that share their frozen first stages: one pass over clips and stages feeds all, each in its own thread.
 
     The models are those that separate trainings with the same clips would give, whatever the number of threads; only
-    synthesis and backbone are computed once instead of once per model. AdamW with one cycle of the learning rate,
-    gradients clipped at norm 1.
+    synthesis and frozen stages are computed once instead of once per model. AdamW; the learning rate rises in a tenth
+    of the steps, then falls to zero as a cosine; gradients are clipped at norm 1.
 
     Args:
-        backbone: shared by the models; set to evaluation mode and frozen.
-        models: by name; their own backbones are replaced by ``backbone``. Blocks may follow its last stage only.
+        frozen: the first stages, already trained; set to evaluation mode and frozen.
+        models: by name. Their first stages are replaced by those of ``frozen``; later ones, blocks after these, and
+            heads are trained.
         clips: endless training clips.
         num_videos: number of clips to train on, each seen once.
         batch_size: clips per step.
         lr: highest learning rate.
 
     Raises:
-        ValueError: a model has a block inside the backbone, or there is less than a batch of videos.
+        ValueError: a model has other stages, no stage after the frozen ones, or a block before; or there is less than a
+            batch of videos.
 
     Example:
+        >>> from pyg_video.backbones import split_backbone
         >>> from pyg_video.datasets import SyncMNIST
         >>> from pyg_video.models import create_model
         >>> models = {name: create_model(name, num_classes=46) for name in ("cnn_sync_mnist", "rstg_sync_mnist")}
-        >>> backbone = models["cnn_sync_mnist"].backbone
-        >>> training = SideBySide(backbone, models, SyncMNIST(num_frames=2), num_videos=8, batch_size=4)
+        >>> frozen, _ = split_backbone(models["cnn_sync_mnist"].backbone, "stage2")
+        >>> training = SideBySide(frozen, models, SyncMNIST(num_frames=2), num_videos=8, batch_size=4)
         >>> [seen for seen, accuracy in training.run(every=4)]
         [4, 8]
     """
 
     def __init__(
         self,
-        backbone: StagedBackbone,
+        frozen: StagedBackbone,
         models: Mapping[str, VideoClassifier],
         clips: DigitClips,
         *,
@@ -57,11 +61,10 @@ class SideBySide:
         self.steps = num_videos // batch_size
         if self.steps < 1:
             raise ValueError(f"Expected 'num_videos' of at least a batch of {batch_size} (got {num_videos})")
-        self.backbone = backbone.requires_grad_(False).eval()
+        self.frozen = frozen.requires_grad_(False).eval()
         self.clips, self.batch_size = clips, batch_size
-        for model in models.values():
-            model.backbone = self.backbone
-        self.learners = {name: _Learner(after_backbone(model), lr, self.steps) for name, model in models.items()}
+        rests = {name: _rest(model, self.frozen) for name, model in models.items()}
+        self.learners = {name: _Learner(rest, lr, self.steps) for name, rest in rests.items()}
 
     def run(self, every: int) -> Iterator[tuple[int, dict[str, float]]]:
         """Train; after every ``every`` videos, their number and every model's accuracy on the latest ones.
@@ -87,18 +90,18 @@ class SideBySide:
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Maps and labels of one step's clips."""
         clips = self.clips.batch(range(step * self.batch_size, (step + 1) * self.batch_size))
-        return self.backbone(clips.video), clips.label
+        return self.frozen(clips.video), clips.label
 
 
-def after_backbone(model: VideoClassifier) -> VideoClassifier:
-    """The part of a model behind its backbone, as a model of the backbone's last maps; it shares the weights."""
-    last = model.backbone.info[-1]
-    if inside := set(model.blocks) - {last.name}:
-        raise ValueError(f"Expected blocks after the last stage, {last.name}, only (got {sorted(inside)})")
-    maps = Stage(last.name, last.channels, 1)
-    return VideoClassifier(
-        StagedBackbone(last.channels, {last.name: nn.Identity()}, [maps]), model.head, blocks=dict(model.blocks.items())
-    )
+def _rest(model: VideoClassifier, frozen: StagedBackbone) -> VideoClassifier:
+    """The part of a model after its first stages, which are replaced by the frozen ones; it shares the weights."""
+    first, later = split_backbone(model.backbone, frozen.info[-1].name)
+    if first.info != frozen.info:
+        raise ValueError(f"Expected models whose first stages are {frozen.info} (got {first.info})")
+    if early := set(model.blocks) & set(first.stages):
+        raise ValueError(f"Expected blocks after the frozen stages only (got one after {', '.join(sorted(early))})")
+    model.backbone.stages.update(dict(frozen.stages.items()))
+    return VideoClassifier(later, model.head, blocks=dict(model.blocks.items()))
 
 
 class _Learner:
@@ -107,7 +110,7 @@ class _Learner:
     def __init__(self, model: VideoClassifier, lr: float, steps: int) -> None:
         self.model = model.train()
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=_WEIGHT_DECAY)
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, lr, total_steps=steps)
+        self.schedule = one_cycle(self.optimizer, steps)
 
     def step(self, maps: Tensor, label: Tensor) -> int:
         """Learn from a batch; returns how many clips were right before."""

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from pyg_video.backbones import split_backbone
 from pyg_video.datasets import SyncMNIST
 from pyg_video.models import create_model
 from pyg_video.training import SideBySide
@@ -12,12 +13,12 @@ CLIPS = SyncMNIST(classes=(0, 1, 2), num_frames=3, canvas_size=16, frame_size=16
 
 def training(*names, num_videos=12):
     torch.manual_seed(0)
-    backbone = create_model("cnn_sync_mnist", **TINY).backbone
+    frozen, _ = split_backbone(create_model("cnn_sync_mnist", **TINY).backbone, "stage1")
     models = {}
     for name in names:
         torch.manual_seed(1)
         models[name] = create_model(name, **TINY)
-    return SideBySide(backbone, models, CLIPS, num_videos=num_videos, batch_size=4), models
+    return SideBySide(frozen, models, CLIPS, num_videos=num_videos, batch_size=4), models
 
 
 def test_a_model_learns_the_same_alone_and_beside_others():
@@ -30,15 +31,15 @@ def test_a_model_learns_the_same_alone_and_beside_others():
             assert torch.equal(models[name].state_dict()[key], value), key
 
 
-def test_models_learn_and_the_backbone_does_not():
+def test_models_learn_and_the_frozen_stages_do_not():
     side_by_side, models = training(*NAMES)
     before = {name: {key: value.clone() for key, value in model.state_dict().items()} for name, model in models.items()}
     list(side_by_side.run(every=4))
     for name, model in models.items():
         changed = {key for key, value in model.state_dict().items() if not torch.equal(value, before[name][key])}
-        assert changed
-        assert not any(key.startswith("backbone.") for key in changed)
-        assert model.backbone is side_by_side.backbone
+        assert {key.split(".")[0] for key in changed} >= {"backbone", "head"}
+        assert not any(key.startswith("backbone.stages.stage1.") for key in changed)
+        assert model.backbone.stages["stage1"] is side_by_side.frozen.stages["stage1"]
 
 
 def test_reports_are_shares_of_the_latest_videos():
@@ -54,15 +55,23 @@ def test_the_first_report_is_that_of_fresh_models():
     side_by_side, models = training("cnn_sync_mnist")
     clips = CLIPS.batch(range(4))
     model = models["cnn_sync_mnist"]
-    model.head.train()
+    model.train().backbone.stages["stage1"].eval()
     share = (model(clips.video).argmax(-1) == clips.label).float().mean().item()
     assert next(side_by_side.run(every=4)) == (4, {"cnn_sync_mnist": share})
 
 
-def test_blocks_inside_the_frozen_backbone_are_refused():
+def test_blocks_between_frozen_stages_are_refused():
     model = create_model("dyreg_gnn_sync_mnist", **TINY, stages=("stage1",), region_channels=4)
-    with pytest.raises(ValueError, match=r"Expected blocks after the last stage, stage2, only \(got \['stage1'\]\)"):
-        SideBySide(model.backbone, {"graph": model}, CLIPS, num_videos=4, batch_size=4)
+    frozen, _ = split_backbone(model.backbone, "stage1")
+    with pytest.raises(ValueError, match=r"Expected blocks after the frozen stages only \(got one after stage1\)"):
+        SideBySide(frozen, {"graph": model}, CLIPS, num_videos=4, batch_size=4)
+
+
+def test_models_with_other_first_stages_are_refused():
+    frozen, _ = split_backbone(create_model("cnn_sync_mnist", **TINY).backbone, "stage1")
+    other = create_model("cnn_sync_mnist", **TINY | {"channels": (8, 8)})
+    with pytest.raises(ValueError, match="Expected models whose first stages are"):
+        SideBySide(frozen, {"other": other}, CLIPS, num_videos=4, batch_size=4)
 
 
 def test_less_than_a_batch_of_videos_is_refused():
