@@ -1,15 +1,15 @@
 """The demo with several seeds: the table in the README, with the spread over seeds.
 
-Writes benchmarks/results/demo.json and the README's table; with --table, only the table, from the file. About as many
-times the duration of ``make demo`` as there are seeds, on an otherwise idle machine.
+Writes benchmarks/results/demo.json, the README's table and, from the first seed, docs/images/regions.png and curves.png;
+with --table, only the table, from the file. Takes as long as ``make demo`` for each seed, on an otherwise idle machine.
 
     python benchmarks/demo.py
 """
 
 import argparse
 import json
-import os
 import re
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean, stdev
@@ -32,6 +32,8 @@ def main() -> None:
     args = parser.parse_args()
     if not args.table:
         runs = [run(seed, args.output / f"seed{seed}") for seed in args.seeds]
+        for picture in ("regions.png", "curves.png"):
+            shutil.copy(args.output / f"seed{args.seeds[0]}" / picture, ROOT / "docs" / "images")
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps({**about(), "runs": runs}, indent=1) + "\n")
     text = table(json.loads(RESULTS.read_text()))
@@ -53,7 +55,7 @@ def about() -> dict[str, object]:
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "torch": torch.__version__,
         "pyg_video": pyg_video.__version__,
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": torch.get_num_threads(),
         "frames": demo.NUM_FRAMES,
         "videos": demo.NUM_VIDEOS,
         "clips": demo.NUM_CLIPS,

@@ -4,7 +4,6 @@ Three digits move about, two of them together; a model says which two. A small c
 frames where which digit is. It is then frozen, the same for all models, and what is left to learn is motion.
 """
 
-import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,7 +40,7 @@ TASK: dict[str, Any] = {
 """Options of :class:`~pyg_video.datasets.SyncMNIST`: the digits 0, 1 and 2, two of which move together."""
 
 DYREG, CHANCE, BATCH = "DyReg-GNN", 1 / 3, 32
-NUM_FRAMES, NUM_VIDEOS, NUM_CLIPS, CLIPS_DRAWN = 57_600, 32_000, 2_000, 3
+NUM_FRAMES, NUM_VIDEOS, NUM_CLIPS, CLIPS_DRAWN = 57_600, 40_000, 2_000, 3
 _BACKBONE: dict[str, Option] = {
     "num_classes": 3,
     "frame_size": 40,
@@ -54,7 +53,7 @@ MODELS: dict[str, tuple[str, dict[str, Option]]] = {
         "dyreg_gnn_sync_mnist",
         {"output": "vector", "readout": "last", "anchors": "grid", "gain": 0.3, "region_channels": 32},
     ),
-    "RSTG": ("graph_sync_mnist", {"builder": "grid"}),
+    "RSTG": ("graph_sync_mnist", {"builder": "grid", "connect": "complete"}),
     "Conv + LSTM": ("conv_lstm_sync_mnist", {}),
     "CNN + LSTM": ("cnn_sync_mnist", {"readout": "last"}),
 }
@@ -166,7 +165,7 @@ def learn_motion(
 def threads_for(number: int) -> Iterator[None]:
     """Leave the cores to ``number`` Python threads, which compute at the same time."""
     threads = torch.get_num_threads()
-    torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // number))
+    torch.set_num_threads(max(1, threads // number))
     try:
         yield
     finally:
