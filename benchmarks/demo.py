@@ -1,7 +1,7 @@
 """The demo with several seeds: the table in the README, with the spread over seeds.
 
-Writes benchmarks/results/demo.json, the README's table and, from the first seed, docs/images/regions.png and curves.png;
-with --table, only the table, from the file. Takes as long as ``make demo`` for each seed, on an otherwise idle machine.
+Writes benchmarks/results/demo.json, the README's table and, from the first seed, docs/images/regions.png and
+curves.png; with --table, only the table, from the file. Takes as long as ``make demo`` for each seed.
 
     python benchmarks/demo.py
 """

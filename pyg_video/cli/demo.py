@@ -40,14 +40,14 @@ TASK: dict[str, Any] = {
 """Options of :class:`~pyg_video.datasets.SyncMNIST`: the digits 0, 1 and 2, two of which move together."""
 
 DYREG, CHANCE, BATCH = "DyReg-GNN", 1 / 3, 32
-NUM_FRAMES, NUM_VIDEOS, NUM_CLIPS, CLIPS_DRAWN = 57_600, 40_000, 2_000, 3
+NUM_FRAMES, NUM_VIDEOS, NUM_CLIPS, CLIPS_DRAWN = 28_800, 40_000, 2_000, 3
 _BACKBONE: dict[str, Option] = {
     "num_classes": 3,
     "frame_size": 40,
     "channels": (16, 32, 32, 32, 3, 32),
     "strides": (2, 1, 2, 1, 1, 1),
 }
-MAPS = "stage5"  # a map of where each of the three digits is; frozen up to here
+MAPS, TENT = "stage5", 3.5  # three maps of where the digits are, wide enough for cells to see motion; frozen up to here
 MODELS: dict[str, tuple[str, dict[str, Option]]] = {
     DYREG: (
         "dyreg_gnn_sync_mnist",
@@ -131,7 +131,7 @@ def learn_digits(num_frames: int, seed: int) -> tuple[StagedBackbone, float]:
     net, _ = split_backbone(create_model("cnn_sync_mnist", **_BACKBONE).backbone, MAPS)
     stills = {**TASK, "num_frames": 1}
     train = SyncMNIST(seed=seed, **stills)
-    for seen, loss in fit_stills(net, train, num_frames=num_frames, every=num_frames // 4):
+    for seen, loss in fit_stills(net, train, num_frames=num_frames, radius=TENT, every=num_frames // 4):
         print(f"{seen:>17,d} frames    squared error {loss:.4f}", flush=True)
     unseen = SyncMNIST(split="test", seed=seed, **stills).batch(range(500))
     with torch.inference_mode():

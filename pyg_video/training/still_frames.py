@@ -14,7 +14,14 @@ from .module import one_cycle
 
 
 def fit_stills(
-    net: StagedBackbone, clips: DigitClips, *, num_frames: int, batch_size: int = 64, lr: float = 3e-3, every: int
+    net: StagedBackbone,
+    clips: DigitClips,
+    *,
+    num_frames: int,
+    radius: float = 1.5,
+    batch_size: int = 64,
+    lr: float = 3e-3,
+    every: int,
 ) -> Iterator[tuple[int, float]]:
     """Train a net to map frames to :func:`~pyg_video.datasets.digit_maps`, while it is iterated over.
 
@@ -26,6 +33,7 @@ def fit_stills(
         net: what to train, with a channel for every digit class at its end; in evaluation mode afterwards.
         clips: endless clips, best of a single frame each.
         num_frames: number of frames to train on.
+        radius: half the side of a digit's tent, in pixels of the map.
         batch_size: frames per step.
         lr: highest learning rate.
         every: frames between two reports.
@@ -49,7 +57,7 @@ def fit_stills(
         batch = clips.batch(range((step - 1) * batch_size, step * batch_size))
         batch = batch._replace(video=batch.video[:, :1], box=batch.box[:, :1])
         maps = net(batch.video)
-        loss = F.mse_loss(maps, digit_maps(batch, classes, (maps.size(-2), maps.size(-1))))
+        loss = F.mse_loss(maps, digit_maps(batch, classes, (maps.size(-2), maps.size(-1)), radius=radius))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
