@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from pyg_video._files import whole_file
-from pyg_video.cli.demo import TASK
+from pyg_video.checkpoints import SHIPPED_TASK
 from pyg_video.datasets import SyncMNIST
 from pyg_video.inspection import find_graphs
 from pyg_video.models import VideoClassifier, create_model
@@ -52,8 +52,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--output", type=Path, default=Path("docs/images/frozen_regions.png"))
     args = parser.parse_args()
-    clips = SyncMNIST(num_clips=None, seed=0, **TASK)
-    probe = SyncMNIST(split="test", num_clips=PROBE, seed=0, **TASK).batch(range(PROBE)).video
+    clips = SyncMNIST(num_clips=None, seed=0, **SHIPPED_TASK)
+    probe = SyncMNIST(split="test", num_clips=PROBE, seed=0, **SHIPPED_TASK).batch(range(PROBE)).video
     shown = [step for step in (1, 2, 3, 10, 30, 100) if step < args.steps] + [args.steps]
     print(f"| optimizer | start | off anchors | first gradient | moved | {' | '.join(map(str, shown))} |")
     print("|---" * (5 + len(shown)) + "|")

@@ -13,8 +13,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from pyg_video.datasets import SyncClip, SyncMNIST
-from pyg_video.functional import tent_kernel
+from pyg_video.datasets import SyncClip, SyncMNIST, digit_maps
 from pyg_video.graph_builders import GraphBuilder, GridGraph, RegionGraph
 from pyg_video.layers import GraphBlock, KernelEmbedding, ToVector
 from pyg_video.models import GraphHead, PoolHead, dyreg_processor
@@ -51,9 +50,7 @@ class MotionNet(nn.Module):
 
 def perfect_maps(clip: SyncClip) -> Tensor:
     """A tent of 3 x 3 pixels at the centre of every digit, in the channel of its class."""
-    box = torch.cat([clip.box[..., :2], torch.full_like(clip.box[..., 2:], 0.3)], dim=-1)
-    tent = tent_kernel(box, SIZE) / 1.5**2  # [B, T, D, H, W]
-    return torch.zeros(*tent.shape[:2], 3, *SIZE).scatter_(2, clip.digit[:, None, :, None, None].expand_as(tent), tent)
+    return digit_maps(clip, (0, 1, 2), SIZE)
 
 
 def train(net: MotionNet, clips: SyncMNIST, videos: int, lr: float = 3e-3) -> float:

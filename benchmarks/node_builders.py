@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 import pyg_video
 from pyg_video._files import write_table
-from pyg_video.cli.demo import TASK
+from pyg_video.checkpoints import SHIPPED_TASK
 from pyg_video.datasets import SyncClip, SyncMNIST
 from pyg_video.graph_builders import REGION_BUILDERS, list_builders, resolve_builder
 from pyg_video.layers import KernelEmbedding, ToVector
@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=1_000, help="test clips")
     parser.add_argument("--output", type=Path, default=TABLE)
     args = parser.parse_args()
-    task = {**TASK, "classes": CLASSES}
+    task = {**SHIPPED_TASK, "classes": CLASSES}
     nets = {}
     for name in args.builders:
         torch.manual_seed(0)

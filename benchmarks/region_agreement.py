@@ -12,8 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from pyg_video.checkpoints import load_model, shipped_checkpoint
-from pyg_video.cli.demo import TASK
+from pyg_video.checkpoints import SHIPPED_TASK, load_model, shipped_checkpoint
 from pyg_video.datasets import SyncClip, SyncMNIST
 from pyg_video.functional import grid_boxes
 from pyg_video.inspection import find_graphs
@@ -29,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=500)
     args = parser.parse_args()
-    clips = SyncMNIST(split="test", num_clips=args.clips, seed=0, **TASK)
+    clips = SyncMNIST(split="test", num_clips=args.clips, seed=0, **SHIPPED_TASK)
     torch.manual_seed(0)
     print(f"| regions | {' | '.join(COLUMNS)} |")
     print("|---" * (1 + len(COLUMNS)) + "|")

@@ -1,4 +1,6 @@
+import json
 import re
+import runpy
 from pathlib import Path
 
 README = Path(__file__).parent.parent / "README.md"
@@ -10,3 +12,9 @@ def test_the_first_snippet_runs_in_twelve_lines():
     names = {}
     exec(compile(snippet, "README.md", "exec"), names)
     assert names["scores"].shape == (2, 10)
+
+
+def test_the_table_of_the_demo_is_that_of_the_measurements():
+    script = runpy.run_path(str(README.parent / "benchmarks" / "demo.py"))
+    table = script["table"](json.loads(script["RESULTS"].read_text()))
+    assert f"<!-- demo -->\n{table}<!-- end of demo -->" in README.read_text()

@@ -6,7 +6,7 @@ from .insertion import insert_block
 from .non_local import NonLocal
 from .resnet import resnet
 from .small import PlainCNN, SmallCNN, SmallI3D
-from .stages import ClipStage, StagedBackbone, VolumeStage, run_part, scan_part
+from .stages import ClipStage, StagedBackbone, VolumeStage, run_part, scan_part, split_backbone
 from .temporal_shift import OnlineShift, ShiftedBlock, TemporalShift, tsm_resnet
 
 __all__ = [
@@ -28,5 +28,6 @@ __all__ = [
     "resnet",
     "run_part",
     "scan_part",
+    "split_backbone",
     "tsm_resnet",
 ]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..layers import ClipInfo, InfoContainer, scan, taken_by
 from ..layers.scan import start
-from .features import Stage
+from .features import Stage, VideoBackbone
 
 
 def run_part(part: nn.Module, clips: Tensor, info: ClipInfo) -> Tensor:
@@ -111,3 +111,34 @@ class StagedBackbone(nn.Module):
         for stage in self.stages.values():
             x = run_part(stage, x, {}) if x.dim() == 5 else stage(x)
         return x
+
+
+def split_backbone(backbone: VideoBackbone, last: str) -> tuple[StagedBackbone, StagedBackbone]:
+    """The stages up to ``last`` and those after it, as two backbones that share the weights of the one.
+
+    Raises:
+        ValueError: there is no such stage, or none after it.
+
+    Example:
+        >>> import torch
+        >>> from pyg_video.backbones import SmallCNN
+        >>> whole, x = SmallCNN(1).eval(), torch.rand(2, 1, 40, 40)
+        >>> first, second = split_backbone(whole, "stage1")
+        >>> torch.equal(second(first(x)), whole(x))
+        True
+    """
+    names = [stage.name for stage in backbone.info]
+    if last not in names[:-1]:
+        raise ValueError(f"Expected 'last' to be a stage that others follow, one of {names[:-1]} (got '{last}')")
+    cut = names.index(last) + 1
+    before, info = backbone.info[cut - 1], backbone.info[cut:]
+    after = [
+        stage._replace(stride=stage.stride // before.stride, time_stride=stage.time_stride // before.time_stride)
+        for stage in info
+    ]
+    stages = dict(backbone.stages.items())
+    first, second = ({name: stages[name] for name in part} for part in (names[:cut], names[cut:]))
+    return (
+        StagedBackbone(backbone.in_channels, first, backbone.info[:cut]),
+        StagedBackbone(before.channels, second, after),
+    )

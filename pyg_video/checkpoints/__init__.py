@@ -6,9 +6,10 @@ from .published.dyreg import load_published_dyreg
 from .published.dyreg_block import load_published_dyreg_block
 from .published.rstg import PublishedRSTG, load_published_rstg, load_published_rstg_network
 from .published.tsm import load_published_tsm
-from .shipped import shipped_checkpoint
+from .shipped import SHIPPED_TASK, shipped_checkpoint
 
 __all__ = [
+    "SHIPPED_TASK",
     "CheckpointInfo",
     "PublishedRSTG",
     "checkpoint_info",

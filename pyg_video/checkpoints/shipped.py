@@ -1,6 +1,20 @@
 """The trained models inside the package."""
 
 from pathlib import Path
+from typing import Any
+
+SHIPPED_TASK: dict[str, Any] = {
+    "num_digits": 3,
+    "num_frames": 8,
+    "canvas_size": 40,
+    "frame_size": 40,
+    "digit_size": 14,
+    "classes": (0, 1, 2, 3, 4),
+    "motion": "smooth",
+    "max_step": 4,
+    "random_probability": 0.0,
+}
+"""Options of :class:`~pyg_video.datasets.SyncMNIST` for the shipped models: three of five digits, two move together."""
 
 _FOLDER = Path(__file__).parent / "shipped"
 

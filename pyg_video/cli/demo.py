@@ -1,25 +1,29 @@
-"""The demo: train two models, evaluate them and the shipped ones, and draw what they use. ``make demo`` runs it."""
+"""The demo, ``make demo``: models with and without a graph learn, from fresh weights, which digits move together.
 
-import csv
-import logging
+Three digits move about, two of them together; a model says which two. A small convolutional net first learns on still
+frames where which digit is. It is then frozen, the same for all models, and what is left to learn is motion.
+"""
+
 import sys
 import time
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch.nn.functional import pad
 
 from .._extras import need
 from .._files import write_whole
-from ..checkpoints import checkpoint_info, load_model, shipped_checkpoint
+from ..backbones import StagedBackbone, split_backbone
+from ..checkpoints import save_model
 from ..datasets import SyncMNIST
 from ..evaluation import DigitSource, Score, evaluate
-from ..inspection import capture_graphs
-from ..models import Option, VideoClassifier
-from ..visualization import contact_sheet, draw_boxes, plot_curves, save_gif, save_png
+from ..models import Option, VideoClassifier, create_model
+from ..training import SideBySide, distance_to_digits, fit_stills
+from .demo_pictures import draw_learning, draw_regions
 from .parsing import make_parser, run_command
 
 TASK: dict[str, Any] = {
@@ -28,179 +32,185 @@ TASK: dict[str, Any] = {
     "canvas_size": 40,
     "frame_size": 40,
     "digit_size": 14,
-    "classes": (0, 1, 2, 3, 4),
+    "classes": (0, 1, 2),
     "motion": "smooth",
     "max_step": 4,
     "random_probability": 0.0,
 }
-"""Options of :class:`~pyg_video.datasets.SyncMNIST`: three digits out of five classes, two of which move together."""
+"""Options of :class:`~pyg_video.datasets.SyncMNIST`: the digits 0, 1 and 2, two of which move together."""
 
-GRAPH, BASELINE = "dyreg_gnn_sync_mnist", "cnn_sync_mnist"
-SHIPPED = {"DyReg-GNN": "dyreg_gnn_small", "RSTG": "rstg_small", "CNN + LSTM": "cnn_small"}
-_BACKBONE: dict[str, Option] = {"channels": (16, 32, 32, 32, 32), "strides": (2, 1, 2, 1, 1), "readout": "last"}
-OPTIONS = {
-    GRAPH: {
-        **_BACKBONE,
-        "output": "vector",
-        "anchors": "grid",
-        "gain": 0.3,
-        "region_channels": 32,
-    },
-    BASELINE: _BACKBONE,
+DYREG, CHANCE, BATCH = "DyReg-GNN", 1 / 3, 32
+NUM_FRAMES, NUM_VIDEOS, NUM_CLIPS, CLIPS_DRAWN = 28_800, 40_000, 2_000, 3
+_BACKBONE: dict[str, Option] = {
+    "num_classes": 3,
+    "frame_size": 40,
+    "channels": (16, 32, 32, 32, 3, 32),
+    "strides": (2, 1, 2, 1, 1, 1),
 }
-EPOCHS, BATCH = 6, 32
-KNOWS_DIGITS = 1 / 3  # two of three digits move together: which two is a guess among three pairs
+MAPS, TENT = "stage5", 3.5  # three maps of where the digits are, wide enough for cells to see motion; frozen up to here
+MODELS: dict[str, tuple[str, dict[str, Option]]] = {
+    DYREG: (
+        "dyreg_gnn_sync_mnist",
+        {"output": "vector", "readout": "last", "anchors": "grid", "gain": 0.3, "region_channels": 32},
+    ),
+    "RSTG": ("graph_sync_mnist", {"builder": "grid", "connect": "complete"}),
+    "Conv + LSTM": ("conv_lstm_sync_mnist", {}),
+    "CNN + LSTM": ("cnn_sync_mnist", {"readout": "last"}),
+}
+"""The models by the names that are shown: registered names and options."""
 
 
-class Result(NamedTuple):
-    """One row of the table."""
+class Outcome(NamedTuple):
+    """What one run of the demo found; ``seconds`` are those of each part of it."""
 
-    name: str
-    parameters: int
-    videos: int
-    score: Score
+    seed: int
+    found: float
+    scores: dict[str, Score]
+    parameters: dict[str, int]
+    seconds: dict[str, float]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo and return the exit code; see ``--help``."""
     parser = make_parser("python -m pyg_video.cli.demo", __doc__ or "")
-    parser.add_argument("--output", type=Path, default=Path("demo"), help="folder for pictures, curves and snippet")
-    parser.add_argument("--videos", type=int, default=36_000, help="training videos for each of the two models")
-    parser.add_argument("--clips", type=int, default=2_000, help="unseen clips to evaluate the models on")
+    parser.add_argument("--output", type=Path, default=Path("demo"), help="folder for pictures, weights and a snippet")
+    parser.add_argument("--frames", type=int, default=NUM_FRAMES, help="still frames for the backbone")
+    parser.add_argument("--videos", type=int, default=NUM_VIDEOS, help="videos for the models")
+    parser.add_argument("--clips", type=int, default=NUM_CLIPS, help="unseen clips to evaluate the models on")
     parser.add_argument("--seed", type=int, default=0)
 
     def command() -> int:
         args = parser.parse_args(argv)
-        if args.videos < EPOCHS * BATCH or args.clips < 4:
-            least = f"at least {EPOCHS * BATCH} --videos and 4 --clips"
-            raise ValueError(f"Expected {least} (got {args.videos} and {args.clips})")
-        run(args.output, videos=args.videos, num_clips=args.clips, seed=args.seed)
+        if min(args.frames, args.videos) < 4 * BATCH or args.clips < CLIPS_DRAWN:
+            least = f"at least {4 * BATCH} --frames and --videos and {CLIPS_DRAWN} --clips"
+            raise ValueError(f"Expected {least} (got {args.frames}, {args.videos} and {args.clips})")
+        run(args.output, num_frames=args.frames, num_videos=args.videos, num_clips=args.clips, seed=args.seed)
         return 0
 
     return run_command(command)
 
 
-def run(output: Path, *, videos: int, num_clips: int, seed: int) -> list[Result]:
-    """Everything that ``make demo`` shows, as files in ``output`` and a table on standard output."""
+def run(
+    output: Path,
+    *,
+    num_frames: int = NUM_FRAMES,
+    num_videos: int = NUM_VIDEOS,
+    num_clips: int = NUM_CLIPS,
+    seed: int = 0,
+) -> Outcome:
+    """Everything that ``make demo`` shows: files in ``output``, progress and a table on standard output."""
     need("matplotlib", "plots")  # before the training, not after it
-    need("pytorch_lightning", "train")
     start = time.perf_counter()
-    print("The task: three digits move about, two of them together. Which two? (10 answers)\n")
-    models, curves = [], {}
-    for name, model in (("DyReg-GNN", GRAPH), ("CNN + LSTM", BASELINE)):
-        print(f"Training {name} from scratch on {videos:,} videos ...", flush=True)
-        net, curves[name] = train(model, videos=videos, seed=seed)
-        models.append((f"{name}, trained just now", net, videos))
-    for name, checkpoint in SHIPPED.items():
-        path = shipped_checkpoint(checkpoint)
-        models.append((f"{name}, shipped", load_model(path), int(str(checkpoint_info(path).metadata["videos"]))))
+    print("The digits 0, 1 and 2 move about, two of them together. Which two? Chance is 33 %.\n")
+    torch.manual_seed(seed)
+    digits, found = learn_digits(num_frames, seed)
+    seconds = {"stills": time.perf_counter() - start}
+    models = make_models()
+    before = learn_motion(digits, models, output, num_videos=num_videos, seed=seed)
+    seconds["videos"] = time.perf_counter() - start - seconds["stills"]
     clips = SyncMNIST(split="test", num_clips=num_clips, seed=seed, **TASK)
-    source = DigitSource(clips, "generated", "bundled")
-    rows = [
-        Result(name, sum(p.numel() for p in net.parameters()), seen, evaluate(net, source, batch_size=250).top1)
-        for name, net, seen in models
-    ]
-    print("\n" + table(rows, num_clips) + "\n")
-    for path in write(output, curves, clips):
+    scores = score(models, clips)
+    parameters = {name: sum(p.numel() for p in model.parameters()) for name, model in models.items()}
+    seconds["all"] = time.perf_counter() - start
+    outcome = Outcome(seed, found, scores, parameters, seconds)
+    print("\n" + table(outcome, num_frames, num_videos) + "\n")
+    for path in write(output, before, models, clips):
         print(f"wrote {path}")
     print(f"\nDone in {time.perf_counter() - start:.0f} s.")
-    return rows
+    return outcome
 
 
-def train(model: str, *, videos: int, seed: int) -> tuple[VideoClassifier, tuple[list[float], list[float]]]:
-    """Train a model of the demo from scratch; returns it, and its validation accuracy over the videos seen."""
-    from pytorch_lightning import Callback, LightningModule, Trainer, seed_everything
-    from pytorch_lightning.callbacks import TQDMProgressBar
-
-    from ..training import SyncMNISTData, VideoClassification
-
-    for package in ("pytorch_lightning", "lightning_fabric"):
-        logging.getLogger(package).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="pytorch_lightning")
-    seen: list[float] = []
-    scores: list[float] = []
-
-    class Record(Callback):
-        def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-            seen.append(videos / EPOCHS * (trainer.current_epoch + 1))
-            scores.append(float(trainer.callback_metrics["val/acc"]))
-
-    seed_everything(seed)
-    num_train = videos // EPOCHS
-    data = SyncMNISTData(**TASK, seed=seed, batch_size=BATCH, num_train=num_train, num_val=min(500, num_train))
-    task = VideoClassification(
-        model,
-        data.num_classes,
-        data.frame_size,
-        data.label_names,
-        model_options=OPTIONS[model],
-        lr=3e-3,
-        weight_decay=0.01,
-        warmup_steps=100,
-    )
-    trainer = Trainer(
-        max_epochs=EPOCHS,
-        gradient_clip_val=1.0,
-        precision="bf16-mixed",
-        devices=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        callbacks=[Record(), TQDMProgressBar(refresh_rate=25)],
-    )
-    trainer.fit(task, data)
-    return task.net.cpu().eval(), (seen, scores)
+def make_models() -> dict[str, VideoClassifier]:
+    """The models by the names that are shown, with fresh weights."""
+    return {name: create_model(model, **_BACKBONE, **options) for name, (model, options) in MODELS.items()}
 
 
-def table(rows: Sequence[Result], num_clips: int) -> str:
+def learn_digits(num_frames: int, seed: int) -> tuple[StagedBackbone, float]:
+    """Fresh first stages, trained on still frames, and the share of unseen digits that they find."""
+    print(f"1. Still frames: a small convolutional net learns where which digit is ({num_frames:,} frames).")
+    net, _ = split_backbone(create_model("cnn_sync_mnist", **_BACKBONE).backbone, MAPS)
+    stills = {**TASK, "num_frames": 1}
+    train = SyncMNIST(seed=seed, **stills)
+    for seen, loss in fit_stills(net, train, num_frames=num_frames, radius=TENT, every=num_frames // 4):
+        print(f"{seen:>17,d} frames    squared error {loss:.4f}", flush=True)
+    unseen = SyncMNIST(split="test", seed=seed, **stills).batch(range(500))
+    with torch.inference_mode():
+        distance = distance_to_digits(net(unseen.video), unseen, train.classes)
+    found = (distance < TASK["digit_size"] / TASK["canvas_size"] / 2).float().mean().item()
+    print(f"   It finds {found:.1%} of the digits on unseen frames. It is now frozen, the same for all models.\n")
+    return net, found
+
+
+def learn_motion(
+    digits: StagedBackbone, models: Mapping[str, VideoClassifier], output: Path, *, num_videos: int, seed: int
+) -> VideoClassifier:
+    """Train the models on videos, drawing their accuracies as they grow; returns the DyReg-GNN before the training."""
+    print(f"2. Videos: the models, from fresh weights, learn motion side by side ({num_videos:,} videos).")
+    training = SideBySide(digits, models, SyncMNIST(seed=seed, **TASK), num_videos=num_videos, batch_size=BATCH)
+    before = deepcopy(models[DYREG]).eval()
+    print(f"{'videos seen':>17s}" + "".join(f"{name:>14s}" for name in models))
+    seen: list[int] = []
+    accuracy: dict[str, list[float]] = {name: [] for name in models}
+    with threads_for(len(models)):
+        for videos, now in training.run(every=max(BATCH, num_videos // 20)):
+            seen.append(videos)
+            for name, share in now.items():
+                accuracy[name].append(share)
+            print(f"{videos:>17,d}" + "".join(f"{share:>14.1%}" for share in now.values()), flush=True)
+            draw_learning(output / "curves.png", seen, accuracy, CHANCE)
+    return before
+
+
+@contextmanager
+def threads_for(number: int) -> Iterator[None]:
+    """Leave the cores to ``number`` Python threads, which compute at the same time."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(1, threads // number))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def score(models: Mapping[str, VideoClassifier], clips: SyncMNIST) -> dict[str, Score]:
+    """The models' accuracies on unseen clips."""
+    source = DigitSource(clips, "generated", "bundled")
+    with threads_for(len(models)), ThreadPoolExecutor(len(models)) as pool:
+        jobs = {name: pool.submit(evaluate, model, source, batch_size=100) for name, model in models.items()}
+        return {name: job.result().top1 for name, job in jobs.items()}
+
+
+def table(outcome: Outcome, num_frames: int, num_videos: int) -> str:
     """The results as text, accuracies with their standard errors over the clips."""
-    lines = [f"Accuracy on {num_clips:,} clips of digits and trajectories that no training saw\n"]
-    lines.append(f"{'model':30s} {'parameters':>11s} {'videos seen':>12s} {'accuracy':>15s}")
-    for row in rows:
-        score = f"{row.score.share:6.1%} ± {row.score.standard_error:.1%}"
-        lines.append(f"{row.name:30s} {row.parameters:>11,d} {row.videos:>12,d} {score:>15s}")
-    lines.append(f"{'knows the digits, not the motion':30s} {'':>11s} {'':>10s} {KNOWS_DIGITS:>10.1%}")
-    lines.append(f"{'chance':30s} {'':>11s} {'':>12s} {1 / 10:>10.1%}")
+    number = next(iter(outcome.scores.values())).clips
+    lines = [f"Accuracy on {number:,} clips of digits and trajectories that no training saw\n"]
+    lines.append(f"{'model':20s} {'parameters':>11s} {'accuracy':>15s}")
+    for name, score in outcome.scores.items():
+        share = f"{score.share:6.1%} ± {score.standard_error:.1%}"
+        lines.append(f"{name:20s} {outcome.parameters[name]:>11,d} {share:>15s}")
+    lines.append(f"{'chance':20s} {'':>11s} {CHANCE:>8.1%}")
+    lines.append(f"\nAll four: {num_frames:,} still frames for the backbone ({outcome.seconds['stills']:.0f} s), ")
+    lines[-1] += f"then {num_videos:,} videos ({outcome.seconds['videos']:.0f} s for the four models together)."
     return "\n".join(lines)
 
 
-def write(output: Path, curves: Mapping[str, tuple[list[float], list[float]]], clips: SyncMNIST) -> list[Path]:
-    """Pictures of the shipped model's regions, the learning curves, and a snippet that uses the model."""
-    lines = {"knows the digits, not the motion": KNOWS_DIGITS, "chance": 0.1}
-    shipped = {f"{name}, shipped": curve(shipped_checkpoint(file)) for name, file in SHIPPED.items()}
-    just_now = {f"{name}, just now": points for name, points in curves.items()}
-    written = [plot_curves(shipped | just_now, output / "curves.png", lines=lines)]
-    net = load_model(shipped_checkpoint(SHIPPED["DyReg-GNN"]))
-    batch = clips.batch(range(4))
-    with torch.inference_mode(), capture_graphs(net) as graphs:
-        label = net(batch.video).argmax(-1)
-    (graph,) = graphs.values()
-    regions = graph.grid(graph.need("box")).clone()
-    regions[..., 2:] /= 2  # a tent has fallen to half its height there
-    drawn = [draw_boxes(video, box, scale=3) for video, box in zip(batch.video, regions, strict=True)]
-    captions = [
-        f"says: {clips.label_names[int(said)]}   (truth: {clips.label_names[int(true)]})"
-        for said, true in zip(label, batch.label, strict=True)
-    ]
-    written.append(save_png(output / "regions.png", contact_sheet(drawn, captions)))
-    framed = [pad(frames, (3, 3, 3, 3), value=40) for frames in drawn]  # a grey border between clips
-    written.append(save_gif(output / "regions.gif", torch.cat(framed, dim=-1), fps=4))
-    return [*written, write_whole(output / "use_model.py", SNIPPET)]
-
-
-def curve(checkpoint: Path) -> tuple[list[float], list[float]]:
-    """Validation accuracy over the videos seen, from the log of a shipped model's training."""
-    with checkpoint.with_name(f"{checkpoint.stem}_curve.csv").open(newline="") as file:
-        rows = [(float(row["videos_seen"]), float(row["accuracy"])) for row in csv.DictReader(file)]
-    return [seen for seen, _ in rows], [score for _, score in rows]
+def write(
+    output: Path, before: VideoClassifier, models: Mapping[str, VideoClassifier], clips: SyncMNIST
+) -> Iterator[Path]:
+    """The files besides the curves: regions before and after the training, the trained DyReg-GNN, and its use."""
+    yield output / "curves.png"
+    yield from draw_regions(output, before, models[DYREG], clips.batch(range(CLIPS_DRAWN)), clips.label_names)
+    yield save_model(models[DYREG], output / "dyreg_gnn.safetensors", {"label_names": tuple(clips.label_names)})
+    yield write_whole(output / "use_model.py", SNIPPET)
 
 
 SNIPPET = """\
-from pyg_video.checkpoints import load_model, shipped_checkpoint
-from pyg_video.datasets import SyncMNIST
+from pathlib import Path
+from pyg_video.checkpoints import load_model
 from pyg_video.cli.demo import TASK
-model, clips = load_model(shipped_checkpoint("dyreg_gnn_small")), SyncMNIST(split="test", num_clips=9, **TASK)
+from pyg_video.datasets import SyncMNIST
+model = load_model(Path(__file__).with_name("dyreg_gnn.safetensors"))
+clips = SyncMNIST(split="test", num_clips=9, **TASK)
 print(clips.label_names[model(clips[0].video[None]).argmax()], "- truth:", clips.label_names[clips[0].label])
 """
 

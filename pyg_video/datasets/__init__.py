@@ -2,6 +2,7 @@
 
 from .digits.clips import DigitClips, EndlessSampler, SyncClip
 from .digits.images import Digits, load_digits
+from .digits.maps import digit_maps
 from .digits.multi_sync_mnist import MultiSyncMNIST
 from .digits.sync_mnist import SyncMNIST
 from .something.preparation import Report, prepare
@@ -23,6 +24,7 @@ __all__ = [
     "VideoFileError",
     "VideoInfo",
     "decode_frames",
+    "digit_maps",
     "load_digits",
     "prepare",
     "probe_video",

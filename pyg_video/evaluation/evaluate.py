@@ -55,12 +55,12 @@ def evaluate(
             the folder has the scores of another evaluation.
 
     Example:
-        >>> from pyg_video.checkpoints import load_model, shipped_checkpoint
-        >>> from pyg_video.cli.demo import TASK
+        >>> from pyg_video.checkpoints import SHIPPED_TASK, load_model, shipped_checkpoint
         >>> from pyg_video.datasets import SyncMNIST
         >>> from pyg_video.evaluation import DigitSource
-        >>> clips = DigitSource(SyncMNIST(split="test", num_clips=50, **TASK), "generated, seed 0", "bundled")
-        >>> evaluate(load_model(shipped_checkpoint("dyreg_gnn_small")), clips).top1.share > 0.9
+        >>> clips = SyncMNIST(split="test", num_clips=50, **SHIPPED_TASK)
+        >>> source = DigitSource(clips, "generated, seed 0", "bundled")
+        >>> evaluate(load_model(shipped_checkpoint("dyreg_gnn_small")), source).top1.share > 0.9
         True
     """
     check_option("precision", precision, ("float32", "bfloat16"))

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from .loading import load_trained
     from .module import Prediction, VideoClassification
     from .region_agreement import RegionAgreement
+    from .side_by_side import SideBySide
+    from .still_frames import distance_to_digits, fit_stills
 
 _NAMES = {
     "callbacks": "AtomicCheckpointIO BestCheckpoint ExportBest FreezeBatchNorm best_checkpoint last_checkpoint",
@@ -38,6 +40,8 @@ _NAMES = {
     "loading": "load_trained",
     "module": "Prediction VideoClassification",
     "region_agreement": "RegionAgreement",
+    "side_by_side": "SideBySide",
+    "still_frames": "distance_to_digits fit_stills",
 }
 _HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
 
@@ -55,11 +59,14 @@ __all__ = [
     "RegionAgreement",
     "SequentialBatches",
     "ShuffledBatches",
+    "SideBySide",
     "SomethingSomethingData",
     "SyncMNISTData",
     "VideoClassification",
     "VideoData",
     "best_checkpoint",
+    "distance_to_digits",
+    "fit_stills",
     "last_checkpoint",
     "load_extractor",
     "load_trained",

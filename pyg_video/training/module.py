@@ -11,6 +11,7 @@ from pytorch_lightning import LightningModule
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
@@ -180,9 +181,7 @@ class VideoClassification(LightningModule):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         optimizer = _OPTIMIZERS[self.optimizer](self.parameters(), lr=self.lr, weight_decay=self.weight_decay)
         num_steps = self.trainer.estimated_stepping_batches
-        scheduler = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: lr_factor(step, self.warmup_steps, num_steps, self.drops)
-        )
+        scheduler = LambdaLR(optimizer, lambda step: lr_factor(step, self.warmup_steps, num_steps, self.drops))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 
@@ -204,6 +203,11 @@ def lr_factor(step: int, warmup_steps: int, num_steps: float, drops: Sequence[fl
     if drops:
         return warmup / 10 ** sum(step >= drop * num_steps for drop in drops)
     return warmup * (1 + math.cos(math.pi * min(1.0, step / max(1, num_steps)))) / 2
+
+
+def one_cycle(optimizer: torch.optim.Optimizer, num_steps: int, warmup: float = 0.1) -> LambdaLR:
+    """The schedule :func:`lr_factor` with a share ``warmup`` of the steps for the warm-up."""
+    return LambdaLR(optimizer, lambda step: lr_factor(step, int(warmup * num_steps), num_steps))
 
 
 def _network(

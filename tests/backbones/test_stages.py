@@ -2,7 +2,16 @@ import pytest
 import torch
 from torch import nn
 
-from pyg_video.backbones import ClipStage, Stage, StagedBackbone, VolumeStage, run_part, scan_part
+from pyg_video.backbones import (
+    ClipStage,
+    SmallCNN,
+    Stage,
+    StagedBackbone,
+    VolumeStage,
+    run_part,
+    scan_part,
+    split_backbone,
+)
 from pyg_video.layers import TemporalRNN
 
 
@@ -82,3 +91,19 @@ def test_a_backbone_of_clips_takes_clips_alone(x):
 def test_info_must_name_the_stages():
     with pytest.raises(ValueError, match=r"'info' on a \(got \['b'\]\)"):
         StagedBackbone(3, {"a": Frames()}, [Stage("b", 3, 1)])
+
+
+def test_the_halves_of_a_backbone_share_its_weights_and_count_their_own_strides():
+    whole = SmallCNN(1, (4, 8, 8), (2, 2, 1)).eval()
+    first, second = split_backbone(whole, "stage2")
+    assert (first.info, second.info) == (whole.info[:2], (Stage("stage3", 8, 1),))
+    video = torch.rand(2, 3, 1, 16, 16)
+    assert torch.equal(second(first(video)), whole(video))
+    assert second.stages["stage3"] is whole.stages["stage3"]
+    assert split_backbone(whole, "stage1")[1].info[0].stride == 2
+
+
+@pytest.mark.parametrize("last", ["stage3", "layer1"])
+def test_a_backbone_is_split_before_its_end(last):
+    with pytest.raises(ValueError, match=rf"Expected 'last' .*\['stage1', 'stage2'\] \(got '{last}'\)"):
+        split_backbone(SmallCNN(1, (4, 4, 4), (1, 1, 1)), last)

@@ -1,7 +1,9 @@
 import pytest
 import torch
 
-from pyg_video.checkpoints import load_model, shipped, shipped_checkpoint
+from pyg_video.checkpoints import SHIPPED_TASK, load_model, shipped, shipped_checkpoint
+from pyg_video.datasets import SyncMNIST
+from pyg_video.evaluation import DigitSource, evaluate
 
 
 def test_unknown_names_are_answered_with_the_shipped_ones(tmp_path, monkeypatch):
@@ -18,3 +20,12 @@ def test_shipped_models_are_small_and_load(name):
     assert path.stat().st_size < 2_000_000
     assert path.with_name(f"{name}_curve.csv").is_file()
     assert load_model(path)(torch.rand(1, 8, 1, 40, 40)).shape == (1, 10)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "least", "most"), [("dyreg_gnn_small", 0.9, 1), ("rstg_small", 0.9, 1), ("cnn_small", 0.4, 0.6)]
+)
+def test_shipped_models_are_as_accurate_as_their_card_says(name, least, most):
+    clips = DigitSource(SyncMNIST(split="test", num_clips=400, **SHIPPED_TASK), "generated", "bundled")
+    assert least < evaluate(load_model(shipped_checkpoint(name)), clips).top1.share < most

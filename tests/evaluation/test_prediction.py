@@ -7,8 +7,7 @@ import torch
 
 import pyg_video
 from pyg_video.backbones import SmallCNN
-from pyg_video.checkpoints import load_model, save_model, shipped_checkpoint
-from pyg_video.cli.demo import TASK
+from pyg_video.checkpoints import SHIPPED_TASK, load_model, save_model, shipped_checkpoint
 from pyg_video.cli.main import main
 from pyg_video.datasets import SyncMNIST, VideoFileError, decode_frames, probe_video
 from pyg_video.evaluation import predict_video
@@ -32,7 +31,7 @@ def looking_rgb(num_classes: int = 4, *, frame_size: int = 28) -> VideoClassifie
 @pytest.fixture
 def clips(tmp_path):
     """Ten clips of the shipped models' task as videos, and their classes."""
-    data = SyncMNIST(split="test", num_clips=10, **TASK)
+    data = SyncMNIST(split="test", num_clips=10, **SHIPPED_TASK)
     batch = data.batch(range(10))
     paths = [save_mp4(tmp_path / f"{k}.mp4", video, fps=5) for k, video in enumerate(batch.video)]
     return paths, batch, data.label_names
