@@ -84,7 +84,9 @@ def first_line(error: BaseException) -> str:
 
 def is_plain(part: nn.Module, *kinds: type[Kind]) -> TypeGuard[Kind]:
     """Whether a part computes what the parameters of its kind say: no hooks, no wrapper or other class in its place."""
-    return not (part._forward_hooks or part._forward_pre_hooks) and type(part).forward in [k.forward for k in kinds]
+    hooks = (part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks)
+    own = type(part).forward in [kind.forward for kind in kinds] and "forward" not in vars(part)
+    return own and not any(hooks)
 
 
 def looks_free(value: Tensor) -> bool:

@@ -112,6 +112,7 @@ class AttachedBlock(nn.Module):
     """A module on clips behind an output; ``num_frames``, the frames per clip of folded frames, may be changed."""
 
     handle: RemovableHandle
+    is_attached_block = True  # for scan, which cannot run what hooks run
 
     def __init__(self, block: nn.Module, place: Place) -> None:
         super().__init__()

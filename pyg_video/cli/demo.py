@@ -1,6 +1,6 @@
 """The demo, ``make demo``: models with and without a graph learn, from fresh weights, which digits move together.
 
-Three digits move about, two of them together; a model says which two. A small convolutional net first learns on still
+Three digits jump about, two of them together; a model says which two. A small convolutional net first learns on still
 frames where which digit is. It is then frozen, the same for all models, and what is left to learn is motion.
 """
 
@@ -33,14 +33,14 @@ TASK: dict[str, Any] = {
     "frame_size": 40,
     "digit_size": 14,
     "classes": (0, 1, 2),
-    "motion": "smooth",
-    "max_step": 4,
+    "motion": "jumps",
+    "max_step": 10,
     "random_probability": 0.0,
 }
-"""Options of :class:`~pyg_video.datasets.SyncMNIST`: the digits 0, 1 and 2, two of which move together."""
+"""Options of :class:`~pyg_video.datasets.SyncMNIST`: the digits 0, 1 and 2, two of which jump by the same steps."""
 
 DYREG, CHANCE, BATCH = "DyReg-GNN", 1 / 3, 32
-NUM_FRAMES, NUM_VIDEOS, NUM_CLIPS, CLIPS_DRAWN = 28_800, 40_000, 2_000, 3
+NUM_FRAMES, NUM_VIDEOS, NUM_CLIPS, CLIPS_DRAWN = 28_800, 28_000, 2_000, 3
 _BACKBONE: dict[str, Option] = {
     "num_classes": 3,
     "frame_size": 40,
@@ -101,7 +101,7 @@ def run(
     """Everything that ``make demo`` shows: files in ``output``, progress and a table on standard output."""
     need("matplotlib", "plots")  # before the training, not after it
     start = time.perf_counter()
-    print("The digits 0, 1 and 2 move about, two of them together. Which two? Chance is 33 %.\n")
+    print("The digits 0, 1 and 2 jump about, two of them together. Which two? Chance is 33 %.\n")
     torch.manual_seed(seed)
     digits, found = learn_digits(num_frames, seed)
     seconds = {"stills": time.perf_counter() - start}

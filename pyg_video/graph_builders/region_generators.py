@@ -60,7 +60,7 @@ class HourGlass(nn.Module):
         if not self.out_size:
             self._lay_out((x.size(-2), x.size(-1)))
         reduce, down, deep, up, head = self.norms
-        x = reduce(self.pool(pointwise(self.reduce, x).relu_()))
+        x = reduce(self.pool(pointwise(self.reduce, x).relu()))
         skip = down(self.down(x).relu())
         x = deep(self.deep(skip).relu())
         x = self.up(x, output_size=skip.shape[-2:])

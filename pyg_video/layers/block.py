@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch_geometric.nn.inits import reset
@@ -121,7 +122,7 @@ class GraphBlock(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor | None = None, **info: Any) -> Tensor:
         self._check(x, None, lengths)
         info["lengths"] = lengths
-        if autocast_is_slow(x):
+        if self._is_faster_in_float32(x):
             with without_autocast(x):
                 return self.forward(x.float(), **info).to(x.dtype)
         with shared_map(x) as shared:
@@ -131,7 +132,7 @@ class GraphBlock(nn.Module):
     def scan(self, x: Tensor, state: Sequence[object] | None = None, **info: Any) -> tuple[Tensor, list[object]]:
         """Continue from the state of an earlier call; also return the state after the last frame."""
         self._check(x, state, info.get("lengths"))
-        if autocast_is_slow(x):
+        if self._is_faster_in_float32(x):
             with without_autocast(x):
                 y, states = self.scan(x.float(), state, **info)
             return y.to(x.dtype), states
@@ -152,9 +153,12 @@ class GraphBlock(nn.Module):
             "at one frame at a time"
         )
 
+    def _is_faster_in_float32(self, x: Tensor) -> bool:
+        return autocast_is_slow(x) and self.norm.weight is not None and self.norm.weight.dtype == torch.float32
+
     def _project(self, x: Tensor) -> Tensor:
         frames = x.flatten(0, 1)
-        for part in self.project if isinstance(self.project, nn.Sequential) else [self.project]:
+        for part in self.project if is_plain(self.project, nn.Sequential) else [self.project]:
             frames = pointwise(part, frames)
         return frames.unflatten(0, x.shape[:2])
 
@@ -164,14 +168,15 @@ class GraphBlock(nn.Module):
         back, bias = self.project_back, None
         if is_pointwise(back):  # on the nodes, which are fewer than the pixels
             nodes, bias, back = F.linear(nodes, back.weight.flatten(1)), back.bias, nn.Identity()
-        if is_plain(back, nn.Identity) and is_plain(self.norm, nn.GroupNorm) and self.norm.num_groups == 1:
+        norm = self.norm
+        if is_plain(back, nn.Identity) and is_plain(norm, nn.GroupNorm) and norm.num_groups == 1 and norm.affine:
             frames = None if self.serial else x.flatten(0, 1)
-            joint = 1 if self.norm_of_frames else T
-            return add_normalized_map(frames, nodes, kernel, bias, self.norm, num_frames=joint).unflatten(0, (B, T))
+            y = add_normalized_map(frames, nodes, kernel, bias, norm, num_frames=1 if self.norm_of_frames else T)
+            return y.unflatten(0, (B, T)).to(x.dtype)
         y = back(remap(nodes, kernel))
         y = y if bias is None else y + bias[:, None, None]
         if self.norm_of_frames:
             y = self.norm(y).unflatten(0, (B, T))
         else:
             y = self.norm(y.unflatten(0, (B, T)).transpose(1, 2)).transpose(1, 2)
-        return y if self.serial else x + y
+        return (y if self.serial else x + y).to(x.dtype)

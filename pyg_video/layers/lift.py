@@ -39,14 +39,18 @@ def add_normalized_map(
         - **kernel:** :math:`(F, N, H, W)`
         - **bias:** :math:`(C)`
     """
-    dtype = torch.promote_types(nodes.dtype, norm.weight.dtype)
+    given, dtype = nodes.dtype, torch.promote_types(torch.promote_types(nodes.dtype, norm.weight.dtype), torch.float32)
+    exact = (
+        dtype if nodes.device.type == "mps" else torch.float64
+    )  # where nodes cancel each other, so do their products
     with without_autocast(nodes):
         # The bias is one more node, of all pixels.
         v = F.pad(nodes.to(dtype), (0, 0, 0, 1)) if bias is None else _append(nodes.to(dtype), bias)
         a = F.pad(kernel.flatten(2).to(dtype), (0, 0, 0, 1), value=1.0)  # [F, N + 1, P]
         mean_of_node = v.mean(dim=-1, keepdim=True)
         rest, q = v - mean_of_node, (mean_of_node.mT @ a)[:, 0]  # [F, P]
-        spread = ((a @ a.mT) * (rest @ rest.mT)).sum(dim=(1, 2)) / (v.size(-1) * a.size(-1))
+        of_kernel, of_nodes = ((y @ y.mT) for y in (a.to(exact), rest.to(exact)))
+        spread = (of_kernel * of_nodes).sum(dim=(1, 2)).to(dtype) / (v.size(-1) * a.size(-1))
         q, spread = q.view(-1, num_frames * q.size(1)), spread.view(-1, num_frames).mean(dim=1)
         rstd = (q.var(dim=1, correction=0) + spread.clamp(min=0) + norm.eps).rsqrt()[:, None]
         scale = norm.weight * rstd
@@ -54,7 +58,7 @@ def add_normalized_map(
         scale, shift = (y.repeat_interleave(num_frames, dim=0) for y in (scale, shift))  # [F, C]
         v = v * scale[:, None] + F.pad(shift[:, None], (0, 0, v.size(1) - 1, 0))
         if x is None:
-            return (v.mT @ a).unflatten(-1, kernel.shape[2:])
+            return (v.mT @ a).unflatten(-1, kernel.shape[2:]).to(given)
         return torch.baddbmm(x.flatten(2), v.mT.to(x.dtype), a.to(x.dtype)).view_as(x)
 
 

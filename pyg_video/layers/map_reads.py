@@ -17,16 +17,26 @@ from .._checks import is_plain
 from ..functional import pool
 from .precision import autocast_dtype
 
+_VIEWS = ("ViewBackward0", "UnsafeViewBackward0", "ReshapeAliasBackward0")
+
 
 class SharedMap:
     """A map :math:`(F, C, P)`, as the last read handed it on."""
 
     def __init__(self, x: Tensor) -> None:
-        self.x = x
+        self.entry, self.x = x, x.flatten(-2).flatten(0, -3)
 
-    def has_values_of(self, x: Tensor) -> bool:
-        """Whether ``x`` is the same map in another shape."""
-        return x.data_ptr() == self.x.data_ptr() and x.numel() == self.x.numel() and x.is_contiguous()
+    def is_seen_as(self, x: Tensor) -> bool:
+        """Whether ``x`` is the map as it came, with nothing but views in between, in a shape of the same pixels."""
+        same = x.shape[-3] == self.x.size(1) and x.shape[-2:].numel() == self.x.size(2)
+        if not (same and x.is_contiguous() and self.entry.is_contiguous()) or x._backward_hooks:
+            return False
+        node = x.grad_fn
+        while node is not None and node is not self.entry.grad_fn and node.name() in _VIEWS:
+            node = node.next_functions[0][0]
+        return x is self.entry or (
+            node is not None and (node is self.entry.grad_fn or getattr(node, "variable", None) is self.entry)
+        )
 
 
 _current: ContextVar[tuple[SharedMap, ...]] = ContextVar("shared_maps", default=())
@@ -35,7 +45,7 @@ _current: ContextVar[tuple[SharedMap, ...]] = ContextVar("shared_maps", default=
 @contextmanager
 def shared_map(x: Tensor) -> Iterator[SharedMap]:
     """Share the map ``x``, :math:`(*, C, H, W)`, among the reads inside; continue with ``x`` of the result."""
-    shared = SharedMap(x.flatten(-2).flatten(0, -3))
+    shared = SharedMap(x)
     if torch.compiler.is_compiling():  # which merges the sums itself
         yield shared
         return
@@ -48,11 +58,9 @@ def shared_map(x: Tensor) -> Iterator[SharedMap]:
 
 def pool_map(x: Tensor, kernel: Tensor) -> Tensor:
     """:func:`~pyg_video.functional.pool` of maps :math:`(B, T, C, H, W)`."""
-    shared = _shared(x)
-    if shared is None:
+    if not _is_read(x):
         return pool(x, kernel)
-    nodes, shared.x = _Read.apply(shared.x, kernel.flatten(-2).flatten(0, 1).to(x.dtype), None, True)
-    return nodes.unflatten(0, x.shape[:2])
+    return _read(x, kernel.flatten(-2).flatten(0, 1).to(x.dtype), None, True).unflatten(0, x.shape[:2])
 
 
 def is_pointwise(part: nn.Module) -> TypeGuard[nn.Conv2d]:
@@ -67,32 +75,41 @@ def pointwise(part: nn.Module, x: Tensor) -> Tensor:
     if x.device.type != "cpu" or not is_pointwise(part):
         y: Tensor = part(x)
         return y
-    weight, bias, shared = part.weight.flatten(1).expand(x.size(0), -1, -1), part.bias, _shared(x)
-    if shared is not None:
-        y, shared.x = _Read.apply(shared.x, weight, bias, False)
+    weight, bias = part.weight.flatten(1).expand(x.size(0), -1, -1), part.bias
+    if _is_read(x):
+        y = _read(x, weight, bias, False)
     else:
         y = weight @ x.flatten(2) if bias is None else torch.baddbmm(bias[:, None], weight, x.flatten(2))
     return y.unflatten(-1, x.shape[2:])
 
 
-def _shared(x: Tensor) -> SharedMap | None:
-    """The shared map that ``x`` is, the outermost first, if it has a gradient."""
-    maps = () if torch.compiler.is_compiling() else _current.get()
-    if not maps or not x.requires_grad or not torch.is_grad_enabled() or x.device.type != "cpu":
-        return None
-    return next((shared for shared in maps if shared.has_values_of(x)), None) if autocast_dtype(x) is None else None
+def _is_read(x: Tensor) -> bool:
+    learns = torch.is_grad_enabled() and x.requires_grad and not torch.compiler.is_compiling()
+    return learns and x.device.type == "cpu" and autocast_dtype(x) is None
+
+
+def _read(x: Tensor, a: Tensor, bias: Tensor | None, with_pixels: bool) -> Tensor:
+    """A read of the shared map that ``x`` is, the outermost first, or of ``x`` alone."""
+    shared = next((shared for shared in _current.get() if shared.is_seen_as(x)), SharedMap(x))
+    y: Tensor
+    y, shared.x = _Read.apply(shared.x, a, bias, with_pixels)
+    return y
 
 
 class _Read(torch.autograd.Function):
     """A product with channels, :math:`a x`, or with pixels, :math:`a x^\\top`; and the map itself."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, a: Tensor, bias: Tensor | None, with_pixels: bool) -> tuple[Tensor, Tensor]:
-        ctx.save_for_backward(x, a)
-        ctx.with_pixels, ctx.has_bias = with_pixels, bias is not None
-        ctx.set_materialize_grads(False)
+    def forward(x: Tensor, a: Tensor, bias: Tensor | None, with_pixels: bool) -> tuple[Tensor, Tensor]:
         other = x.mT if with_pixels else x
-        return a @ other if bias is None else torch.baddbmm(bias[:, None], a, other), x
+        return a @ other if bias is None else torch.baddbmm(bias[:, None], a, other), x.view_as(x)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:  # noqa: ARG004
+        x, a, bias, ctx.with_pixels = inputs
+        ctx.save_for_backward(x, a)
+        ctx.has_bias = bias is not None
+        ctx.set_materialize_grads(False)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor | None, so_far: Tensor | None) -> tuple[Tensor | None, ...]:

@@ -170,7 +170,7 @@ register_autograd(_gather_pairs, _gradients, setup_context=_keep)
 
 @register_flop_formula(torch.ops.pyg_video.gather_pairs)
 def _flops(sent: Sequence[int], *others: Any, out_shape: object = None) -> int:  # noqa: ARG001
-    """Of the second layer of the messages, if there is one; sums over neighbours do not count."""
+    """Of the second layer of the messages, if there is one, for all pairs; sums over neighbours do not count."""
     weight = others[3]
     return 0 if weight is None else 2 * sent[0] * sent[1] ** 2 * math.prod(weight)
 
@@ -324,7 +324,7 @@ def _through_relu(grad: Tensor, output: Tensor) -> Tensor:
 def _chunks(sent: Tensor, pairs: tuple[int, ...], num_buffers: int) -> Iterator[tuple[slice, list[Tensor]]]:
     """Frames that are worked on at a time, with memory for their messages: a few on a CPU, all on other devices."""
     F, _, C = sent.shape
-    size = F if sent.device.type != "cpu" else min(F, max(1, _CHUNK // max(1, math.prod(pairs) * C)))
+    size = max(1, F if sent.device.type != "cpu" else min(F, _CHUNK // max(1, math.prod(pairs) * C)))
     buffers = [sent.new_empty(size, *pairs, C) for _ in range(num_buffers)]
     for first in range(0, F, size):
         yield slice(first, first + size), [buffer[: F - first] for buffer in buffers]

@@ -14,9 +14,9 @@ def without_autocast(x: Tensor) -> AbstractContextManager[object]:
 
 
 def autocast_dtype(x: Tensor) -> torch.dtype | None:
-    """The type that the surrounding autocast computes products of ``x`` in; ``None`` outside of one."""
+    """The type that the surrounding autocast computes products of ``x`` in; ``None`` outside of one, or for float64."""
     device = x.device.type
-    if not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
+    if x.dtype == torch.float64 or not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
         return None
     return torch.get_autocast_dtype(device)
 

@@ -147,7 +147,8 @@ def start(state: Any, num_parts: int) -> list[Any]:
 
 def _blocks_behind(module: nn.Module) -> bool:
     """Whether forward hooks run modules, of which nothing outside of ``forward`` knows."""
-    return any(isinstance(getattr(hook, "__self__", None), nn.Module) for hook in module._forward_hooks.values())
+    hooks = module._forward_hooks.values()
+    return any(getattr(getattr(hook, "__self__", None), "is_attached_block", False) for hook in hooks)
 
 
 def _map(function: Callable[[Tensor], Tensor], state: Any) -> Any:

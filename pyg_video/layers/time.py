@@ -7,7 +7,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from .._checks import check_option
+from .._checks import check_lengths, check_option
 from ..functional import frame_mask
 from .precision import autocast_dtype
 from .recurrence import MANY_FRAMES, gru, lstm
@@ -23,7 +23,7 @@ class TemporalRNN(nn.Module):
 
     Parameters carry the names of :class:`torch.nn.GRU`, so that its state dict loads. torch's function runs on a GPU,
     and on a CPU where it is faster; elsewhere, and where nodes are missing, an operator of this package, which
-    ``torch.compile`` does not unroll, and which has no second derivatives.
+    ``torch.compile`` does not unroll, and which has no second derivatives, forward mode or ``torch.func``.
 
     Args:
         channels: size of the input.
@@ -77,6 +77,10 @@ class TemporalRNN(nn.Module):
         """
         if x.dim() != 4 or x.size(-1) != self.channels:
             raise ValueError(f"Expected 'x' of shape [B, T, N, {self.channels}] (got {list(x.shape)})")
+        if lengths is not None:
+            check_lengths(lengths, x.size(0), x.size(1))
+        if x.dtype != self.weight_ih_l0.dtype and autocast_dtype(x) is None:
+            raise TypeError(f"Expected 'x' of type {self.weight_ih_l0.dtype}, that of the weights (got {x.dtype})")
         present = _present(x, lengths, mask)
         x = x if present is None else x.masked_fill(~present[..., None], 0.0)
         y, state = self._run(x, self._hidden(state, x), present)
@@ -118,12 +122,14 @@ class TemporalRNN(nn.Module):
         weights = [weight if dtype is None else weight.to(dtype) for weight in self._weights]
         if self.cell == "gru":
             states, _, _ = gru(x.flatten(0, 1), *hidden, *weights, present)
-            return states.to(x.dtype), states[:, -1].clone()
+            return _own(states, x), states[:, -1].clone()
         states, cells, _ = lstm(x.flatten(0, 1), *hidden, *weights, present)
-        return states.to(x.dtype), (states[:, -1].clone(), cells[:, -1].clone())
+        return _own(states, x), (states[:, -1].clone(), cells[:, -1].clone())
 
     def _is_faster_by_torch(self, x: Tensor, hidden: list[Tensor]) -> bool:
         """Whether torch's function takes less time on a CPU: it has an LSTM by oneDNN, but none for a GRU."""
+        if torch.compiler.is_exporting():
+            return True
         if torch.compiler.is_compiling() or x.dtype != hidden[0].dtype:  # torch's is unrolled, and has no float32 state
             return False
         learns = torch.is_grad_enabled() and any(y.requires_grad for y in (x, *hidden, *self._weights))
@@ -144,6 +150,11 @@ class TemporalRNN(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.channels}, {self.hidden_channels}, cell='{self.cell}'"
+
+
+def _own(states: Tensor, x: Tensor) -> Tensor:
+    """The states in the type of the input, in memory of their own where the operator keeps them for the gradient."""
+    return states.to(x.dtype, copy=states.requires_grad)
 
 
 def _present(x: Tensor, lengths: Tensor | None, mask: Tensor | None) -> Tensor | None:

@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -41,10 +43,50 @@ def test_the_map_need_not_be_written_to_be_normalized(num_frames, with_bias, ser
     torch.testing.assert_close(got, written_out(x, nodes, kernel, bias, norm, num_frames))
 
 
-def test_gradients_are_right():
+@pytest.mark.parametrize("num_frames", [1, 3])
+@pytest.mark.parametrize("given", [(True, True), (False, True), (True, False)])
+def test_gradients_are_right(num_frames, given):
     x, nodes, kernel, bias, norm = parts()
-    inputs = [y.requires_grad_() for y in (x, nodes, kernel, bias)]
-    assert torch.autograd.gradcheck(lambda *y: add_normalized_map(*y, norm), inputs, fast_mode=True)
+    has_x, has_bias = given
+    optional = [y for y, has in ((x, has_x), (bias, has_bias)) if has]
+    inputs = [y.requires_grad_() for y in (nodes, kernel, *optional)]
+
+    def function(nodes, kernel, *others):
+        others = list(others)
+        x, bias = others.pop(0) if has_x else None, others.pop(0) if has_bias else None
+        return add_normalized_map(x, nodes, kernel, bias, norm, num_frames=num_frames)
+
+    assert torch.autograd.gradcheck(function, inputs, fast_mode=True)
+    arguments = (x if has_x else None, nodes, kernel, bias if has_bias else None, norm)
+    outputs = [f(*arguments, num_frames=num_frames) for f in (add_normalized_map, written_out)]
+    ours, theirs = (torch.autograd.grad(y.square().sum(), norm.parameters()) for y in outputs)
+    torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("size", [1e2, 1e4])
+def test_nodes_that_cancel_each_other_cost_no_more_precision_than_in_the_norm(size):
+    x, nodes, kernel, bias, norm = parts(torch.float32)
+    nodes, kernel = nodes.clone(), kernel.clone()
+    nodes[:, 0] += size
+    nodes[:, 1] = nodes[:, 2] - size * torch.linspace(-1, 1, CHANNELS)
+    nodes[:, 2] += size * torch.linspace(-1, 1, CHANNELS)
+    kernel[:, 2] = kernel[:, 1]
+    exact = written_out(*(y.double() for y in (x, nodes, kernel, bias)), norm.double())
+    norm = norm.float()
+    written = (written_out(x, nodes, kernel, bias, norm) - exact).abs().max()
+    assert (add_normalized_map(x, nodes, kernel, bias, norm) - exact).abs().max() <= 4 * written + 1e-5
+
+
+def test_a_large_map_in_float16_is_finite():
+    nodes, kernel = torch.randn(1, 3, 4).half(), torch.rand(1, 3, 256, 300).half()
+    y = add_normalized_map(None, nodes, kernel, None, nn.GroupNorm(1, 4).half())
+    assert y.dtype == torch.float16
+    assert y.isfinite().all()
+
+
+def test_a_norm_without_scale_and_shift_is_called():
+    block = GraphBlock(6, RegionGraph(6, size=(5, 5)), Doubled(), norm=nn.GroupNorm(1, 6, affine=False))
+    assert block(torch.randn(1, 2, 6, 5, 5)).isfinite().all()
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e3])
@@ -79,7 +121,7 @@ def test_a_block_gives_the_same_with_its_parts_called_one_by_one(node_channels, 
     for part in (block.project_back, block.norm, *block.project.modules()):
         part.register_forward_hook(lambda part, *_: calls.append(part))
     torch.testing.assert_close(block(x), merged)
-    assert {block.project_back, block.norm} <= set(calls)
+    assert {block.project_back, block.norm, *block.project.modules()} == set(calls)
 
 
 @pytest.mark.parametrize("fast", [True, False])
@@ -90,6 +132,8 @@ def test_under_autocast_the_block_keeps_the_type_of_its_input(fast, monkeypatch)
     x = torch.randn(1, 2, 6, 5, 5)
     want, _ = block.scan(x)
     with torch.autocast("cpu", torch.bfloat16):
+        assert GraphBlock(6, block.builder, rstg, combine="serial")(x.bfloat16()).dtype == torch.bfloat16
+        assert torch.equal(copy.deepcopy(block).double()(x.double()), copy.deepcopy(block).double()(x.double()))
         for given in (x, x.bfloat16()):
             y, (streamed, _) = block(given), block.scan(given)
             assert y.dtype == streamed.dtype == given.dtype

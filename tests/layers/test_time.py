@@ -95,3 +95,35 @@ def test_a_node_keeps_its_state_through_the_frames_it_is_missing_in(cell, x):
 def test_a_mask_of_all_nodes_changes_nothing(cell, x):
     rnn = TemporalRNN(4, cell=cell).double()
     torch.testing.assert_close(rnn.scan(x, mask=torch.ones(2, 6, 3, dtype=torch.bool)), rnn.scan(x))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_lengths_outside_of_the_clips_are_refused(cell):
+    for length in (0, 7):
+        with pytest.raises(ValueError, match="Expected 'lengths'"):
+            TemporalRNN(4, cell=cell)(torch.randn(1, 6, 3, 4), torch.tensor([length]))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_another_type_than_that_of_the_weights_is_refused(cell, x):
+    with pytest.raises(TypeError, match="Expected 'x' of type torch.float32"):
+        TemporalRNN(4, cell=cell)(x)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("masked", [False, True])
+def test_what_follows_may_work_in_place(cell, masked, x):
+    rnn, mask = TemporalRNN(4, cell=cell).double(), torch.ones(2, 6, 3, dtype=torch.bool) if masked else None
+    (want,) = torch.autograd.grad((rnn(x, mask=mask) + 1).relu().sum(), [rnn.weight_hh_l0])
+    y = rnn(x, mask=mask)
+    y += 1
+    torch.testing.assert_close(torch.autograd.grad(y.relu_().sum(), [rnn.weight_hh_l0])[0], want)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_autocast_leaves_float64_alone(cell, x):
+    rnn = TemporalRNN(4, cell=cell).double()
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(rnn(x), rnn(x.clone()), atol=0, rtol=0)
+        inside = rnn(x, mask=torch.ones(2, 6, 3, dtype=torch.bool))
+    torch.testing.assert_close(inside, rnn(x))
