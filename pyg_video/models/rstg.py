@@ -19,10 +19,12 @@ from ..layers import (
     GaussianPosition,
     GraphBlock,
     HomogeneousGraph,
+    SpaceConv,
     TemporalRNN,
     ToVector,
     scaled,
 )
+from ..layers.space_parts import SpaceParts
 from .classifier import VideoClassifier
 from .digits import digit_backbone
 from .heads import GraphHead, PoolHead, SumHead
@@ -78,9 +80,10 @@ def rstg_sync_mnist(
     if positional and variant == "time_only":
         raise ValueError("Expected 'positional' to be False (got True), since variant='time_only' has no messages")
 
-    def space() -> DenseSpaceConv:
+    def space() -> SpaceParts:
         norms = {name: FrameNorm(C) for name in ("message_norm", "update_norm") if norm == "frame"}
-        return DenseSpaceConv(C, attention=attention, position_channels=_POSITION_SIZE**2 if positional else 0, **norms)
+        kind = SpaceConv if variant == "homogeneous" else DenseSpaceConv  # edges over time are in no frame's matrix
+        return kind(C, attention=attention, position_channels=_POSITION_SIZE**2 if positional else 0, **norms)
 
     before: list[nn.Module] = [GaussianPosition(_POSITION_SIZE)] if positional else []
     if norm != "none":

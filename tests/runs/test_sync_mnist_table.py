@@ -9,7 +9,8 @@ from torch.nn import functional as F
 
 from pyg_video._config import merged_config
 from pyg_video.datasets import SyncMNIST
-from pyg_video.layers import HomogeneousGraph, SpaceConv, TemporalRNN, scan
+from pyg_video.layers import HomogeneousGraph, TemporalRNN, scan
+from pyg_video.layers.space_parts import SpaceParts
 from pyg_video.models import create_model, model_options, rstg_sync_mnist
 
 ROOT = Path(__file__).parents[2]
@@ -127,7 +128,7 @@ def test_a_row_of_rstg_is_one_argument(variant):
 def test_each_row_has_the_parts_it_names(variant, spaces, times):
     """One space stage serves all iterations, and so does one time stage; the one at the end has its own parameters."""
     model = rstg_sync_mnist(**TINY, variant=variant)
-    assert (count(model, SpaceConv), count(model, TemporalRNN)) == (spaces, times)
+    assert (count(model, SpaceParts), count(model, TemporalRNN)) == (spaces, times)
     assert count(model, HomogeneousGraph) == (variant == "homogeneous")
 
 
