@@ -6,15 +6,13 @@ from functools import reduce
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
-from torch.library import custom_op, register_autograd
+from torch import Tensor, library
 from torch.utils.flop_counter import register_flop_formula
 
+from .pairs import pairs_of
 from .precision import without_autocast
 
 _CHUNK = 1 << 18  # values of the messages that are worked on at a time on a CPU, so that they stay in its cache
-_FEW_NODES = 32  # of a frame: there products with matrices of nodes by pairs take less time than indexing
-_FEW_PAIRS = 0.7  # of all pairs: there it is worth it to leave the others out
 
 
 class PairMessages(NamedTuple):
@@ -61,7 +59,7 @@ def gather_pairs(sent: Tensor, received: Tensor, alpha: Tensor, adj: Tensor | No
     return _gather_pairs(*ends, adj, *of_messages, parameters.eps)[0].to(given)
 
 
-@custom_op("pyg_video::gather_pairs", mutates_args=(), tags=torch.Tag.flexible_layout)
+@library.custom_op("pyg_video::gather_pairs", mutates_args=(), tags=torch.Tag.flexible_layout)
 def _gather_pairs(
     sent: Tensor,
     received: Tensor,
@@ -77,7 +75,7 @@ def _gather_pairs(
     total = torch.empty_like(sent)
     mean, square = sent.new_zeros(2, sent.size(0))
     with without_autocast(sent):
-        pairs = _pairs(alpha, adj)
+        pairs = pairs_of(alpha, adj)
         for at, buffers in _chunks(sent, pairs.shape, 1 if weight is None else 2):
             _, m = _messages(pairs.add(sent[at], received[at], buffers[0]), weight, bias, buffers)
             pairs.gather(at, m, total[at])
@@ -100,7 +98,7 @@ def _(sent: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor]:
     return torch.empty_like(sent), torch.empty_like(sent), sent.new_empty(2, sent.size(0))
 
 
-@custom_op("pyg_video::gather_pairs_backward", mutates_args=(), tags=torch.Tag.flexible_layout)
+@library.custom_op("pyg_video::gather_pairs_backward", mutates_args=(), tags=torch.Tag.flexible_layout)
 def _gather_pairs_backward(
     grad: Tensor,
     total: Tensor,
@@ -122,7 +120,7 @@ def _gather_pairs_backward(
         if scale is not None:
             of_norm = _through_norm(grad, alpha, adj, scale, shift, total, statistics)
             d_total = of_norm.total
-        pairs = _pairs(alpha, adj)
+        pairs = pairs_of(alpha, adj)
         for at, (*buffers, d_m) in _chunks(sent, pairs.shape, 2 if weight is None else 3):
             hidden, m = _messages(pairs.add(sent[at], received[at], buffers[0]), weight, bias, buffers)
             pairs.to_alpha(m, d_total[at], d_alpha[at])
@@ -165,7 +163,7 @@ def _gradients(ctx: Any, grad: Tensor | None, *_: None) -> tuple[Tensor | None, 
     return *of_ends, None, *(None if x is None else d for d, x in of_parameters), None
 
 
-register_autograd(_gather_pairs, _gradients, setup_context=_keep)
+library.register_autograd(_gather_pairs, _gradients, setup_context=_keep)
 
 
 @register_flop_formula(torch.ops.pyg_video.gather_pairs)
@@ -178,83 +176,6 @@ def _flops(sent: Sequence[int], *others: Any, out_shape: object = None) -> int: 
 @register_flop_formula(torch.ops.pyg_video.gather_pairs_backward)
 def _backward_flops(grad: Sequence[int], *others: Any, out_shape: object = None) -> int:  # noqa: ARG001
     return 3 * _flops(grad, *others[3:])
-
-
-class _AllPairs:
-    """Messages of all pairs of a frame, :math:`(F, N, N, C)`, receivers first."""
-
-    def __init__(self, alpha: Tensor, adj: Tensor | None) -> None:
-        self.alpha, self.adj = alpha, adj
-        self.shape: tuple[int, ...] = tuple(alpha.shape[1:])
-
-    def add(self, sent: Tensor, received: Tensor, out: Tensor) -> Tensor:
-        """What both ends add to the messages."""
-        return torch.add(sent[:, None], received[:, :, None], out=out)
-
-    def gather(self, at: slice, m: Tensor, out: Tensor) -> None:
-        """Sum the messages to every node, weighted by alpha."""
-        torch.matmul(self.alpha[at, :, None], m, out=out[:, :, None])
-
-    def only_present(self, at: slice, m: Tensor) -> Tensor:
-        """Set messages of pairs that do not count to zero."""
-        return m if self.adj is None else m.mul_(self.adj[at, ..., None])
-
-    def spread(self, at: slice, grad: Tensor, m: Tensor) -> Tensor:
-        """Add the adjoint of :meth:`gather`."""
-        return m.addcmul_(self.alpha[at, ..., None], grad[:, :, None])
-
-    def to_alpha(self, m: Tensor, grad: Tensor, out: Tensor) -> None:
-        """The gradient of alpha."""
-        torch.matmul(m, grad[..., None], out=out[..., None])
-
-    def to_ends(self, m: Tensor, sent: Tensor, received: Tensor) -> None:
-        """The adjoint of :meth:`add`."""
-        torch.sum(m, dim=1, out=sent)
-        torch.sum(m, dim=2, out=received)
-
-
-class _SomePairs(_AllPairs):
-    """Messages of the pairs that count in some frame, :math:`(F, E, C)`."""
-
-    def __init__(self, alpha: Tensor, adj: Tensor, pairs: Tensor) -> None:
-        N = alpha.size(-1)
-        self.receiver, self.sender = pairs
-        self.shape = (pairs.size(1),)
-        self.present = adj[:, self.receiver, self.sender].to(alpha.dtype)[..., None]  # [F, E, 1]
-        nodes = torch.arange(N, device=alpha.device)
-        self.of_sender, self.of_receiver = (
-            (nodes[:, None] == end).to(alpha.dtype) for end in (self.sender, self.receiver)
-        )
-        self.alpha = self.of_receiver * alpha[:, None, self.receiver, self.sender]  # [F, N, E]
-
-    def add(self, sent: Tensor, received: Tensor, out: Tensor) -> Tensor:
-        return torch.index_select(sent, 1, self.sender, out=out).add_(received[:, self.receiver])
-
-    def gather(self, at: slice, m: Tensor, out: Tensor) -> None:
-        torch.bmm(self.alpha[at], m, out=out)
-
-    def only_present(self, at: slice, m: Tensor) -> Tensor:
-        return m.mul_(self.present[at])
-
-    def spread(self, at: slice, grad: Tensor, m: Tensor) -> Tensor:
-        return m.baddbmm_(self.alpha[at].mT, grad)
-
-    def to_alpha(self, m: Tensor, grad: Tensor, out: Tensor) -> None:
-        of_pairs = (m @ grad.mT).gather(-1, self.receiver.expand(len(m), -1)[..., None])[..., 0]  # [F, E]
-        out.zero_()[:, self.receiver, self.sender] = of_pairs
-
-    def to_ends(self, m: Tensor, sent: Tensor, received: Tensor) -> None:
-        torch.matmul(self.of_sender, m, out=sent)
-        torch.matmul(self.of_receiver, m, out=received)
-
-
-def _pairs(alpha: Tensor, adj: Tensor | None) -> _AllPairs:
-    """Those that count where they are few, on a CPU: their number depends on the values."""
-    if adj is not None and alpha.device.type == "cpu" and alpha.size(-1) <= _FEW_NODES:
-        pairs = adj.any(dim=0).nonzero().mT
-        if pairs.size(1) <= _FEW_PAIRS * adj[0].numel():
-            return _SomePairs(alpha, adj, pairs)
-    return _AllPairs(alpha, adj)
 
 
 def _messages(ends: Tensor, weight: Tensor | None, bias: Tensor | None, buffers: list[Tensor]) -> tuple[Tensor, Tensor]:

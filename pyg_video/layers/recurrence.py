@@ -10,8 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.library import custom_op, register_autograd
+from torch import Tensor, library
 from torch.utils.flop_counter import register_flop_formula
 
 from .precision import without_autocast
@@ -19,7 +18,7 @@ from .precision import without_autocast
 MANY_FRAMES = 16  # of a clip
 
 
-@custom_op("pyg_video::gru", mutates_args=(), tags=torch.Tag.flexible_layout)
+@library.custom_op("pyg_video::gru", mutates_args=(), tags=torch.Tag.flexible_layout)
 def gru(
     x: Tensor, hidden: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, mask: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -58,7 +57,7 @@ def _(x: Tensor, hidden: Tensor, *_: Tensor | None) -> tuple[Tensor, Tensor, Ten
     return states, by_time.new_empty(T, R, 3 * C), by_time
 
 
-@custom_op("pyg_video::gru_backward", mutates_args=(), tags=torch.Tag.flexible_layout)
+@library.custom_op("pyg_video::gru_backward", mutates_args=(), tags=torch.Tag.flexible_layout)
 def gru_backward(
     grad: Tensor, states: Tensor, gates: Tensor, kept: Tensor, x: Tensor, hidden: Tensor, w_ih: Tensor, w_hh: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -88,7 +87,7 @@ def _(*args: Tensor) -> tuple[Tensor, ...]:
     return _empty_gradients(*args[-4:])
 
 
-@custom_op("pyg_video::lstm", mutates_args=(), tags=torch.Tag.flexible_layout)
+@library.custom_op("pyg_video::lstm", mutates_args=(), tags=torch.Tag.flexible_layout)
 def lstm(
     x: Tensor, hidden: Tensor, cell: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, mask: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -131,7 +130,7 @@ def _(x: Tensor, hidden: Tensor, *_: Tensor | None) -> tuple[Tensor, Tensor, Ten
     return states, torch.empty_like(states), by_time.new_empty(T, R, 4 * C)
 
 
-@custom_op("pyg_video::lstm_backward", mutates_args=(), tags=torch.Tag.flexible_layout)
+@library.custom_op("pyg_video::lstm_backward", mutates_args=(), tags=torch.Tag.flexible_layout)
 def lstm_backward(
     grad: Tensor,
     grad_cells: Tensor,
@@ -146,25 +145,12 @@ def lstm_backward(
     mask: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients of the first seven arguments of :func:`lstm`, from those of the states."""
-    i, f, g, o = gates.chunk(4, dim=-1)
-    before, cell_before, grad, grad_cells = (
-        _before(hidden, states),
-        _before(cell, cells),
-        *map(_by_time, (grad, grad_cells)),
-    )
+    before, grad, grad_cells = _before(hidden, states), _by_time(grad), _by_time(grad_cells)
     T, R, C = before.shape
+    absent = None if mask is None else ~_by_time(mask[..., None])
     with without_autocast(grad):
-        d_gates, squashed = gates.new_empty(T, R, 4, C), _by_time(cells).tanh()
-        # First what the gradients of the cell (i, f, g) and of the hidden state (o) are multiplied with.
-        torch.mul(g, i, out=d_gates[..., 0, :]).mul_(1 - i)
-        torch.mul(cell_before, f, out=d_gates[..., 1, :]).mul_(1 - f)
-        torch.mul(g, g, out=d_gates[..., 2, :]).neg_().add_(1).mul_(i)
-        torch.mul(squashed, o, out=d_gates[..., 3, :]).mul_(1 - o)
-        to_cell = squashed.square_().neg_().add_(1).mul_(o)
-        absent = None if mask is None else ~_by_time(mask[..., None])
-        if absent is not None:
-            d_gates[..., 3, :].masked_fill_(absent, 0.0)
-            to_cell.masked_fill_(absent, 0.0)
+        d_gates, to_cell = _lstm_factors(gates, _before(cell, cells), _by_time(cells), absent)
+        f = gates[..., C : 2 * C]
         d, d_cell = before.new_zeros(R, C), before.new_zeros(R, C)
         of_cell, of_state, rows = d_gates[:, :, :3], d_gates[:, :, 3], d_gates.flatten(2)
         frames = _frames(grad, grad_cells, to_cell, of_cell, of_state, rows, f, backward=True)
@@ -182,6 +168,25 @@ def lstm_backward(
         )
         d_x = _input_gradient(d_gates, x, hidden, w_ih)
         return d_x, d.view_as(hidden), d_cell.view_as(cell), d_w_ih, d_w_hh, d_b_ih, d_b_hh
+
+
+def _lstm_factors(gates: Tensor, before: Tensor, cells: Tensor, absent: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Factors of the gradients of cell (i, f, g) and hidden state (o), of all frames at once.
+
+    The first, :math:`(T, B N, 4, C)`, lead to the gates before their functions, the second, :math:`(T, B N, C)`, from
+    the hidden state to the cell.
+    """
+    i, f, g, o = gates.chunk(4, dim=-1)
+    factors, squashed = torch.empty_like(gates).unflatten(-1, (4, -1)), cells.tanh()
+    torch.mul(g, i, out=factors[..., 0, :]).mul_(1 - i)
+    torch.mul(before, f, out=factors[..., 1, :]).mul_(1 - f)
+    torch.mul(g, g, out=factors[..., 2, :]).neg_().add_(1).mul_(i)
+    torch.mul(squashed, o, out=factors[..., 3, :]).mul_(1 - o)
+    to_cell = squashed.square_().neg_().add_(1).mul_(o)
+    if absent is not None:
+        factors[..., 3, :].masked_fill_(absent, 0.0)
+        to_cell.masked_fill_(absent, 0.0)
+    return factors, to_cell
 
 
 @lstm_backward.register_fake
@@ -305,5 +310,5 @@ def _num_weights(shapes: Iterable[Sequence[int] | None]) -> int:
     return sum(math.prod(shape) for shape in shapes if shape is not None and len(shape) == 2)
 
 
-register_autograd(gru, _gru_gradients, setup_context=_keep_gru)
-register_autograd(lstm, _lstm_gradients, setup_context=_keep_lstm)
+library.register_autograd(gru, _gru_gradients, setup_context=_keep_gru)
+library.register_autograd(lstm, _lstm_gradients, setup_context=_keep_lstm)

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch import library
 
 from pyg_video.layers import pair_messages
 from pyg_video.layers.pair_messages import PairMessages, gather_pairs
@@ -98,4 +99,4 @@ def test_a_second_derivative_is_refused():
 @pytest.mark.parametrize("layers", [1, 2])
 def test_the_operator_is_registered_as_torch_wants_it(layers, pairs):
     tensors, adj = inputs(layers, pairs=pairs)
-    torch.library.opcheck(pair_messages._gather_pairs, (*tensors[:3], adj, *tensors[3:], 1e-5))
+    library.opcheck(pair_messages._gather_pairs, (*tensors[:3], adj, *tensors[3:], 1e-5))

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from torch import nn
+from torch import library, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from pyg_video.layers import TemporalRNN
@@ -55,7 +55,7 @@ def test_gradients_are_right_where_nodes_are_missing(cell):
 @pytest.mark.parametrize("cell", OPERATORS)
 @pytest.mark.parametrize("masked", [False, True])
 def test_the_operator_is_registered_as_torch_wants_it(cell, masked):
-    torch.library.opcheck(OPERATORS[cell], arguments(cell, torch.rand(B, T, N) > 0.4 if masked else None))
+    library.opcheck(OPERATORS[cell], arguments(cell, torch.rand(B, T, N) > 0.4 if masked else None))
 
 
 @pytest.mark.parametrize("cell", OPERATORS)
