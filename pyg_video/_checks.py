@@ -77,6 +77,16 @@ def check_lengths(lengths: Tensor, num_clips: int, num_frames: int) -> None:
         raise ValueError(f"Expected 'lengths' between 1 and T = {num_frames} (got {lengths.tolist()})")
 
 
+def printable(text: str) -> str:
+    r"""The text with characters that are not to be printed escaped.
+
+    Example:
+        >>> print(printable("caf\u00e9\0\n"))
+        café\x00\n
+    """
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error's message, or its type if it has none."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

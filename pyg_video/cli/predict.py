@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,8 +16,9 @@ Classify videos, and draw the regions that the model uses.
   pyg-video predict videos/*.mp4 --checkpoint best.ckpt --output looks --top 3
 
 Prints the most probable classes of every video, and writes them to predictions.csv and the regions over the frames to
-NAME_regions.mp4. Of several videos, damaged ones are listed and skipped. Exit code 0: all videos were read; 2: some
-were not. Without video files before the first option, predict runs on a data set: pyg-video predict --help.
+NAME_regions.mp4. Of several videos, those that cannot be read are listed and skipped, damaged ones as well, unless
+--on-corrupt says otherwise. Exit code 0: all videos were read; 2: some were not. Without video files before the first
+option, predict runs on a data set: pyg-video predict --help.
 """
 
 
@@ -35,17 +37,21 @@ def run(arguments: Sequence[str]) -> int:
         raise ValueError(f"Expected '--top' of at least 1 (got {options.top})")
     trained = load_trained(options.checkpoint)
     folder = Path(options.output)
+    how = {"num_frames": options.frames, **{key: vars(options)[key] for key in ("views", "device", "on_corrupt")}}
     rows: list[tuple[object, ...]] = [("video", "rank", "name", "probability")]
     skipped, taken = 0, set[str]()
     for path in map(Path, options.videos):
         try:
-            found = predict_video(trained, path, num_frames=options.frames, views=options.views, device=options.device)
+            with warnings.catch_warnings(record=True, action="always", category=UserWarning) as told:
+                found = predict_video(trained, path, **how)
         except VideoFileError as error:
             if len(options.videos) == 1:
                 raise
             print(f"skipped {path}: {error.problem or in_one_line(error)}", file=sys.stderr)
             skipped += 1
             continue
+        for warning in told:
+            print(f"warning: {warning.message}", file=sys.stderr)
         print(path)
         for k, (name, share) in enumerate(found.top(options.top), start=1):
             print(f"  {100 * share:5.1f} %  {name}")
@@ -67,6 +73,8 @@ def _parser() -> Parser:
     add("--top", type=int, default=5, metavar="K", help="number of classes to print (default: 5)")
     add("--frames", type=int, metavar="T", help="frames per clip (default: as in the model's training, else 16)")
     add("--views", type=int, metavar="N", help="1, 3 crops, or 3 crops x 2 clips = 6 (default: 6; 1 for grey models)")
+    text = "damaged frames: raise (default: skip the video), warn and take them as they are, or skip these frames"
+    add("--on-corrupt", default="raise", metavar="HOW", help=text)
     add_shared(parser, "--device", "--import")
     return parser
 

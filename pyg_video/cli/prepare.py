@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from .._extras import need
 from ..datasets import prepare
 from ..datasets.something.lists import SPLITS, VERSIONS
+from ..datasets.video.reading import ON_CORRUPT
 from .parsing import make_parser
 
 _DESCRIPTION = """\
@@ -24,6 +25,8 @@ def run(arguments: Sequence[str]) -> int:
     add("--root", required=True, help="folder of the download, see docs/something_something.md")
     add("--version", choices=VERSIONS, default="v2", help="of the data set (default: v2)")
     add("--splits", nargs="+", choices=SPLITS, default=list(SPLITS), help="(default: all)")
+    text = "damaged frames are a problem (raise, the default), listed only (warn), or no matter (skip)"
+    add("--on-corrupt", choices=ON_CORRUPT, default="raise", help=text)
     add("--workers", type=int, default=1, help="processes (default: 1)")
     options = parser.parse_args(arguments[1:])
     tqdm = need("tqdm", "train").tqdm
@@ -34,7 +37,14 @@ def run(arguments: Sequence[str]) -> int:
             bar.update(done - bar.n)
 
         try:
-            report = prepare(options.root, options.version, options.splits, workers=options.workers, progress=progress)
+            report = prepare(
+                options.root,
+                options.version,
+                options.splits,
+                on_corrupt=options.on_corrupt,
+                workers=options.workers,
+                progress=progress,
+            )
         except KeyboardInterrupt:
             print("\nStopped; the next run resumes from here.", file=sys.stderr)
             return 130

@@ -8,7 +8,8 @@ from .digits.sync_mnist import SyncMNIST
 from .something.preparation import Report, prepare
 from .something.something_else import SomethingElse
 from .something.something_something import SomethingSomething, VideoClip
-from .video.files import VideoFileError, VideoInfo, decode_frames, probe_video
+from .video.errors import VideoFileError
+from .video.files import VideoInfo, decode_frames, probe_video
 
 __all__ = [
     "DigitClips",

@@ -74,6 +74,7 @@ def predict_video(
     num_frames: int | None = None,
     views: int | None = None,
     device: str = "auto",
+    on_corrupt: str = "raise",
 ) -> VideoPrediction:
     """Classify a video of any length, frame rate and size.
 
@@ -84,15 +85,16 @@ def predict_video(
     Args:
         model: a trained model, which is not modified; or its file, ``.safetensors`` of ``save_model`` or ``.ckpt`` of
             ``pyg-video fit``; or its id on the Hugging Face Hub.
-        path: any video that ffmpeg reads.
+        path: any video file that ffmpeg reads.
         num_frames: frames per clip; by default as in the model's training if its file tells, else 16, or for models of
             grey frames the number of frames of a shorter video.
         views: 1 for a central crop, 3 for three crops, 6 for three crops of two clips, whose scores are averaged; by
             default 6 for models of colour frames and 1 for those of grey frames.
         device: name of a torch device; ``"auto"`` selects a GPU if there is one.
+        on_corrupt: for damaged frames anywhere in the file, as for :func:`~pyg_video.datasets.decode_frames`.
 
     Raises:
-        VideoFileError: the file is missing, empty, truncated or undecodable; a :exc:`ValueError`.
+        VideoFileError: the file is missing, empty, truncated, damaged, too large or undecodable; a :exc:`ValueError`.
         ValueError: an option is wrong, or the model needs boxes, or features instead of frames.
 
     Example:
@@ -121,7 +123,8 @@ def predict_video(
     T = num_frames or trained.num_frames or (16 if colour else min(16, info.num_frames))
     number = segment_indices(info.num_frames, T, 2 if views == 6 else 1)
     size = trained.option("frame_size", trained.frame_size or (224 if colour else 64))
-    pixels = _views(decode_frames(path, number.flatten().tolist()), T, size, views)
+    frames = decode_frames(path, number.flatten().tolist(), on_corrupt=on_corrupt, check_all=True)
+    pixels = _views(frames, T, size, views)
     video = Normalize().video(pixels) if colour else pixels.float().mean(dim=2, keepdim=True) / 255
     where = choose_device(device)
     if net.training or next(net.parameters()).device != where:

@@ -102,8 +102,8 @@ class VideoSource(ClipSource):
     unit = "videos"
 
     def __init__(self, data: SomethingSomethingData) -> None:
-        if data.test_split == "test":
-            raise ValueError("Expected 'test_split' val to score a model (got test, whose labels are not known)")
+        if not data.test.labelled:
+            raise ValueError("Expected labels of the test videos to score a model (got none); use 'test_split' val")
         self.data, self.label_names, self.batch_size = data, data.label_names, data.test_batch_size
         self.ids = tuple(record.id for record in data.test.records)
 

@@ -202,6 +202,50 @@ def test_among_others_it_is_listed_and_skipped(command, clips, tmp_path):
     assert str(paths[0]) in printed
 
 
+@pytest.fixture
+def holed(make_video, tmp_path):
+    """A video with zeros in its last frames, which are not among those that are classified."""
+    import av
+
+    path = make_video(tmp_path / "holed.mp4", 40, codec="libx264")
+    with av.open(str(path)) as container:
+        packets = sorted((packet.pts, packet.pos, packet.size) for packet in container.demux(video=0) if packet.size)
+    content = bytearray(path.read_bytes())
+    for _, place, size in packets[-1:]:
+        content[place : place + size] = bytes(size)
+    path.write_bytes(content)
+    return path
+
+
+def test_damage_anywhere_is_met_as_asked_for(command, holed, clips):
+    paths, *_ = clips
+    code, _, error = command(holed, "--checkpoint", SHIPPED)
+    assert (code, error.count("\n")) == (2, 1)
+    assert "a damaged file, at frame" in error
+    code, _, error = command(holed, paths[0], "--checkpoint", SHIPPED)
+    assert code == 2
+    assert error.startswith(f"skipped {holed}: a damaged file, at frame")
+    code, printed, error = command(holed, "--checkpoint", SHIPPED, "--on-corrupt", "warn")
+    assert (code, error.count("\n")) == (0, 1)
+    assert error.startswith(f"warning: '{holed}' has damaged frames")
+    code, again, error = command(holed, "--checkpoint", SHIPPED, "--on-corrupt", "skip")
+    assert (code, again, error) == (0, printed, "")
+
+
+def test_files_that_are_no_video_are_skipped_one_by_one(command, clips, tmp_path):
+    paths, *_ = clips
+    for name, content in (("a.txt", "words\n" * 99), ("b.mp4", "ffconcat version 1.0\nfile '0.mp4'\n")):
+        (tmp_path / name).write_text(content)
+    code, printed, error = command(tmp_path / "a.txt", paths[0], tmp_path / "b.mp4", "--checkpoint", SHIPPED)
+    assert code == 2
+    assert [line.split(":")[0] for line in error.splitlines()] == [
+        f"skipped {tmp_path / 'a.txt'}",
+        f"skipped {tmp_path / 'b.mp4'}",
+        "2 of 3 videos skipped",
+    ]
+    assert str(paths[0]) in printed
+
+
 def test_videos_of_one_name_are_drawn_into_files_of_their_own(command, clips, tmp_path):
     paths, *_ = clips
     (tmp_path / "other").mkdir()
@@ -218,6 +262,7 @@ def test_videos_of_one_name_are_drawn_into_files_of_their_own(command, clips, tm
         ([], "--checkpoint"),
         (["--checkpoint", SHIPPED, "--views", "2"], "'views'"),
         (["--checkpoint", SHIPPED, "--top", "0"], "'--top'"),
+        (["--checkpoint", SHIPPED, "--on-corrupt", "ignore"], "'on_corrupt' to be one of 'raise', 'warn', 'skip'"),
         (["--checkpoint", SHIPPED, "--device", "abacus"], "'device'"),
     ],
 )

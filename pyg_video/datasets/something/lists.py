@@ -14,7 +14,8 @@ from ..._checks import check_option
 
 VERSIONS = ("v1", "v2")
 SPLITS = ("train", "val", "test")
-UNKNOWN = -1  # the label of a test video
+UNKNOWN = -1  # the label of a test video without an answer
+_ANSWERS = Path("labels", "test-answers.csv")
 _NAMES = {"train": "train", "val": "validation", "test": "test", "labels": "labels"}
 _SUFFIX = {"v1": ".csv", "v2": ".json"}
 _Json = TypeVar("_Json", dict[str, Any], list[Any])
@@ -25,7 +26,7 @@ class VideoRecord(NamedTuple):
 
     Attributes:
         id: name of the video's file or folder.
-        label: class index; -1 in the test split, which has no labels.
+        label: class index; -1 in the test split, unless ``labels/test-answers.csv`` of the later download is there.
         text: description such as "holding potato next to bottle"; in v1 the class, in the test split "".
         placeholders: the objects for each [something] in the template of the class, as ("potato", "bottle").
     """
@@ -39,6 +40,12 @@ class VideoRecord(NamedTuple):
 def video_path(root: str | os.PathLike[str], version: str, name: str) -> Path:
     """Path of a video: a folder of frames in v1, a file in v2."""
     return Path(root) / f"20bn-something-something-{version}" / (name if version == "v1" else f"{name}.webm")
+
+
+def id_problem(name: str) -> str:
+    """What is wrong with an id that is no plain name of a file, such as one that leads to another folder; else ""."""
+    plain = name.isprintable() and 0 < len(name) < 200 and not set(name) & set("/\\:") and set(name) != {"."}
+    return "" if plain else "an id that is no name of a file"
 
 
 def read_labels(root: str | os.PathLike[str], version: str) -> tuple[str, ...]:
@@ -73,6 +80,10 @@ def read_records(root: str | os.PathLike[str], version: str, split: str, names: 
     number = {name: label for label, name in enumerate(names)}
     try:
         records = (_records_v1 if version == "v1" else _records_v2)(path, number)
+        if split == "test" and (answers := Path(root) / _ANSWERS).is_file():
+            path = answers
+            known = {record.id: record.label for record in _records_v1(path, number)}
+            records = [record._replace(label=known.get(record.id, UNKNOWN)) for record in records]
     except (KeyError, IndexError, TypeError) as error:
         raise ValueError(
             f"Expected ids and classes of Something-Something {version} in '{path}' (got {error!r}); fetch it again, "

@@ -16,12 +16,14 @@ from typing import NamedTuple
 
 import torch
 
-from ..._checks import check_option
+from ..._checks import check_option, printable
 from ..._files import write_table
-from ..video.files import VideoFileError, count_frames
-from ..video.frame_folders import decode_jpegs, frame_files
+from ..video.errors import VideoFileError, errors_of
+from ..video.files import examine_video
+from ..video.frame_folders import examine_folder
 from ..video.index import CheckedVideo, fingerprint, index_path, read_index, write_index
-from .lists import SPLITS, read_labels, read_records, video_path
+from ..video.reading import ON_CORRUPT
+from .lists import SPLITS, id_problem, read_labels, read_records, video_path
 
 _SAVE_EVERY = 30.0  # seconds
 _CHUNK = 16  # videos per task
@@ -35,7 +37,9 @@ class Report(NamedTuple):
     Attributes:
         total: number of videos in the lists.
         checked: number of videos read in this run; the others were known from an earlier one.
-        problems: description of each problem, by split and id.
+        problems: why each video is refused, by split and id.
+        damaged: which frames of each other video are damaged, by split and id; none with ``on_corrupt="raise"``, which
+            makes them problems.
         index_file: path of the index of all videos.
         table: path of the CSV file of problems.
     """
@@ -43,6 +47,7 @@ class Report(NamedTuple):
     total: int
     checked: int
     problems: dict[tuple[str, str], str]
+    damaged: dict[tuple[str, str], str]
     index_file: Path
     table: Path
 
@@ -53,7 +58,8 @@ class Report(NamedTuple):
             f"{self.total} videos in the lists, {self.checked} read now",
             f"{self.total - len(self.problems)} whole, {len(self.problems)} with problems",
             *(f"  {count} x {kind}" for kind, count in kinds.most_common(10)),
-            *(f"  {split} {name}: {problem}" for (split, name), problem in list(self.problems.items())[:5]),
+            *(f"  {split} {printable(name)}: {problem}" for (split, name), problem in list(self.problems.items())[:5]),
+            *([f"{len(self.damaged)} others with damaged frames"] if self.damaged else []),
             f"index: {self.index_file}",
             f"problems: {self.table}",
         ]
@@ -65,6 +71,7 @@ def prepare(
     version: str = "v2",
     splits: Sequence[str] = SPLITS,
     *,
+    on_corrupt: str = "raise",
     workers: int = 1,
     progress: Progress | None = None,
 ) -> Report:
@@ -77,6 +84,8 @@ def prepare(
         root: folder of the download; index and table are written here.
         version: ``"v1"`` or ``"v2"``.
         splits: the lists to check. Lists that were not downloaded are left out, except for the first.
+        on_corrupt: ``"raise"`` makes damaged frames of a video a problem, ``"warn"`` only lists them in the table, and
+            ``"skip"`` does not. The index keeps them in any case.
         workers: number of processes.
         progress: called with the number of finished videos and the total.
 
@@ -86,6 +95,7 @@ def prepare(
     """
     if workers < 1 or not splits:
         raise ValueError(f"Expected 'workers' of at least 1, and 'splits' (got {workers} and {list(splits)})")
+    check_option("on_corrupt", on_corrupt, ON_CORRUPT)
     root = Path(root)
     videos = _listed(root, version, splits)
     index = index_path(root, version)
@@ -105,26 +115,48 @@ def prepare(
                 saved = time.monotonic()
     finally:
         write_index(index, found)
-    problems = {(videos[name], name): found[name].problem for name in videos if found[name].problem}
-    table = root / f"pyg-video-problems-{version}.csv"
-    rows = ((split, name, problem, video_path(root, version, name)) for (split, name), problem in problems.items())
-    write_table(table, [("split", "id", "problem", "path"), *rows])
-    return Report(len(videos), checked, problems, index, table)
+    return _report(root, version, on_corrupt, {(videos[name], name): found[name] for name in videos}, checked)
 
 
 def check_video(root: str | os.PathLike[str], version: str, name: str) -> CheckedVideo:
-    """Decode one video from start to end."""
-    path = video_path(root, version, name)
+    """Decode one video from start to end; whatever is wrong with it is its problem alone."""
+    if problem := id_problem(name):
+        return CheckedVideo(0, 0, 0, 0.0, problem)
+    path, seen = video_path(root, version, name), (0, 0)
     try:
-        size, mtime = fingerprint(path)
-    except OSError:
-        return CheckedVideo(0, 0, 0, 0.0, "missing")
-    try:
-        if version == "v1":
-            return CheckedVideo(size, mtime, len(decode_jpegs(frame_files(path))), 0.0)
-        return CheckedVideo(size, mtime, *count_frames(path)[:2])
+        seen = fingerprint(path)
+        with errors_of(path):
+            return _examined(path, version)._replace(size=seen[0], mtime=seen[1])
+    except FileNotFoundError:
+        return CheckedVideo(*seen, 0, 0.0, "missing")
+    except OSError as error:
+        return CheckedVideo(*seen, 0, 0.0, f"an unreadable file: {error.strerror}")
     except VideoFileError as error:
-        return CheckedVideo(size, mtime, 0, 0.0, error.problem)
+        return CheckedVideo(*seen, 0, 0.0, error.problem)
+
+
+def _examined(path: Path, version: str) -> CheckedVideo:
+    """Number of frames, frame rate and damage of a video."""
+    if version == "v1":
+        num_frames, wrong = examine_folder(path)
+        return CheckedVideo(0, 0, num_frames, 0.0, damage=f"{wrong[0]} ({len(wrong)} such frames)" if wrong else "")
+    info, damaged = examine_video(path)
+    damage = f"a damaged file, at frame {damaged[0]} ({len(damaged)} such frames)" if damaged else ""
+    return CheckedVideo(0, 0, info.num_frames, info.frame_rate, damage=damage)
+
+
+def _report(
+    root: Path, version: str, on_corrupt: str, videos: dict[tuple[str, str], CheckedVideo], checked: int
+) -> Report:
+    """The report on all videos, by split and id, with the table written."""
+    refused = {video: found.refusal(on_corrupt) for video, found in videos.items()}
+    problems = {video: problem for video, problem in refused.items() if problem}
+    damaged = {video: found.damage for video, found in videos.items() if found.damage and video not in problems}
+    listed = problems | (damaged if on_corrupt == "warn" else {})
+    rows = ((split, name, wrong, video_path(root, version, name)) for (split, name), wrong in listed.items())
+    table = root / f"pyg-video-problems-{version}.csv"
+    write_table(table, [("split", "id", "problem", "path"), *(map(printable, map(str, row)) for row in rows)])
+    return Report(len(videos), checked, problems, damaged, index_path(root, version), table)
 
 
 def _listed(root: Path, version: str, splits: Sequence[str]) -> dict[str, str]:
@@ -145,7 +177,7 @@ def _listed(root: Path, version: str, splits: Sequence[str]) -> dict[str, str]:
 
 def _unchanged(path: Path, checked: CheckedVideo | None) -> bool:
     try:
-        return checked is not None and checked[:2] == fingerprint(path)
+        return checked is not None and checked.mtime > 0 and checked[:2] == fingerprint(path)
     except OSError:
         return False
 

@@ -12,13 +12,25 @@ import torch
 from torch import Generator, Tensor
 from torch.utils.data import Dataset, default_collate
 
-from ..._checks import check_option
+from ..._checks import check_option, printable
 from ..counter_random import clip_key
-from ..video.files import VideoFileError, check_backend, decode_frames, probe_video
+from ..video.errors import VideoFileError
+from ..video.files import check_backend, decode_frames, probe_video
 from ..video.frame_folders import decode_jpegs, frame_files
 from ..video.index import fingerprint, index_path, read_index
+from ..video.reading import ON_CORRUPT
 from ..video.sampling import dense_indices, segment_indices
-from .lists import SPLITS, VERSIONS, VideoRecord, mirrored_labels, read_labels, read_records, video_path
+from .lists import (
+    SPLITS,
+    UNKNOWN,
+    VERSIONS,
+    VideoRecord,
+    id_problem,
+    mirrored_labels,
+    read_labels,
+    read_records,
+    video_path,
+)
 from .something_else import SomethingElse
 
 
@@ -57,7 +69,7 @@ class SomethingSomething(Dataset[VideoClip]):
     Args:
         root: folder of the download.
         version: ``"v1"`` or ``"v2"``.
-        split: ``"train"``, ``"val"`` or ``"test"``, which has no labels.
+        split: ``"train"``, ``"val"`` or ``"test"``, whose labels are in ``labels/test-answers.csv`` of the download.
         num_frames: frames per clip, :math:`T`.
         sampling: ``"segments"``, one frame from each of :math:`T` segments as in TSM, or ``"dense"``, equally spaced
             frames as in I3D.
@@ -68,7 +80,10 @@ class SomethingSomething(Dataset[VideoClip]):
         max_objects: boxes per frame, :math:`N`.
         seed: seed of sampling and augmentation.
         on_error: ``"raise"`` for videos that are missing or that ``pyg-video prepare`` found damaged, or ``"skip"`` to
-            leave them out with a warning; see ``skipped``. Damage that is found only on reading raises in both cases.
+            leave them out with a warning; see ``skipped``. What is found only on reading raises in both cases.
+        on_corrupt: for damaged frames: ``"raise"``, which makes a video with such frames a damaged one; ``"warn"`` and
+            take what the decoder makes of them; or ``"skip"`` them and take the frame before. ``pyg-video prepare``
+            finds them all; videos that it did not check are decoded from start to end each time.
         backend: decoder of v2, see :func:`~pyg_video.datasets.decode_frames`.
 
     Attributes:
@@ -101,26 +116,29 @@ class SomethingSomething(Dataset[VideoClip]):
         max_objects: int = 8,
         seed: int = 0,
         on_error: str = "raise",
+        on_corrupt: str = "raise",
         backend: str = "av",
     ) -> None:
         check_option("version", version, VERSIONS)
         check_option("split", split, SPLITS)
         check_option("sampling", sampling, ("segments", "dense"))
         check_option("on_error", on_error, ("raise", "skip"))
+        check_option("on_corrupt", on_corrupt, ON_CORRUPT)
         check_backend(backend)
         if num_frames < 1 or num_clips < 1:
             raise ValueError(f"Expected 'num_frames' and 'num_clips' of at least 1 (got {num_frames} and {num_clips})")
         if boxes is not None and version == "v1":
             raise ValueError("Expected no 'boxes' for version 'v1' (got some); Something-Else annotates videos of v2")
         self.root, self.version, self.split, self.seed = Path(root), version, split, seed
-        self.num_frames, self.num_clips, self.backend = num_frames, num_clips, backend
+        self.num_frames, self.num_clips = num_frames, num_clips
+        self.backend, self.on_corrupt = backend, on_corrupt
         self.random = split == "train" if random is None else random
         self.transform = transform
         self._indices = segment_indices if sampling == "segments" else dense_indices
         self.label_names = read_labels(root, version)
         self.mirrored = mirrored_labels(self.label_names)
         records = read_records(root, version, split, self.label_names)
-        self.skipped, self._known = _survey(self.root, version, records)
+        self.skipped, self._known = _survey(self.root, version, records, on_corrupt)
         if self.skipped:
             _report(self.skipped, len(records), on_error)
         self.records = [record for record in records if record.id not in self.skipped]
@@ -132,6 +150,11 @@ class SomethingSomething(Dataset[VideoClip]):
     def num_classes(self) -> int:
         """Number of classes."""
         return len(self.label_names)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the labels of all videos are known."""
+        return all(record.label != UNKNOWN for record in self.records)
 
     def path(self, index: int) -> Path:
         """File of a video; in v1, folder of its frames."""
@@ -172,16 +195,18 @@ class SomethingSomething(Dataset[VideoClip]):
         number = self._indices(count, self.num_frames, self.num_clips, generator=generator)
         once, place = number.unique(return_inverse=True)
         if self.version == "v1":
-            frames = decode_jpegs([files[k] for k in once])
+            frames = decode_jpegs([files[k] for k in once], self.on_corrupt)
         else:
-            frames = decode_frames(path, once.tolist(), self.backend)
+            frames = decode_frames(
+                path, once.tolist(), self.backend, on_corrupt=self.on_corrupt, check_all=name not in self._known
+            )
         boxes = self.boxes
         box = boxes.boxes(name, number, rate, *frames.shape[-2:]) if boxes else torch.empty(*number.shape, 0, 4)
         return frames[place], box
 
 
 def _survey(
-    root: Path, version: str, records: list[VideoRecord]
+    root: Path, version: str, records: list[VideoRecord], on_corrupt: str
 ) -> tuple[dict[str, str], dict[str, tuple[int, float]]]:
     """Problems by video, and number of frames and frame rate of the checked videos."""
     folder = video_path(root, version, "0").parent
@@ -190,17 +215,17 @@ def _survey(
     wrong, known = {}, {}
     for record in records:
         path, checked = video_path(root, version, record.id), index.get(record.id)
-        if path.name not in present:
-            wrong[record.id] = "missing"
-        elif checked is not None and not checked.problem:
+        if problem := id_problem(record.id) or ("missing" if path.name not in present else ""):
+            wrong[record.id] = problem
+        elif checked is not None and not (refusal := checked.refusal(on_corrupt)):
             known[record.id] = (checked.num_frames, checked.frame_rate)
         elif checked is not None and fingerprint(path) == checked[:2]:  # unchanged since the check
-            wrong[record.id] = checked.problem
+            wrong[record.id] = refusal
     return wrong, known
 
 
 def _report(wrong: dict[str, str], total: int, on_error: str) -> None:
-    some = ", ".join(f"{name}: {problem}" for name, problem in list(wrong.items())[:3])
+    some = ", ".join(f"{printable(name)}: {problem}" for name, problem in list(wrong.items())[:3])
     found = f"{len(wrong)} of {total} videos missing or damaged, as {some}"
     if on_error == "raise" or len(wrong) == total:
         raise VideoFileError(

@@ -3,45 +3,21 @@
 from __future__ import annotations
 
 import os
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..._checks import check_option
 from ..._extras import need
-from .container_size import declared_size
-
-if TYPE_CHECKING:
-    from av import VideoFrame
-    from av.container import InputContainer
-    from av.video.stream import VideoStream
+from .errors import VideoFileError, errors_of
+from .limits import check_pixels
+from .reading import Damage, FrameReader
+from .timetable import Timetable, timetable
 
 BACKENDS = ("av", "torchcodec")
-_FAR = 256  # frames from which seeking to a key frame is faster
-_REPAIR = "fetch or copy it again; for a whole data set, pyg-video prepare lists all such files"
-
-
-class VideoFileError(ValueError):
-    """A video, or a folder of frames, that is missing, empty, truncated or undecodable.
-
-    Attributes:
-        problem: description without the path.
-    """
-
-    problem = ""
-
-    @classmethod
-    def of(cls, path: str | os.PathLike[str], problem: str, repair: str = _REPAIR) -> VideoFileError:
-        """The error for one file."""
-        error = cls(f"Expected a whole video in '{os.fspath(path)}' (got {problem}); {repair}")
-        error.problem = problem
-        return error
 
 
 class VideoInfo(NamedTuple):
@@ -50,8 +26,8 @@ class VideoInfo(NamedTuple):
     Attributes:
         num_frames: number of frames.
         frame_rate: frames per second.
-        height: displayed height, after the rotation stored in the file.
-        width: displayed width.
+        height: height as displayed, in square pixels and after the rotation stored in the file.
+        width: width as displayed.
     """
 
     num_frames: int
@@ -61,82 +37,86 @@ class VideoInfo(NamedTuple):
 
 
 def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
-    """Count the frames of a video without decoding them, in milliseconds.
+    """Count the frames of a video, in milliseconds where the file stores the time of each.
 
-    ``.webm`` files do not store their number of frames, so packets are counted.
-
-    Raises:
-        VideoFileError: the file is missing, empty, truncated, without video or damaged at its start.
-    """
-    with _opened(path) as (container, stream):
-        times, _ = _times(container, stream)
-        rate = float(stream.average_rate or stream.guessed_rate or 0)
-    with _opened(path) as (container, stream):
-        first = next(container.decode(stream), None)
-    if first is None:
-        raise VideoFileError.of(path, "no frame that decodes")
-    size = (first.height, first.width) if first.rotation % 180 == 0 else (first.width, first.height)
-    return VideoInfo(len(times), rate, *size)
-
-
-def count_frames(path: str | os.PathLike[str]) -> VideoInfo:
-    """As :func:`probe_video`, but decodes every frame and counts those that decode.
+    Files that do not (AVI and MPEG-PS with reordered frames, GIF) are decoded. What was found is remembered until the
+    file changes.
 
     Raises:
-        VideoFileError: the file is missing, empty, truncated, without video or damaged anywhere.
+        VideoFileError: the file is missing, empty, truncated, too large, without video or damaged at its start.
     """
-    info = probe_video(path)
-    with _opened(path) as (container, stream):
-        whole = [not frame.is_corrupt for frame in container.decode(stream)]
-    if not all(whole):
-        raise VideoFileError.of(path, f"a damaged file, from frame {whole.index(False)} on")
-    return info._replace(num_frames=len(whole))
+    return VideoInfo(*timetable(Path(path))[:4])
 
 
-def decode_frames(path: str | os.PathLike[str], indices: Sequence[int], backend: str = "av") -> Tensor:
+def examine_video(path: str | os.PathLike[str]) -> tuple[VideoInfo, list[int]]:
+    """As :func:`probe_video`, but decodes every frame; also gives the numbers of the damaged ones.
+
+    Raises:
+        VideoFileError: as :func:`probe_video`, or frames differ in size.
+    """
+    path = Path(path)
+    table, damage = timetable(path), Damage(path, "skip")
+    FrameReader(path, table, damage).read((), check_all=True)
+    return VideoInfo(*table[:4]), sorted(damage.numbers)
+
+
+def decode_frames(
+    path: str | os.PathLike[str],
+    indices: Sequence[int],
+    backend: str = "av",
+    *,
+    on_corrupt: str = "raise",
+    check_all: bool = False,
+) -> Tensor:
     """Decode frames of a video by number, in the given order; numbers may repeat.
 
-    Rotations stored in the file are applied. Frames are counted, not timed, so the frame rate may vary. In long videos
-    the decoder seeks to the key frame before a distant frame.
+    Frames are as displayed: turned and mirrored as the file says, in square pixels, in the colours of the matrix and
+    range that it names. They are counted, not timed, so the frame rate may vary. In any order and of any container
+    these are the frames that decoding all in order gives; the decoder seeks to a key frame where the file allows it.
+
+    Only the file itself is opened: playlists, lists of files, patterns, pictures and text are refused. The variable
+    ``PYG_VIDEO_MAX_PIXELS`` of the environment is the number of pixels of a clip at most, by default :math:`2^{29}`.
 
     Args:
-        path: video file in any format of ffmpeg.
+        path: video file in any format of ffmpeg that holds video: mp4, mov, mkv, webm, avi, ts, mpg, flv, gif, ...
         indices: frame numbers, from 0.
         backend: ``"av"`` (PyAV, with ffmpeg inside), or ``"torchcodec"``, which is faster and needs the extra
-            ``torchcodec`` (``pip install ".[torchcodec]"`` in a checkout) and ffmpeg on the system.
+            ``torchcodec`` (``pip install ".[torchcodec]"`` in a checkout) and ffmpeg on the system. Files without times
+            of their frames, or whose frames are turned, mirrored or stretched, are decoded by PyAV in both cases.
+        on_corrupt: for frames that are damaged: ``"raise"``; ``"warn"`` and take what the decoder makes of them; or
+            ``"skip"`` them and take the frame before. Damage that PyAV meets on the way to the frames counts.
+        check_all: decode all other frames as well, so that damage anywhere in the file counts.
 
     Shapes:
         - **output:** :math:`(T, 3, H, W)`, uint8, for :math:`T` indices
 
     Raises:
-        VideoFileError: the file is missing, empty, truncated or undecodable, or ends before one of the frames.
-        ValueError: a number is negative, or the backend unknown, or without ffmpeg.
+        VideoFileError: the file is missing, empty, truncated, damaged, too large or undecodable, its frames differ in
+            size, or it ends before one of them.
+        ValueError: a number is negative, or the backend or ``on_corrupt`` unknown, or the backend without ffmpeg.
         ModuleNotFoundError: the backend is not installed.
     """
     check_backend(backend)
+    path = Path(path)
+    damage = Damage(path, on_corrupt)
     wanted = sorted(set(indices))
     if not wanted or wanted[0] < 0:
         raise ValueError(f"Expected 'indices' to be frame numbers of at least 0 (got {list(indices)})")
-    if backend == "torchcodec":
-        return _decode_by_torchcodec(path, indices)
-    times: list[int] = []
-    keys: list[int] = []
-    if wanted[-1] >= _FAR:
-        with _opened(path) as (container, stream):
-            times, keys = _times(container, stream)
-    with _opened(path) as (container, stream):
-        if len(set(times)) == len(times) > wanted[-1]:  # each frame has a time of its own
-            frames = _by_time(container, stream, wanted, times, keys)
-        else:
-            shown, numbers = islice(container.decode(stream), wanted[-1] + 1), set(wanted)
-            frames = (frame for number, frame in enumerate(shown) if number in numbers)
-        found = dict(zip(wanted, map(_as_tensor, frames), strict=False))
+    table = timetable(path)
+    if wanted[-1] >= table.num_frames:
+        first = next(number for number in wanted if number >= table.num_frames)
+        raise VideoFileError.of(path, f"no frame number {first}, counted from 0")
+    check_pixels(path, table.height, table.width, len(indices))
+    if backend == "torchcodec" and table.plain and table.times:
+        frames = _by_torchcodec(path, table, indices)
+        if frames is not None:
+            return frames
+    found = FrameReader(path, table, damage).read(wanted, check_all=check_all)
+    damage.tell()
     if len(found) < len(wanted):
         raise VideoFileError.of(path, f"no frame number {wanted[len(found)]}, counted from 0")
-    size = found[wanted[0]].shape[1:]
-    if any(frame.shape[1:] != size for frame in found.values()):
-        raise VideoFileError.of(path, "frames of several sizes", "convert it with ffmpeg")
-    return torch.stack([found[number] for number in indices])
+    place = {number: k for k, number in enumerate(wanted)}
+    return torch.stack([found[place[number]] for number in indices])
 
 
 def check_backend(backend: str) -> None:
@@ -152,76 +132,13 @@ def check_backend(backend: str) -> None:
             ) from error
 
 
-def check_present(path: str | os.PathLike[str]) -> Path:
-    """Raise a :class:`VideoFileError` if a file is missing, empty or shorter than it declares."""
-    path = Path(path)
-    if not path.is_file():
-        raise VideoFileError.of(path, "no file")
-    size = path.stat().st_size
-    if not size:
-        raise VideoFileError.of(path, "an empty file")
-    declared = declared_size(path)
-    if declared is not None and declared > size:
-        raise VideoFileError.of(path, f"a truncated file, {size} of at least {declared} bytes")
-    return path
-
-
-@contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Container and video stream of a file; errors of ffmpeg are raised as :class:`VideoFileError`."""
-    av = need("av", "video")
-    path = check_present(path)
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise VideoFileError.of(path, "a file without video")
-            stream = container.streams.video[0]
-            stream.codec_context.thread_count = 1  # data loader workers run in parallel already
-            yield container, stream
-    except av.FFmpegError as error:
-        raise VideoFileError.of(path, f"an undecodable file: {error.strerror}") from error
-
-
-def _times(container: InputContainer, stream: VideoStream) -> tuple[list[int], list[int]]:
-    """Presentation times of all frames and of the key frames, sorted; -1 where a packet has none."""
-    packets = [packet for packet in container.demux(stream) if packet.size and not packet.is_discard]
-    if stream.codec_context.name == "vp8":  # alternate references are separate packets that are not displayed
-        packets = [packet for packet in packets if memoryview(packet)[0] & 0x10]
-    times = [-1 if packet.pts is None else packet.pts for packet in packets]
-    return sorted(times), sorted(time for time, packet in zip(times, packets, strict=True) if packet.is_keyframe)
-
-
-def _by_time(
-    container: InputContainer, stream: VideoStream, wanted: Sequence[int], times: Sequence[int], keys: Sequence[int]
-) -> Iterator[VideoFrame]:
-    """The frames ``wanted``, found by their times; seeks to a key frame that lies ahead."""
-    frames, position = container.decode(stream), -1
-    for time in (times[number] for number in wanted):
-        ahead = keys[bisect_right(keys, time) - 1] if keys and keys[0] <= time else position
-        if ahead > position:
-            container.seek(ahead, stream=stream)
-            frames = container.decode(stream)
-        for frame in frames:
-            position = -1 if frame.pts is None else frame.pts
-            if position == time:
-                yield frame
-                break
-        else:
-            return
-
-
-def _as_tensor(frame: VideoFrame) -> Tensor:
-    """A frame as displayed, ``[3, H, W]``."""
-    image = torch.from_numpy(frame.to_ndarray(format="rgb24"))
-    return image.rot90(frame.rotation // 90 % 4).permute(2, 0, 1)
-
-
-def _decode_by_torchcodec(path: str | os.PathLike[str], indices: Sequence[int]) -> Tensor:
+def _by_torchcodec(path: Path, table: Timetable, indices: Sequence[int]) -> Tensor | None:
+    """The frames; None where torchcodec counts others."""
     from torchcodec.decoders import VideoDecoder
 
-    path = check_present(path)
-    try:
-        frames: Tensor = VideoDecoder(str(path), num_ffmpeg_threads=1).get_frames_at(list(indices)).data
-    except (RuntimeError, ValueError, IndexError) as error:
-        raise VideoFileError.of(path, f"an undecodable file or no such frame: {error}") from error
+    with errors_of(path):
+        decoder = VideoDecoder(f"file:{path}", stream_index=table.stream, num_ffmpeg_threads=1)
+        if len(decoder) != table.num_frames:
+            return None
+        frames: Tensor = decoder.get_frames_at(list(indices)).data
     return frames

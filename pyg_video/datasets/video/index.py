@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..._files import write_whole
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 class CheckedVideo(NamedTuple):
@@ -21,6 +21,7 @@ class CheckedVideo(NamedTuple):
         num_frames: frames that decode.
         frame_rate: frames per second; 0 for a folder of frames.
         problem: description of the problem; "" if there is none.
+        damage: which frames are damaged, in words; "" if none are.
     """
 
     size: int
@@ -28,6 +29,11 @@ class CheckedVideo(NamedTuple):
     num_frames: int
     frame_rate: float
     problem: str = ""
+    damage: str = ""
+
+    def refusal(self, on_corrupt: str) -> str:
+        """Why a video is not to be read, if damaged frames are met as ``on_corrupt`` says; "" if it is."""
+        return self.problem or (self.damage if on_corrupt == "raise" else "")
 
 
 def fingerprint(path: Path) -> tuple[int, int]:

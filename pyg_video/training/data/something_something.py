@@ -33,8 +33,9 @@ class SomethingSomethingData(VideoData):
         max_objects: boxes per frame.
         seed: seed of the order, the sampling and the augmentation in training.
         on_error: ``"raise"`` or ``"skip"``, for missing videos and those known to be damaged.
+        on_corrupt: ``"raise"``, ``"warn"`` or ``"skip"``, for damaged frames.
         backend: decoder of v2, ``"av"`` or ``"torchcodec"``.
-        test_split: ``"val"``, on which the papers report, or ``"test"``, whose labels are not published.
+        test_split: ``"val"``, on which the papers report, or ``"test"``, if ``labels/test-answers.csv`` is there.
         test_frame: side of the frames in the test.
         test_clips: clips per video in the test; 2 in the papers.
         test_crops: crops per clip in the test, 3 as in the papers or 1.
@@ -56,6 +57,7 @@ class SomethingSomethingData(VideoData):
         max_objects: int = 8,
         seed: int = 0,
         on_error: str = "raise",
+        on_corrupt: str = "raise",
         backend: str = "av",
         test_split: str = "val",
         test_frame: int = 256,
@@ -78,6 +80,7 @@ class SomethingSomethingData(VideoData):
             boxes=None if boxes is None else SomethingElse(boxes, max_objects=max_objects),
             seed=seed,
             on_error=on_error,
+            on_corrupt=on_corrupt,
             backend=backend,
         )
         self.test_split, self.test_frame = test_split, test_frame
@@ -122,8 +125,8 @@ class SomethingSomethingData(VideoData):
         return self._sequential(self.val, self.batch_size)
 
     def test_dataloader(self) -> DataLoader[Clips]:
-        if self.test.split == "test":
-            raise ValueError("Expected 'test_split' val to score the test (got test, whose labels are not known)")
+        if not self.test.labelled:
+            raise ValueError("Expected labels of the test videos to score them (got none); use 'test_split' val")
         return self.predict_dataloader()
 
     def predict_dataloader(self) -> DataLoader[Clips]:

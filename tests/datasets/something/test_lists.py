@@ -44,6 +44,19 @@ def test_test_videos_have_no_label(request, version):
     assert read_records(root, version, "test", read_labels(root, version)) == [VideoRecord("109", -1)]
 
 
+def test_the_answers_of_the_later_download_are_the_labels_of_the_test_split(something_v2):
+    names = read_labels(something_v2, "v2")
+    answers = something_v2 / "labels" / "test-answers.csv"
+    answers.parent.mkdir()
+    answers.write_text(f"7;{names[3]}\n109;{names[94]}\n")
+    assert read_records(something_v2, "v2", "test", names) == [VideoRecord("109", 94)]
+    answers.write_text(f"7;{names[3]}\n")
+    assert read_records(something_v2, "v2", "test", names) == [VideoRecord("109", -1)]
+    answers.write_text("109;Doing nothing\n")
+    with pytest.raises(ValueError, match=r"test-answers.csv' .got KeyError.'Doing nothing'"):
+        read_records(something_v2, "v2", "test", names)
+
+
 @pytest.mark.parametrize("name", ["{}", "something-something-v2-{}"])
 def test_lists_may_lie_in_a_folder_of_their_own(something_v2, name):
     (something_v2 / "labels").mkdir()

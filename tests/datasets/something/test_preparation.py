@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+from itertools import product
 
 import pytest
 
@@ -147,3 +148,91 @@ def test_a_damaged_index_is_written_anew(something_v2):
 def test_wrong_options_are_named(something_v2, options, message):
     with pytest.raises(ValueError, match=message):
         prepare(something_v2, **options)
+
+
+@pytest.fixture
+def damaged_v1(something_v1):
+    frame = something_v1 / "20bn-something-something-v1" / "107" / "00005.jpg"
+    frame.write_bytes(frame.read_bytes()[:500])
+    return something_v1
+
+
+def test_damaged_frames_are_a_problem_or_listed_or_neither(damaged_v1):
+    found = {policy: prepare(damaged_v1, "v1", on_corrupt=policy) for policy in ("raise", "warn", "skip")}
+    video = ("val", "107")
+    assert [list(report.problems) for report in found.values()] == [[video], [], []]
+    assert [list(report.damaged) for report in found.values()] == [[], [video], [video]]
+    assert [report.checked for report in found.values()] == [10, 0, 0]  # the index keeps the facts
+    assert "1 others with damaged frames" in found["skip"].summary()
+    prepare(damaged_v1, "v1", on_corrupt="warn")
+    assert found["warn"].table.read_text().count('\nval,107,"an unreadable frame') == 1
+    prepare(damaged_v1, "v1", on_corrupt="skip")
+    assert found["skip"].table.read_text().count("\n") == 1
+
+
+_ANYWHERE = ("../secret", "/etc/passwd", "..", "a\0b", "C:\\x", "x" * 300, "100/../101")
+
+
+@pytest.mark.parametrize(
+    ("version", "name"), [*product(["v1", "v2"], _ANYWHERE), ("v2", ""), ("v2", "a\nb"), ("v2", "\ud800")]
+)
+def test_ids_are_names_of_files_in_the_folder(request, version, name):
+    root = request.getfixturevalue(f"something_{version}")
+    (root / "secret.webm").write_bytes(b"not to be read")
+    if version == "v2":
+        (root / "something-something-v2-test.json").write_text(json.dumps([{"id": name}, {"id": "109"}]))
+    else:
+        (root / "something-something-v1-test.csv").write_text(f"{name}\n109\n")
+    report = prepare(root, version)
+    assert list(report.problems) == [("test", name)]
+    assert report.problems["test", name] == "an id that is no name of a file"
+    assert report.table.read_text().count("\n") == 2
+    assert len(report.summary().splitlines()) == 6
+
+
+ODD = {
+    "a text": b"words " * 99,
+    "a playlist": b"ffconcat version 1.0\nfile '101.webm'\n",
+    "no codec": None,
+    "a picture": b"\x89PNG\r\n\x1a\n" + bytes(99),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_an_odd_file_is_its_own_problem_only(something_v2, kind):
+    path = something_v2 / "20bn-something-something-v2" / "104.webm"
+    path.write_bytes(ODD[kind] or path.read_bytes().replace(b"V_VP8", b"V_XXX"))
+    report = prepare(something_v2)
+    assert list(report.problems) == [("train", "104")]
+    assert "\n" not in report.problems["train", "104"]
+
+
+def test_whatever_a_decoder_raises_is_the_files_problem(something_v2, monkeypatch):
+    def fail(path):
+        raise MemoryError("out of memory") if path.stem == "104" else KeyError("odd")
+
+    monkeypatch.setattr(module, "examine_video", fail)
+    problems = prepare(something_v2).problems
+    assert len(problems) == 10
+    assert problems["train", "104"] == "an undecodable file: out of memory"
+
+
+def test_names_of_other_alphabets_are_no_numbers_of_frames(something_v1):
+    folder = something_v1 / "20bn-something-something-v1" / "100"
+    for name in ("²", "٣", "1²"):
+        (folder / f"{name}.jpg").write_bytes(b"")
+    assert prepare(something_v1, "v1").problems == {}
+
+
+def test_a_picture_bomb_is_one_problem(something_v1):
+    import struct
+    import zlib
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 50000, 50000, 8, 2, 0, 0, 0)
+    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(999)))
+    (something_v1 / "20bn-something-something-v1" / "104" / "00002.jpg").write_bytes(bomb)
+    report = prepare(something_v1, "v1")
+    assert list(report.problems) == [("train", "104")]

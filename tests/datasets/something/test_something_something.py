@@ -182,3 +182,49 @@ def test_numbers_outside_the_list_are_refused(something_v2):
         with pytest.raises(IndexError, match="from 0 to 2"):
             data[wrong]
     assert len(list(data)) == 3
+
+
+def test_damaged_frames_are_met_alike_before_and_after_the_check(something_v1):
+    frame = something_v1 / "20bn-something-something-v1" / "103" / "00005.jpg"
+    frame.write_bytes(frame.read_bytes()[:500])
+    for checked in (False, True):
+        if checked:
+            prepare(something_v1, "v1")
+        with pytest.raises(VideoFileError, match=r"unreadable frame"):
+            SomethingSomething(something_v1, "v1", num_frames=12)[3]
+        with pytest.warns(UserWarning, match=r"103' has damaged frames .1 read, from 4 on"):
+            SomethingSomething(something_v1, "v1", num_frames=12, on_corrupt="warn")[3]
+        video = SomethingSomething(something_v1, "v1", num_frames=12, on_corrupt="skip")[3].video
+        assert torch.equal(video[4], video[3])
+        assert not torch.equal(video[5], video[3])
+    with pytest.raises(VideoFileError, match="1 of 6 videos missing or damaged, as 103: an unreadable frame"):
+        SomethingSomething(something_v1, "v1")
+    assert len(SomethingSomething(something_v1, "v1", on_corrupt="skip")) == 6
+
+
+def test_damage_in_frames_that_are_not_sampled_counts_as_well(something_v2):
+    path = something_v2 / "20bn-something-something-v2" / "106.webm"
+    content = path.read_bytes()
+    import av
+
+    with av.open(str(path)) as container:
+        packet = next(packet for packet in container.demux(video=0) if packet.pts and packet.is_keyframe)
+        place, size = content.index(bytes(packet)), packet.size
+    path.write_bytes(content[:place] + b"\xff" * size + content[place + size :])
+    with pytest.raises(VideoFileError, match=r"106.webm' .got a damaged file, at frame 8"):
+        SomethingSomething(something_v2, split="val", num_frames=1)[0]
+    assert prepare(something_v2).problems["val", "106"].startswith("a damaged file, at frame 8")
+    kept = SomethingSomething(something_v2, split="val", num_frames=1, on_corrupt="skip")
+    assert kept[0].video.shape == (1, 3, 48, 64)
+
+
+@pytest.mark.parametrize("name", ["../../20bn-something-something-v2/103", "/etc/103"])
+def test_ids_that_lead_elsewhere_are_refused(something_v2, name):
+    path = something_v2 / "something-something-v2-train.json"
+    rows = json.loads(path.read_text())
+    rows[3]["id"] = name
+    path.write_text(json.dumps(rows))
+    with pytest.raises(VideoFileError, match="an id that is no name of a file"):
+        SomethingSomething(something_v2)
+    with pytest.warns(UserWarning, match="an id that is no name of a file"):
+        assert len(SomethingSomething(something_v2, on_error="skip")) == 5

@@ -1,4 +1,5 @@
 import pytest
+import torch
 from PIL import Image
 
 from pyg_video.datasets import VideoFileError
@@ -58,3 +59,31 @@ def test_frames_that_went_away_or_differ_in_size(folder):
     Image.new("RGB", (8, 8)).save(files[3])
     with pytest.raises(VideoFileError, match="frames of several sizes"):
         decode_jpegs(files)
+
+
+def test_other_pictures_called_jpg(folder):
+    path = folder / "00003.jpg"
+    Image.new("RGB", (64, 48)).save(path, format="PNG")
+    assert decode_jpegs(frame_files(folder)).shape == (12, 3, 48, 64)
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 48\nshowpage\n")  # would run Ghostscript
+    with pytest.raises(VideoFileError, match="00003.jpg' .got an undecodable frame"):
+        decode_jpegs(frame_files(folder))
+
+
+@pytest.mark.parametrize("first", [0, 5])
+def test_damaged_frames_are_replaced_by_the_one_before_if_asked_for(folder, first):
+    files = frame_files(folder)
+    whole = decode_jpegs(files)
+    for number in (first, first + 1):
+        files[number].write_bytes(b"")
+    frames = decode_jpegs(files, "skip")
+    stand_in = whole[first - 1 if first else 2]
+    assert torch.equal(frames[first], stand_in)
+    assert torch.equal(frames[first + 1], stand_in)
+    assert torch.equal(frames[first + 2 :], whole[first + 2 :])
+    with pytest.warns(UserWarning, match=f"2 read, from {first} on"):
+        assert torch.equal(decode_jpegs(files, "warn"), frames)
+    with pytest.raises(VideoFileError, match="an empty file"):
+        decode_jpegs(files)
+    with pytest.raises(VideoFileError, match="no frame that decodes"):
+        decode_jpegs(files[first : first + 2], "skip")

@@ -47,7 +47,7 @@ def test_the_test_has_six_views_of_every_validation_video(tiny):
     assert torch.cat([batch.number for batch in batches]).tolist() == [0, 1, 2]
     assert next(iter(tiny(test_clips=1, test_crops=1).test_dataloader())).video.shape == (3, 3, 3, 32, 32)
     assert next(iter(tiny(test_split="test").predict_dataloader())).label.tolist() == [-1]
-    with pytest.raises(ValueError, match="'test_split' val to score the test"):
+    with pytest.raises(ValueError, match="labels of the test videos to score them"):
         tiny(test_split="test").test_dataloader()
 
 
