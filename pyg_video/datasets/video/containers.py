@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,25 +53,29 @@ def opened(
         number: of the stream, if it is known, which saves the look for it.
         guess: let ffmpeg make up times where the file stores none; these depend on where reading began.
     """
-    av = need("av", "video")
-    with errors_of(path):
+    with errors_of(path), ExitStack() as stack:
         path = check_present(path) if number is None else Path(path)
-        options = _OPTIONS | ({} if guess else {"fflags": "nofillin"})
-        if number is not None:
-            options |= {"analyzeduration": "1"}  # microseconds
-        try:  # with "file:", a name may have a colon
-            container = av.open(f"file:{path}", container_options=options, metadata_errors="replace")
-        except av.FFmpegError as error:
-            if error.errno != errno.EINVAL:
-                raise
-            problem = "no video, but sound, a picture, a playlist, text or an unknown format"
-            raise VideoFileError.of(path, problem) from error
-        with container:
-            stream = _video_stream(path, container) if number is None else container.streams[number]
-            stream.codec_context.thread_count = 1  # data loader workers run in parallel already
-            stream.codec_context.options = {"max_pixels": str(max_frame_pixels())}
-            check_pixels(path, stream.height, square_width(stream, stream.width))
-            yield container, stream
+        container = stack.enter_context(_open(path, guess=guess, quick=number is not None))
+        stream = next((known for known in container.streams.video if known.index == number), None)
+        if stream is None and number is not None:  # it comes later than a quick look goes
+            container = stack.enter_context(_open(path, guess=guess))
+        stream = stream or _video_stream(path, container)
+        stream.codec_context.thread_count = 1  # data loader workers run in parallel already
+        stream.codec_context.options = {"max_pixels": str(max_frame_pixels())}
+        check_pixels(path, stream.height, square_width(stream, stream.width))
+        yield container, stream
+
+
+def _open(path: Path, *, guess: bool, quick: bool = False) -> InputContainer:
+    av = need("av", "video")
+    options = _OPTIONS | ({} if guess else {"fflags": "nofillin"}) | ({"analyzeduration": "1"} if quick else {})
+    try:  # with "file:", a name may have a colon
+        return av.open(f"file:{path}", container_options=options, metadata_errors="replace")
+    except av.FFmpegError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        problem = "no video, but sound, a picture, a playlist, text or an unknown format"
+        raise VideoFileError.of(path, problem) from error
 
 
 def packets_of(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:

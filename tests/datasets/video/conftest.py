@@ -52,10 +52,19 @@ def write_numbered(path, codec="h264", num_frames=80, *, options=None, **encoder
     return path
 
 
+def copies_packets():
+    """Skip a test where the installed PyAV copies packets wrongly: no version can decode what 14 wrote."""
+    import av
+
+    if int(av.__version__.split(".")[0]) < 15:
+        pytest.skip(f"PyAV {av.__version__} cannot copy H.264 into another file")
+
+
 def remux(source, target, *, shift=0, drop=lambda number: False):
     """Copy the packets but for some, all of them later by so many units of the file."""
     import av
 
+    copies_packets()
     with av.open(str(source)) as old, av.open(str(target), "w") as new:
         stream = new.add_stream_from_template(old.streams.video[0])
         for number, packet in enumerate(old.demux(video=0)):

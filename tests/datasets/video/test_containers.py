@@ -9,7 +9,7 @@ from PIL import Image
 
 from pyg_video.datasets import VideoFileError, decode_frames, probe_video
 
-from .conftest import numbered, read_numbers
+from .conftest import copies_packets, numbered, read_numbers
 
 
 @pytest.mark.parametrize("name", ["12:30:05.mp4", "-i.mp4", "a%03d.mp4", "a b?#&.mp4", "ü.mp4", "a.gif", "no suffix"])
@@ -67,10 +67,11 @@ def write_with_cover(source, target, picture="png"):
     import av
     from av.stream import Disposition
 
+    copies_packets()
     with av.open(str(target), "w") as new:
         cover = new.add_stream(picture, rate=1)
         cover.width, cover.height, cover.pix_fmt = 80, 80, "rgb24" if picture == "png" else "yuvj420p"
-        cover.disposition = Disposition.attached_pic
+        cover.disposition = Disposition.attached_pic.value
         image = av.VideoFrame.from_ndarray(np.zeros((80, 80, 3), np.uint8), format="rgb24")
         packets = [*cover.encode(image), *cover.encode()]
         with av.open(str(source)) as old:
@@ -138,3 +139,26 @@ def test_truncated_files_are_noticed_in_every_container(numbered_videos, tmp_pat
     path.write_bytes(content[: end if end % 188 else end - 1])  # MPEG-TS may be cut between its packets
     with pytest.raises(VideoFileError, match="a truncated file"):
         probe_video(path)
+
+
+def test_a_video_behind_much_sound_is_found(tmp_path):
+    import av
+
+    path = tmp_path / "a.flv"
+    with av.open(str(path), "w") as container:
+        stream, sound = container.add_stream("libx264", rate=25), container.add_stream("adpcm_swf", rate=11025)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        packets = [
+            packet
+            for number in range(20)
+            for packet in stream.encode(av.VideoFrame.from_ndarray(numbered(number), format="rgb24"))
+        ]
+        packets += stream.encode()
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 11025), np.int16), layout="mono")
+        frame.sample_rate = 11025
+        for packet in sound.encode(frame):
+            container.mux(packet)
+        for packet in packets:
+            packet.pts, packet.dts = packet.pts + 25, packet.dts + 25  # a second later
+            container.mux(packet)
+    assert read_numbers(decode_frames(path, [3, 19])) == [3, 19]
