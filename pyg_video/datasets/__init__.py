@@ -1,13 +1,16 @@
-"""Data sets: synchronous digits generated on the fly, and Something-Something read from files."""
+"""Data sets: synchronous digits generated on the fly, videos of your own, and Something-Something."""
 
 from .digits.clips import DigitClips, EndlessSampler, SyncClip
 from .digits.images import Digits, load_digits
 from .digits.maps import digit_maps
 from .digits.multi_sync_mnist import MultiSyncMNIST
 from .digits.sync_mnist import SyncMNIST
+from .folder.lists import VideoEntry
+from .folder.video_folder import VideoFolder
 from .something.preparation import Report, prepare
 from .something.something_else import SomethingElse
-from .something.something_something import SomethingSomething, VideoClip
+from .something.something_something import SomethingSomething
+from .video.clip import VideoClip
 from .video.errors import VideoFileError
 from .video.files import VideoInfo, decode_frames, probe_video
 
@@ -22,7 +25,9 @@ __all__ = [
     "SyncClip",
     "SyncMNIST",
     "VideoClip",
+    "VideoEntry",
     "VideoFileError",
+    "VideoFolder",
     "VideoInfo",
     "decode_frames",
     "digit_maps",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -14,6 +13,7 @@ from torch.utils.data import Dataset, default_collate
 
 from ..._checks import check_option, printable
 from ..counter_random import clip_key
+from ..video.clip import Transform, VideoClip
 from ..video.errors import VideoFileError
 from ..video.files import check_backend, decode_frames, probe_video
 from ..video.frame_folders import decode_jpegs, frame_files
@@ -32,28 +32,6 @@ from .lists import (
     video_path,
 )
 from .something_else import SomethingElse
-
-
-class VideoClip(NamedTuple):
-    """A clip of a video, or a batch of them (then each field has a leading :math:`B`).
-
-    With several clips or crops per video, ``video`` and ``box`` have a leading dimension :math:`S` of views.
-
-    Shapes:
-        - **video:** :math:`[T, 3, H, W]`, uint8 as decoded, or the output of the transform
-        - **label:** :math:`[]`, int64; -1 if unknown
-        - **number:** :math:`[]`, int64, index into ``records`` of the data set
-        - **box:** :math:`[T, N, 4]`, float32 ``cxcywh`` in [0, 1], NaN where an object has no box; without
-          annotations :math:`N = 0`
-    """
-
-    video: Tensor
-    label: Tensor
-    number: Tensor
-    box: Tensor
-
-
-Transform = Callable[[VideoClip, Generator | None], VideoClip]
 
 
 class SomethingSomething(Dataset[VideoClip]):

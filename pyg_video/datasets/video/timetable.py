@@ -9,6 +9,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import torch
+from torch import Tensor
+
 from ..._extras import need
 from .containers import is_shown, opened, packets_of
 from .errors import VideoFileError, errors_of
@@ -36,7 +39,8 @@ class Timetable(NamedTuple):
         coded_size: width and height as stored, of all frames.
         plain: whether frames are displayed as stored: not turned, mirrored or stretched.
         stream: number of the video stream in the file.
-        times: of the frames, in the units of the file, ascending.
+        unit: seconds of a unit of time of the file.
+        times: of the frames, in these units, ascending.
         keys: those of the key frames.
         seeks: for each key frame, the time to seek to.
     """
@@ -48,9 +52,26 @@ class Timetable(NamedTuple):
     coded_size: tuple[int, int]
     plain: bool
     stream: int
+    unit: float
     times: Sequence[int]
     keys: Sequence[int]
     seeks: Sequence[int]
+
+
+def frame_times(table: Timetable) -> Tensor:
+    """When each frame is shown, in seconds from the first on, and at the end when the last one is over.
+
+    Where the file stores no times, frames are equally spaced.
+
+    Shapes:
+        - **output:** :math:`[n + 1]`, float64, for :math:`n` frames
+    """
+    step = 1 / (table.frame_rate or 1.0)
+    if not table.times:
+        return torch.arange(table.num_frames + 1, dtype=torch.float64) * step
+    times = torch.tensor(table.times, dtype=torch.float64)
+    times = (times - times[0]) * table.unit
+    return torch.cat([times, times[-1:] + step])
 
 
 class _Entry(NamedTuple):
@@ -96,6 +117,7 @@ def _timetable(path: str, *_state: int) -> Timetable:
             (shown[0].width, shown[0].height),
             is_plain(stream, shown[0]),
             stream.index,
+            float(stream.time_base or 0),
             times,
             *_keys(entries if trusted else ()),
         )

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Generator
 
-from pyg_video.datasets.video.sampling import dense_indices, segment_indices
+from pyg_video.datasets.video.sampling import dense_indices, dense_times, segment_indices, segment_times, shown_at
 
 
 def test_the_middles_of_the_segments():
@@ -50,3 +50,26 @@ def test_a_video_shorter_than_the_window_starts_over():
 def test_nothing_to_sample_is_refused(sample, wrong):
     with pytest.raises(ValueError, match="at least one frame in the video"):
         sample(*wrong)
+
+
+def test_times_are_those_of_the_frames_at_a_constant_rate():
+    times = torch.arange(38) / 25
+    for num_clips in (1, 2):
+        moments = segment_times(0, 37 / 25, 8, num_clips)
+        assert torch.equal(shown_at(times.double(), moments), segment_indices(37, 8, num_clips))
+
+
+def test_random_moments_stay_in_their_parts():
+    generator = Generator().manual_seed(0)
+    moments = torch.cat([segment_times(2, 6, 4, 2, generator=generator) for _ in range(50)])
+    assert torch.equal(moments.floor(), torch.arange(2.0, 6.0).expand(100, 4).double())
+    assert ((moments % 1).min() < 0.1) & ((moments % 1).max() > 0.9)
+
+
+def test_windows_in_time():
+    assert dense_times(1, 5, 2, frame_rate=1).tolist() == [[2.0, 3.0]]
+    assert dense_times(1, 5, 2, 3, frame_rate=1).tolist() == [[1.0, 2.0], [2.0, 3.0], [3.0, 4.0]]
+    assert dense_times(0, 1, 4, frame_rate=2).tolist() == [[0.0, 0.5, 0.0, 0.5]]
+    generator = Generator().manual_seed(0)
+    starts = torch.cat([dense_times(1, 5, 2, frame_rate=1, generator=generator)[:, 0] for _ in range(50)])
+    assert (starts.min() < 1.2) & (starts.max() > 2.8) & (starts.max() <= 3)

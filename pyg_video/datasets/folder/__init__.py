@@ -1,0 +1,1 @@
+"""Videos of your own: a folder per class, or a list."""

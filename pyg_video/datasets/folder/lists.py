@@ -1,0 +1,144 @@
+"""Which videos there are, of which class, and in which split."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import math
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+SPLITS = ("train", "val", "test")
+_SUFFIXES = re.compile(r"\.(mp4|m4v|mov|mkv|webm|avi|m?ts|m2ts|mpe?g|flv|gif|wmv|asf|ogv|3gp|mxf)", re.IGNORECASE)
+_COLUMNS = ("path", "label", "start", "end", "group", "fold", "split")
+
+
+class VideoEntry(NamedTuple):
+    """A video, or a part of one, with its class.
+
+    Attributes:
+        path: the file.
+        label: name of the class; "" if unknown.
+        start: start of the part in seconds.
+        end: its end; infinite for the end of the video.
+        group: videos of one group, such as those of one place or one day, are in the same split.
+        fold: number of a part of the data set for cross-validation; -1 if there is none.
+        split: ``"train"``, ``"val"`` or ``"test"``; "" if the list does not say.
+    """
+
+    path: Path
+    label: str
+    start: float = 0.0
+    end: float = math.inf
+    group: str = ""
+    fold: int = -1
+    split: str = ""
+
+
+def read_folder(root: Path, group: str | None = None) -> list[VideoEntry]:
+    """The videos ``root/class/**/*``, sorted; the group of a video is what a regular expression finds in its path.
+
+    Raises:
+        FileNotFoundError: there is no video.
+    """
+    found = (Path(folder, name) for folder, _, names in os.walk(root, followlinks=True) for name in names)
+    paths = sorted(path.relative_to(root) for path in found if _SUFFIXES.fullmatch(path.suffix))
+    entries = [
+        VideoEntry(root / path, path.parts[0], group=_group(path, group)) for path in paths if len(path.parts) > 1
+    ]
+    if not entries:
+        raise FileNotFoundError(f"Expected videos in folders of their classes, '{root}/CLASS/NAME.mp4' (got none)")
+    return entries
+
+
+def read_list(path: Path) -> list[VideoEntry]:
+    """The videos of a CSV file with a header: ``path`` and ``label``, and of the other fields any.
+
+    Paths are relative to the list. Fields may be empty.
+
+    Raises:
+        FileNotFoundError: the list is missing.
+        ValueError: it is damaged; names the line.
+    """
+    entries: list[VideoEntry] = []
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = csv.DictReader(file, strict=True)
+        try:
+            if not {"path", "label"} <= set(rows.fieldnames or ()):
+                raise ValueError(f"columns {', '.join(rows.fieldnames or ()) or 'none'}, without path and label")
+            for row in rows:
+                if None in row or None in row.values():
+                    raise ValueError("another number of fields than columns")
+                entries.append(_entry(path.parent, {key: row.get(key, "").strip() for key in _COLUMNS}))
+        except (ValueError, csv.Error) as error:
+            raise ValueError(f"Expected a list of videos in '{path}' (got in line {rows.line_num}: {error})") from error
+    if not entries:
+        raise ValueError(f"Expected videos in the list '{path}' (got none)")
+    return entries
+
+
+def in_split(
+    entries: Sequence[VideoEntry], split: str, *, shares: tuple[float, float] = (0.15, 0.15), fold: int | None = None
+) -> list[VideoEntry]:
+    """The entries of a split: as their list says, by folds, or else by their groups.
+
+    With folds, ``fold`` is the test split, the next one the validation split, and the others are for training.
+    Otherwise a checksum of the group decides, so that a video stays in its split whatever others there are.
+
+    Args:
+        entries: all videos.
+        split: ``"train"``, ``"val"`` or ``"test"``.
+        shares: of the groups, for validation and test.
+        fold: the fold to test on.
+
+    Raises:
+        ValueError: the split is empty, or ``fold`` is none of the folds.
+    """
+    if fold is not None:
+        folds = sorted({entry.fold for entry in entries} - {-1})
+        if fold not in folds or len(folds) < 2:
+            raise ValueError(f"Expected 'fold' among those of the list, {folds} (got {fold})")
+        following = folds[(folds.index(fold) + 1) % len(folds)]
+        place = {fold: "test", following: "val", -1: ""}
+        chosen = [entry for entry in entries if place.get(entry.fold, "train") == split]
+    elif any(entry.split for entry in entries):
+        chosen = [entry for entry in entries if entry.split == split]
+    else:
+        chosen = [entry for entry in entries if _split_of(entry, shares) == split]
+    if not chosen:
+        raise ValueError(
+            f"Expected videos in the split '{split}' (got none of {len(entries)}); set a share or the splits"
+        )
+    return chosen
+
+
+def class_names(entries: Iterable[VideoEntry]) -> tuple[str, ...]:
+    """Names of the classes in alphabetical order."""
+    return tuple(sorted({entry.label for entry in entries} - {""}))
+
+
+def _split_of(entry: VideoEntry, shares: tuple[float, float]) -> str:
+    digest = hashlib.sha256(entry.group.encode("utf-8", "surrogateescape")).digest()
+    place = int.from_bytes(digest[:8], "big") / 2**64
+    val, test = shares
+    return "test" if place < test else "val" if place < test + val else "train"
+
+
+def _group(path: Path, pattern: str | None) -> str:
+    found = re.search(pattern, path.as_posix()) if pattern else None
+    return path.as_posix() if found is None else found[found.re.groups and 1]
+
+
+def _entry(folder: Path, row: dict[str, str]) -> VideoEntry:
+    start, end = float(row["start"] or 0), float(row["end"] or math.inf)
+    if not 0 <= start < end or math.isinf(start):
+        raise ValueError(f"'start' {row['start']} and 'end' {row['end']}, which are no part of a video")
+    if not row["path"] or "\0" in row["path"]:
+        raise ValueError("no 'path'")
+    if row["split"] not in ("", *SPLITS):
+        raise ValueError(f"'split' {row['split']}, where {', '.join(SPLITS)} are known")
+    fold = int(row["fold"] or -1)
+    return VideoEntry(folder / row["path"], row["label"], start, end, row["group"] or row["path"], fold, row["split"])

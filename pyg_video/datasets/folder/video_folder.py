@@ -1,0 +1,179 @@
+"""Videos of your own as a data set."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Generator, Tensor
+from torch.utils.data import Dataset, default_collate
+
+from ..._checks import check_option
+from ..counter_random import clip_key
+from ..video.clip import Transform, VideoClip
+from ..video.errors import VideoFileError
+from ..video.files import check_backend, decode_frames
+from ..video.reading import ON_CORRUPT
+from ..video.sampling import dense_times, segment_times, shown_at
+from ..video.timetable import frame_times, timetable
+from .lists import SPLITS, VideoEntry, class_names, in_split, read_folder, read_list
+
+
+class VideoFolder(Dataset[VideoClip]):
+    r"""Labelled videos of any format, size and frame rate in a folder per class, or in a list.
+
+    Frames are sampled by time, so that videos of other or varying frame rates look alike. Clip ``i`` of epoch ``e`` is
+    ``dataset[e, i]``, and ``dataset[i]`` is that of epoch 0. Its sampling and augmentation depend on ``(seed, e, i)``
+    only, not on batch or worker.
+
+    Args:
+        root: folder of the videos, ``root/class/name.mp4``, also in folders below; or a CSV file with the columns
+            ``path`` (relative to the list), ``label`` and any of ``start`` and ``end`` (seconds), ``group``, ``fold``,
+            ``split``.
+        split: ``"train"``, ``"val"``, ``"test"``, or None for all videos.
+        num_frames: frames per clip, :math:`T`.
+        frame_rate: frames per second of the clips, whose windows lie anywhere in the video; None for clips over the
+            whole video, one frame from each of :math:`T` equal parts.
+        num_clips: clips per video, :math:`S`.
+        shares: of the groups, for validation and test, where a list has no splits.
+        fold: with the folds of a list, the one to test on; the next one is for validation.
+        group: for a folder, a regular expression; videos with the same match (or its first group) in their path are in
+            the same split. By default each video is a group.
+        random: whether frames are sampled at random; by default in training only.
+        transform: callable ``(clip, generator) -> clip``, see :mod:`pyg_video.transforms`.
+        seed: seed of sampling and augmentation.
+        on_error: for missing files ``"raise"``, or ``"skip"`` to leave them out with a warning.
+        on_corrupt: for damaged frames, as for :func:`~pyg_video.datasets.decode_frames`.
+        backend: decoder, as for :func:`~pyg_video.datasets.decode_frames`.
+
+    Attributes:
+        entries: the videos.
+        label_names: names of the classes of all splits, in alphabetical order.
+
+    Raises:
+        FileNotFoundError: there is no list, or no video in the folder.
+        VideoFileError: files of the list are missing.
+        ValueError: an option is unknown, the list is damaged, or the split is empty.
+
+    Shapes:
+        - **item:** a :class:`VideoClip` without boxes; ``video`` is :math:`[T, 3, H, W]`, with several clips
+          :math:`[S, T, 3, H, W]`
+
+    Example:
+        >>> from pyg_video.visualization import save_mp4
+        >>> root = getfixture("tmp_path")
+        >>> for k, name in enumerate(["bird/1.mp4", "bird/2.mp4", "plane/3.mp4"]):
+        ...     _ = save_mp4(root / name, torch.rand(12, 3, 24, 32))
+        >>> videos = VideoFolder(root, split=None, num_frames=4)
+        >>> len(videos), videos.label_names, videos[2].video.shape, videos[2].label
+        (3, ('bird', 'plane'), torch.Size([4, 3, 24, 32]), tensor(1))
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        split: str | None = "train",
+        *,
+        num_frames: int = 16,
+        frame_rate: float | None = None,
+        num_clips: int = 1,
+        shares: tuple[float, float] = (0.15, 0.15),
+        fold: int | None = None,
+        group: str | None = None,
+        random: bool | None = None,
+        transform: Transform | None = None,
+        seed: int = 0,
+        on_error: str = "raise",
+        on_corrupt: str = "raise",
+        backend: str = "av",
+    ) -> None:
+        if split is not None:
+            check_option("split", split, SPLITS)
+        check_option("on_error", on_error, ("raise", "skip"))
+        check_option("on_corrupt", on_corrupt, ON_CORRUPT)
+        check_backend(backend)
+        if min(num_frames, num_clips) < 1 or not (frame_rate is None or frame_rate > 0):
+            raise ValueError(
+                "Expected 'num_frames' and 'num_clips' of at least 1 and a positive 'frame_rate' "
+                f"(got {num_frames}, {num_clips} and {frame_rate})"
+            )
+        if min(shares) < 0 or sum(shares) >= 1:
+            raise ValueError(f"Expected 'shares' for validation and test that leave some for training (got {shares})")
+        self.root, self.split, self.seed, self.transform = Path(root), split, seed, transform
+        self.num_frames, self.frame_rate, self.num_clips = num_frames, frame_rate, num_clips
+        self.on_corrupt, self.backend = on_corrupt, backend
+        self.random = split == "train" if random is None else random
+        entries = read_folder(self.root, group) if self.root.is_dir() else read_list(self.root)
+        self.label_names = class_names(entries)
+        chosen = entries if split is None else in_split(entries, split, shares=shares, fold=fold)
+        self.entries = _present(chosen, on_error)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return len(self.label_names)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> VideoClip:
+        epoch, index = key if isinstance(key, tuple) else (0, key)
+        if not 0 <= index < len(self):
+            raise IndexError(f"Expected the number of a video, from 0 to {len(self) - 1} (got {index})")
+        hashed = clip_key(self.seed, torch.tensor([index]), salt=epoch).item()
+        generator = Generator().manual_seed(int(hashed) & (2**63 - 1))
+        entry = self.entries[index]
+        number = self.sample(entry, generator if self.random else None)
+        once, place = number.unique(return_inverse=True)
+        video = decode_frames(entry.path, once.tolist(), self.backend, on_corrupt=self.on_corrupt)[place]
+        if self.num_clips == 1:
+            video = video[0]
+        label = self.label_names.index(entry.label) if entry.label else -1
+        clip = VideoClip(video, torch.tensor(label), torch.tensor(index), torch.empty(*video.shape[:-3], 0, 4))
+        return clip if self.transform is None else self.transform(clip, generator)
+
+    def batch(self, keys: Sequence[int | tuple[int, int]]) -> VideoClip:
+        """Several clips with a leading batch dimension; after the transform they need to have the same size.
+
+        Args:
+            keys: numbers of the videos, or ``(epoch, number)``.
+        """
+        clips: VideoClip = default_collate([self[key] for key in keys])
+        return clips
+
+    def sample(self, entry: VideoEntry, generator: Generator | None = None) -> Tensor:
+        """Numbers of the frames of the clips of a video, at random with a generator.
+
+        Shapes:
+            - **output:** :math:`[S, T]`, int64
+
+        Raises:
+            VideoFileError: the video is damaged at its start, or ends before the part begins.
+        """
+        times = frame_times(timetable(entry.path))
+        start, end = entry.start, min(entry.end, float(times[-1]))
+        if start >= end:
+            raise VideoFileError.of(
+                entry.path, f"{end:.2f} seconds, where a part begins at {start:.2f}", "mend the list"
+            )
+        if self.frame_rate is None:
+            moments = segment_times(start, end, self.num_frames, self.num_clips, generator=generator)
+        else:
+            rate = self.frame_rate
+            moments = dense_times(start, end, self.num_frames, self.num_clips, frame_rate=rate, generator=generator)
+        return shown_at(times, moments)
+
+
+def _present(entries: list[VideoEntry], on_error: str) -> list[VideoEntry]:
+    """The entries whose files exist."""
+    missing = [entry for entry in entries if not entry.path.is_file()]
+    if not missing:
+        return entries
+    found = f"{len(missing)} of {len(entries)} videos missing, as {missing[0].path}"
+    if on_error == "raise" or len(missing) == len(entries):
+        raise VideoFileError(f"Expected all videos of the list (got {found}); or leave them out with on_error='skip'")
+    warnings.warn(f"{found}, are left out", stacklevel=3)
+    return [entry for entry in entries if entry not in missing]

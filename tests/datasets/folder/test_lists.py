@@ -1,0 +1,111 @@
+import math
+from pathlib import Path
+
+import pytest
+
+from pyg_video.datasets.folder.lists import VideoEntry, class_names, in_split, read_folder, read_list
+
+
+def write(path, *lines):
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture
+def tree(tmp_path):
+    for name in ("cat/b.MP4", "cat/a.webm", "dog/deep/c.gif", "dog/notes.txt", "dog/.hidden", "loose.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    return tmp_path
+
+
+def test_videos_of_a_folder_are_sorted_and_named_by_their_first_folder(tree):
+    entries = read_folder(tree)
+    assert [entry.path.relative_to(tree).as_posix() for entry in entries] == [
+        "cat/a.webm",
+        "cat/b.MP4",
+        "dog/deep/c.gif",
+    ]
+    assert [entry.label for entry in entries] == ["cat", "cat", "dog"]
+    assert class_names(entries) == ("cat", "dog")
+    with pytest.raises(FileNotFoundError, match=r"videos in folders of their classes, '.*/CLASS/NAME.mp4' .got none"):
+        read_folder(tree / "dog" / "deep")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "groups"),
+    [
+        (None, ["cat/a.webm", "cat/b.MP4", "dog/deep/c.gif"]),
+        (r"^\w+", ["cat", "cat", "dog"]),
+        (r"/(\w)\.(w|M)", ["a", "b", "dog/deep/c.gif"]),
+    ],
+)
+def test_groups_are_found_in_the_path(tree, pattern, groups):
+    assert [entry.group for entry in read_folder(tree, pattern)] == groups
+
+
+def test_a_list_has_any_of_the_columns(tmp_path):
+    path = write(tmp_path / "a.csv", "label,path,end,fold,note", "cat,x/1.mp4,2.5,3,hello", ',"2, 3.mp4",,,')
+    first, second = read_list(path)
+    assert first == VideoEntry(tmp_path / "x/1.mp4", "cat", 0.0, 2.5, "x/1.mp4", 3, "")
+    assert second == VideoEntry(tmp_path / "2, 3.mp4", "", 0.0, math.inf, "2, 3.mp4", -1, "")
+    assert class_names([first, second]) == ("cat",)
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        (["path,name", "1.mp4,cat"], r"in line 1: columns path, name, without path and label"),
+        ([], "columns none"),
+        (["path,label"], "got none"),
+        (["path,label", "1.mp4,cat", "1.mp4"], "in line 3: another number of fields"),
+        (["path,label", "1.mp4,cat,7"], "in line 2: another number of fields"),
+        (["path,label", ",cat"], "no 'path'"),
+        (["path,label,start,end", "1.mp4,cat,2,1"], "'start' 2 and 'end' 1"),
+        (["path,label,start", "1.mp4,cat,nan"], "'start' nan"),
+        (["path,label,start", "1.mp4,cat,soon"], "could not convert string to float: 'soon'"),
+        (["path,label,fold", "1.mp4,cat,first"], "invalid literal"),
+        (["path,label,split", "1.mp4,cat,dev"], "'split' dev, where train, val, test are known"),
+        (["path,label", '1.mp4,"cat'], "unexpected end of data"),
+        (["path,label", "1.mp4," + "x" * 200_000], "field larger than field limit"),
+    ],
+)
+def test_mistakes_in_a_list_name_the_file_and_line(tmp_path, lines, problem):
+    with pytest.raises(ValueError, match=problem) as caught:
+        read_list(write(tmp_path / "a.csv", *lines))
+    assert "a.csv'" in str(caught.value)
+
+
+def many(**changes):
+    return [VideoEntry(Path(f"{k}.mp4"), "cat", group=f"place {k // 5}")._replace(**changes) for k in range(1000)]
+
+
+def test_groups_stay_together_and_splits_have_their_shares():
+    splits = {split: in_split(many(), split, shares=(0.1, 0.3)) for split in ("train", "val", "test")}
+    groups = [{entry.group for entry in entries} for entries in splits.values()]
+    assert sum(map(len, splits.values())) == 1000
+    assert sum(map(len, groups)) == len(set.union(*groups)) == 200
+    assert [round(len(group) / 200, 1) for group in groups] == [0.6, 0.1, 0.3]
+
+
+def test_a_video_stays_in_its_split_when_others_come_and_go():
+    chosen = {entry.path for entry in in_split(many(), "test")}
+    assert {entry.path for entry in in_split(many()[::2], "test")} == {
+        path for path in chosen if int(path.stem) % 2 == 0
+    }
+
+
+def test_folds_take_turns():
+    entries = [VideoEntry(Path("a"), "cat", fold=fold) for fold in (0, 1, 2, 3, -1)]
+    for fold, (val, train) in enumerate([(1, [2, 3]), (2, [0, 3]), (3, [0, 1]), (0, [1, 2])]):
+        found = {split: [one.fold for one in in_split(entries, split, fold=fold)] for split in ("test", "val", "train")}
+        assert found == {"test": [fold], "val": [val], "train": train}
+    with pytest.raises(ValueError, match=r"'fold' among those of the list, \[0, 1, 2, 3\] .got 7"):
+        in_split(entries, "test", fold=7)
+
+
+def test_a_list_may_say_the_splits():
+    entries = [VideoEntry(Path("a"), "cat", split=split) for split in ("train", "test", "test", "")]
+    assert len(in_split(entries, "test")) == 2
+    with pytest.raises(ValueError, match="videos in the split 'val' .got none of 4"):
+        in_split(entries, "val")

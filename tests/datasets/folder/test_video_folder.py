@@ -1,0 +1,125 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from pyg_video.datasets import VideoFileError, VideoFolder
+from pyg_video.transforms import centre_recipe
+
+
+def numbers(frames):
+    return ((frames[..., -6:, :6].double().mean((-3, -2, -1)) - 20) / 5).round().long().tolist()
+
+
+@pytest.fixture
+def videos(make_video, tmp_path):
+    """Two classes; sizes, frame rates, containers and codecs differ."""
+    for name, codec, rate, count in (
+        ("bird/a.mp4", "libx264", 12, 24),
+        ("bird/b.avi", "ffv1", 24, 40),
+        ("plane/c.webm", "libvpx-vp9", 6, 12),
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        make_video(tmp_path / name, count, codec=codec, rate=rate, width=64 if rate < 20 else 96)
+    return tmp_path
+
+
+def test_clips_span_the_video_whatever_its_rate(videos):
+    folder = VideoFolder(videos, None, num_frames=4)
+    assert (len(folder), folder.label_names, folder.num_classes) == (3, ("bird", "plane"), 2)
+    clips = [folder[k] for k in range(3)]
+    assert [numbers(clip.video) for clip in clips] == [[3, 9, 15, 21], [5, 15, 25, 35], [1, 4, 7, 10]]
+    assert [(clip.label.item(), clip.number.item()) for clip in clips] == [(0, 0), (0, 1), (1, 2)]
+    assert clips[1].video.shape == (4, 3, 48, 96)
+    assert clips[0].box.shape == (4, 0, 4)
+
+
+def test_a_frame_rate_gives_the_same_moments_of_all_videos(videos):
+    folder = VideoFolder(videos, None, num_frames=3, frame_rate=3, num_clips=2)
+    assert [numbers(folder[k].video) for k in (0, 2)] == [[[0, 4, 8], [12, 16, 20]], [[0, 2, 4], [6, 8, 10]]]
+
+
+def test_gaps_in_time_are_no_gaps_in_the_clip(tmp_path):
+    import av
+
+    (tmp_path / "x").mkdir()
+    with av.open(str(tmp_path / "x" / "a.mkv"), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in (*range(5), *range(15, 20)):  # a second is missing
+            picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 20 + 5 * number, np.uint8), format="rgb24")
+            picture.pts, picture.time_base = number, Fraction(1, 10)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    clip = VideoFolder(tmp_path, None, num_frames=10)[0]
+    assert numbers(clip.video) == [1, 3, 4, 4, 4, 4, 4, 15, 17, 19]
+
+
+def test_training_clips_depend_on_seed_epoch_and_number_alone(videos):
+    one, two = (VideoFolder(videos, None, num_frames=4, random=True, seed=seed) for seed in (0, 1))
+    assert torch.equal(one[2, 1].video, one[2, 1].video)
+    assert not torch.equal(one[2, 1].video, one[3, 1].video)
+    assert not torch.equal(one[2, 1].video, two[2, 1].video)
+    for clip in (one[epoch, 0] for epoch in range(20)):
+        assert [number // 6 for number in numbers(clip.video)] == [0, 1, 2, 3]
+
+
+def test_a_list_takes_parts_of_long_videos(videos):
+    path = videos / "list.csv"
+    path.write_text("path,label,start,end\nbird/a.mp4,first,0,1\nbird/a.mp4,second,1,\nplane/c.webm,,0.5,99\n")
+    folder = VideoFolder(path, None, num_frames=3)
+    assert [numbers(folder[k].video) for k in range(3)] == [[2, 6, 10], [14, 18, 22], [4, 7, 10]]
+    assert [folder[k].label.item() for k in range(3)] == [0, 1, -1]
+    path.write_text("path,label,start\nbird/a.mp4,first,7\n")
+    with pytest.raises(VideoFileError, match=r"a.mp4' .got 2.00 seconds, where a part begins at 7.00.; mend the list"):
+        VideoFolder(path, None)[0]
+
+
+def test_clips_of_one_size_form_batches(videos):
+    folder = VideoFolder(videos, None, num_frames=4, transform=centre_recipe(32))
+    batch = folder.batch([(0, 0), (0, 1), (0, 2)])
+    assert batch.video.shape == (3, 4, 3, 32, 32)
+    (loaded,) = DataLoader(folder, batch_size=3)
+    assert torch.equal(loaded.video, batch.video)
+
+
+def test_splits_are_disjoint_and_complete(videos):
+    path = videos / "list.csv"
+    path.write_text("path,label,fold\nbird/a.mp4,bird,0\nbird/b.avi,bird,1\nplane/c.webm,plane,2\n")
+    found = [VideoFolder(path, split, fold=2) for split in ("train", "val", "test")]
+    assert [[entry.path.name for entry in folder.entries] for folder in found] == [["b.avi"], ["a.mp4"], ["c.webm"]]
+    assert {folder.label_names for folder in found} == {("bird", "plane")}
+    assert [folder.random for folder in found] == [True, False, False]
+
+
+def test_missing_files_are_named_or_left_out(videos):
+    path = videos / "list.csv"
+    path.write_text("path,label\nbird/a.mp4,bird\nbird/z.mp4,bird\n")
+    with pytest.raises(VideoFileError, match=r"1 of 2 videos missing, as .*z.mp4"):
+        VideoFolder(path, None)
+    with pytest.warns(UserWarning, match="1 of 2 videos missing"):
+        assert len(VideoFolder(path, None, on_error="skip")) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"split": "dev"}, "'split' to be one of"),
+        ({"num_frames": 0}, "'num_frames' and 'num_clips' of at least 1"),
+        ({"frame_rate": 0}, "a positive 'frame_rate'"),
+        ({"shares": (0.5, 0.5)}, "leave some for training"),
+        ({"on_corrupt": "ignore"}, "'on_corrupt'"),
+        ({"on_error": "ignore"}, "'on_error'"),
+        ({"fold": 1}, "'fold' among those of the list"),
+    ],
+)
+def test_wrong_options_are_named(videos, options, message):
+    with pytest.raises(ValueError, match=message):
+        VideoFolder(videos, **options)
+
+
+def test_numbers_beyond_the_end_are_refused(videos):
+    with pytest.raises(IndexError, match="from 0 to 2 .got 3"):
+        VideoFolder(videos, None)[3]
