@@ -13,7 +13,7 @@ from ..._extras import need
 from .container_size import declared_size
 from .errors import VideoFileError, errors_of
 from .limits import check_pixels, max_frame_pixels
-from .picture import square_width
+from .picture import aspect_of, square_width
 
 if TYPE_CHECKING:
     from av import Packet
@@ -62,7 +62,8 @@ def opened(
         stream = stream or _video_stream(path, container)
         stream.codec_context.thread_count = 1  # data loader workers run in parallel already
         stream.codec_context.options = {"max_pixels": str(max_frame_pixels())}
-        check_pixels(path, stream.height, square_width(stream, stream.width))
+        if number is None:
+            check_pixels(path, stream.height, square_width(stream.width, aspect_of(stream)))
         yield container, stream
 
 

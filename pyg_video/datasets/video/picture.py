@@ -29,8 +29,13 @@ class Turn(NamedTuple):
     flip_y: bool = False
 
 
-def as_displayed(frame: VideoFrame, stream: VideoStream) -> Tensor:
-    """A frame as displayed, ``[3, H, W]``, uint8.
+def aspect_of(stream: VideoStream) -> float:
+    """Width of a pixel over its height."""
+    return float(stream.sample_aspect_ratio or 1)
+
+
+def as_displayed(frame: VideoFrame, aspect: float = 1.0) -> Tensor:
+    """A frame of pixels of an aspect ratio as displayed, ``[3, H, W]``, uint8.
 
     The colours follow the matrix and range that the file names, by default BT.601 and the limited range, whichever
     version of PyAV converts them.
@@ -38,7 +43,7 @@ def as_displayed(frame: VideoFrame, stream: VideoStream) -> Tensor:
     matrix = _MATRIX.get(frame.colorspace, _BT601)
     full = frame.color_range == _FULL or frame.format.name.startswith("yuvj")
     image = frame.reformat(
-        width=square_width(stream, frame.width),
+        width=square_width(frame.width, aspect),
         height=frame.height,
         format="rgb24",
         src_colorspace=matrix,
@@ -53,15 +58,15 @@ def as_displayed(frame: VideoFrame, stream: VideoStream) -> Tensor:
     return (pixels.flip(flipped) if flipped else pixels).permute(2, 0, 1)
 
 
-def displayed_size(stream: VideoStream, frame: VideoFrame) -> tuple[int, int]:
+def displayed_size(frame: VideoFrame, aspect: float) -> tuple[int, int]:
     """Height and width of a frame as displayed."""
-    size = (frame.height, square_width(stream, frame.width))
+    size = (frame.height, square_width(frame.width, aspect))
     return size[::-1] if turn_of(frame).transpose else size
 
 
-def is_plain(stream: VideoStream, frame: VideoFrame) -> bool:
+def is_plain(frame: VideoFrame, aspect: float) -> bool:
     """Whether a frame is displayed as it is stored."""
-    return turn_of(frame) == Turn() and square_width(stream, frame.width) == frame.width
+    return turn_of(frame) == Turn() and square_width(frame.width, aspect) == frame.width
 
 
 def turn_of(frame: VideoFrame) -> Turn:
@@ -87,6 +92,6 @@ def turn_of(frame: VideoFrame) -> Turn:
     raise UnreadableError(f"frames turned by {angle:.0f} degrees, no multiple of 90", "convert it with ffmpeg")
 
 
-def square_width(stream: VideoStream, width: int) -> int:
+def square_width(width: int, aspect: float) -> int:
     """Width in square pixels, of the height of the stored ones."""
-    return max(1, round(width * (stream.sample_aspect_ratio or 1)))
+    return max(1, round(width * aspect))

@@ -116,7 +116,7 @@ class FrameReader:
                 frames = self._by_time(shown, wanted, from_key)
             else:
                 frames = self._by_count(shown, wanted)
-            pictures = [as_displayed(frame, stream) for frame in frames]
+            pictures = [as_displayed(frame, self.table.aspect) for frame in frames]
             if check_all:
                 deque(shown, maxlen=0)
         return pictures

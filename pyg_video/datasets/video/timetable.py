@@ -15,7 +15,7 @@ from torch import Tensor
 from ..._extras import need
 from .containers import is_shown, opened, packets_of
 from .errors import VideoFileError, errors_of
-from .picture import displayed_size, is_plain
+from .picture import aspect_of, displayed_size, is_plain
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -37,6 +37,7 @@ class Timetable(NamedTuple):
         height: displayed height.
         width: displayed width.
         coded_size: width and height as stored, of all frames.
+        aspect: width of a stored pixel over its height.
         plain: whether frames are displayed as stored: not turned, mirrored or stretched.
         stream: number of the video stream in the file.
         unit: seconds of a unit of time of the file.
@@ -50,6 +51,7 @@ class Timetable(NamedTuple):
     height: int
     width: int
     coded_size: tuple[int, int]
+    aspect: float
     plain: bool
     stream: int
     unit: float
@@ -109,13 +111,14 @@ def _timetable(path: str, *_state: int) -> Timetable:
             raise VideoFileError.of(path, "no frame that decodes")
         trusted = _are_trusted(entries, [frame.pts for frame in shown])
         times = array("q", sorted(entry.time for entry in entries if entry.time is not None) if trusted else ())
-        rate = _frame_rate(stream, times)
+        rate, aspect = _frame_rate(stream, times), aspect_of(stream)
         table = Timetable(
             len(times),
             rate,
-            *displayed_size(stream, shown[0]),
+            *displayed_size(shown[0], aspect),
             (shown[0].width, shown[0].height),
-            is_plain(stream, shown[0]),
+            aspect,
+            is_plain(shown[0], aspect),
             stream.index,
             float(stream.time_base or 0),
             times,

@@ -57,7 +57,7 @@ def test_other_angles_are_refused(with_matrix):
 
 
 @pytest.mark.parametrize(("aspect", "width"), [((16, 11), 93), ((1, 2), 32), ((1, 1), 64)])
-@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.mpg", "a.avi", "a.flv"])
 def test_pixels_are_square(tmp_path, name, aspect, width):
     from fractions import Fraction
 

@@ -41,7 +41,7 @@ def in_order(path):
 
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        return torch.stack([as_displayed(frame, stream) for frame in container.decode(stream)])
+        return torch.stack([as_displayed(frame) for frame in container.decode(stream)])
 
 
 def check_random_access(path, *, numbers=None, damaged=()):
