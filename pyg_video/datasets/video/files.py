@@ -12,12 +12,15 @@ from torch import Tensor
 
 from ..._checks import check_option
 from ..._extras import need
-from .errors import VideoFileError, errors_of
+from .errors import VideoFileError
 from .limits import check_pixels
 from .reading import Damage, FrameReader
 from .timetable import Timetable, timetable
 
 BACKENDS = ("av", "torchcodec")
+_SAME_TIME = 1e-4  # seconds
+# Their decoders wait for a key frame; those of MPEG-4 show something from the middle of a group of pictures on.
+_STRICT = ("h264", "hevc", "vp8", "vp9", "av1", "libdav1d")
 
 
 class VideoInfo(NamedTuple):
@@ -81,8 +84,9 @@ def decode_frames(
         path: video file in any format of ffmpeg that holds video: mp4, mov, mkv, webm, avi, ts, mpg, flv, gif, ...
         indices: frame numbers, from 0.
         backend: ``"av"`` (PyAV, with ffmpeg inside), or ``"torchcodec"``, which is faster and needs the extra
-            ``torchcodec`` (``pip install ".[torchcodec]"`` in a checkout) and ffmpeg on the system. Files without times
-            of their frames, or whose frames are turned, mirrored or stretched, are decoded by PyAV in both cases.
+            ``torchcodec`` (``pip install ".[torchcodec]"`` in a checkout) and ffmpeg on the system. PyAV decodes
+            in both cases where torchcodec gives frames of other times, and files without times of their frames, with
+            frames that are turned, mirrored or stretched, or of other codecs than H.264, HEVC, VP8, VP9 and AV1.
         on_corrupt: for frames that are damaged: ``"raise"``; ``"warn"`` and take what the decoder makes of them; or
             ``"skip"`` them and take the frame before. Damage that PyAV meets on the way to the frames counts.
         check_all: decode all other frames as well, so that damage anywhere in the file counts.
@@ -107,7 +111,7 @@ def decode_frames(
         first = next(number for number in wanted if number >= table.num_frames)
         raise VideoFileError.of(path, f"no frame number {first}, counted from 0")
     check_pixels(path, table.height, table.width, len(indices))
-    if backend == "torchcodec" and table.plain and table.times:
+    if backend == "torchcodec" and table.plain and table.times and table.codec in _STRICT:
         frames = _by_torchcodec(path, table, indices)
         if frames is not None:
             return frames
@@ -133,12 +137,13 @@ def check_backend(backend: str) -> None:
 
 
 def _by_torchcodec(path: Path, table: Timetable, indices: Sequence[int]) -> Tensor | None:
-    """The frames; None where torchcodec counts others."""
+    """The frames; None where torchcodec fails or gives others, such as those after a seek that landed too late."""
     from torchcodec.decoders import VideoDecoder
 
-    with errors_of(path):
+    try:
         decoder = VideoDecoder(f"file:{path}", stream_index=table.stream, num_ffmpeg_threads=1)
-        if len(decoder) != table.num_frames:
-            return None
-        frames: Tensor = decoder.get_frames_at(list(indices)).data
-    return frames
+        found = decoder.get_frames_at(list(indices))
+    except (RuntimeError, ValueError, IndexError):
+        return None
+    expected = torch.tensor([table.times[number] for number in indices], dtype=torch.float64) * table.unit
+    return found.data if torch.allclose(found.pts_seconds.double(), expected, rtol=0, atol=_SAME_TIME) else None

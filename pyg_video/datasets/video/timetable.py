@@ -39,6 +39,7 @@ class Timetable(NamedTuple):
         coded_size: width and height as stored, of all frames.
         aspect: width of a stored pixel over its height.
         plain: whether frames are displayed as stored: not turned, mirrored or stretched.
+        codec: ffmpeg's name of the decoder.
         stream: number of the video stream in the file.
         unit: seconds of a unit of time of the file.
         times: of the frames, in these units, ascending.
@@ -53,6 +54,7 @@ class Timetable(NamedTuple):
     coded_size: tuple[int, int]
     aspect: float
     plain: bool
+    codec: str
     stream: int
     unit: float
     times: Sequence[int]
@@ -119,6 +121,7 @@ def _timetable(path: str, *_state: int) -> Timetable:
             (shown[0].width, shown[0].height),
             aspect,
             is_plain(shown[0], aspect),
+            stream.codec_context.name,
             stream.index,
             float(stream.time_base or 0),
             times,
