@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
 
 from ..data import Frames, VideoGraph
+from ..data.padding import pad
 from .clip_info import accepted_info, taken_by
 from .rstg import space_info
 
@@ -61,6 +62,9 @@ class HomogeneousGraph(nn.Module):
     def forward(self, graph: VideoGraph) -> VideoGraph:
         if not isinstance(graph, VideoGraph):
             raise TypeError(f"Expected 'graph' to be a VideoGraph (got {type(graph).__name__}); put a builder before")
+        if graph.is_ragged:
+            padded = pad(graph)
+            return graph.with_x(padded.back(self(padded.graph).x))
         _check_edges(graph)
         B, T, N = graph.frames.shape[:3]
         present = graph.present

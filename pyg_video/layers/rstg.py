@@ -9,6 +9,7 @@ from torch_geometric.nn.inits import reset
 
 from .._checks import looks_free
 from ..data import Frames, VideoGraph
+from ..data.padding import pad
 from .clip_info import accepted_info, taken_by
 from .dense_space import DenseSpaceConv
 from .norm import normalize
@@ -91,6 +92,10 @@ class RSTG(nn.Module):
     def scan(self, graph: VideoGraph, state: Sequence[State] | None = None) -> tuple[VideoGraph, list[State]]:
         """Continue from the state of an earlier call; also return the state after the last frame."""
         self._check(graph, state)
+        if graph.is_ragged:
+            padded = pad(graph)
+            result, states = self.scan(padded.graph, state)
+            return graph.with_x(padded.back(result.x)), states
         states = start(state, self.num_iterations + 1)
         mask, present = graph._store.get("mask"), graph.present
         over_time = {"lengths": graph._store.get("lengths"), "mask": None if mask is None else graph.grid(mask)}
@@ -116,15 +121,16 @@ class RSTG(nn.Module):
             )
         if not isinstance(graph, VideoGraph):
             raise TypeError(f"Expected 'graph' to be a VideoGraph (got {type(graph).__name__}); put a builder before")
-        edge_index, N = graph.edge_index, graph.frame_layout[1]
-        if not looks_free(edge_index) or edge_index.numel() == 0:
+        edge_index = graph.edge_index
+        if graph.is_ragged or not looks_free(edge_index) or edge_index.numel() == 0:
             return
         if int(edge_index.min()) < 0 or int(edge_index.max()) >= graph.frames.shape[:3].numel():
             raise ValueError(
                 f"Expected 'edge_index' between 0 and the number of nodes - 1 = {graph.frames.shape[:3].numel() - 1} "
                 f"(got {int(edge_index.min())} to {int(edge_index.max())})"
             )
-        if not torch.equal(edge_index[0] // N, edge_index[1] // N):
+        sender, receiver = edge_index // graph.frame_layout[1]
+        if not torch.equal(sender, receiver):
             raise ValueError("Expected edges within frames (got some between nodes of different frames)")
 
 
