@@ -10,7 +10,7 @@ from torch_geometric.data import Data
 from torch_geometric.data.data import DataEdgeAttr, DataTensorAttr
 
 from .._checks import check_lengths
-from ..functional import frame_mask
+from ..functional import frame_mask, loops_last
 from .frames import Frames
 from .storage import VideoStorage, clip_layouts
 
@@ -254,14 +254,24 @@ class VideoGraph(Data):
             picked[key] = value
         return _from_mapping(picked)
 
+    def loops_last(self) -> "VideoGraph":
+        """This graph with self-loops behind the other edges, as a builder makes it; what PyG's explainers need.
+
+        A batch in this order can not be taken apart. :func:`pyg_video.functional.loops_last` says more.
+        """
+        order = loops_last(self.edge_index)
+        graph = _without_slices(copy.copy(self))
+        for key, value in self._store.items():
+            if isinstance(value, Tensor) and (key == "edge_index" or self.is_edge_attr(key)):
+                graph._store[key] = value[:, order] if key == "edge_index" else value[order]
+        return graph
+
     def subgraph(self, subset: Tensor) -> "VideoGraph":
         """The graph of some nodes, as in PyG; it has no ``(B, T, N)`` grid, and so no ``layout``, any more."""
         graph: VideoGraph = super().subgraph(subset)
         for key in ("layout", "lengths", "ptr"):
             graph._store.pop(key, None)
-        for key in ("_slice_dict", "_inc_dict"):  # of a batch, which can no longer be taken apart
-            graph._store.__dict__.pop(key, None)
-        return graph
+        return _without_slices(graph)
 
 
 def _from_mapping(attributes: Mapping[str, object], nodes_of: VideoStorage | None = None) -> VideoGraph:
@@ -271,6 +281,13 @@ def _from_mapping(attributes: Mapping[str, object], nodes_of: VideoStorage | Non
         graph._store[key] = value
     if nodes_of is not None:
         graph._store._laid_out = nodes_of._laid_out
+    return graph
+
+
+def _without_slices(graph: VideoGraph) -> VideoGraph:
+    """A graph that, if it is a batch, can no longer be taken apart."""
+    for key in ("_slice_dict", "_inc_dict"):
+        graph._store.__dict__.pop(key, None)
     return graph
 
 

@@ -1,7 +1,7 @@
 """Pure functions on tensors: kernels, boxes, edges, lengths."""
 
 from .boxes import BOX_FORMATS, box_edges, boxes_as_cxcywh, grid_boxes, pairwise_iou
-from .edges import complete_edges, knn_edges, overlap_edges, repeat_edges
+from .edges import complete_edges, knn_edges, loops_last, overlap_edges, repeat_edges
 from .kernels import box_kernel, kernel_boxes, normalize_kernel, pool, remap, tent_kernel
 from .lengths import frame_mask
 
@@ -15,6 +15,7 @@ __all__ = [
     "grid_boxes",
     "kernel_boxes",
     "knn_edges",
+    "loops_last",
     "normalize_kernel",
     "overlap_edges",
     "pairwise_iou",

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch_geometric import nn as pyg
 
 from .._checks import looks_free
 from ..data import Frames, VideoGraph
+from ..functional import loops_last
 from .clip_info import Accepted, accepted_info, signature_of
 from .dense_space import DenseSpaceConv
 from .space_parts import SpaceParts
@@ -95,6 +97,8 @@ def space_call(
     kept = None if "mask" in taken else present
     if kept is not None:  # a stage that knows no mask sees the nodes that there are
         edges, taken = _of_kept(kept, edges, taken)
+    if not isinstance(space, SpaceParts) and not torch.compiler.is_compiling():
+        _check_explained(space, graph, edges, num_nodes=x_0.size(0) if kept is None else int(kept.sum()))
     return _with_edges(SpaceCall(space, taken, edges, kept), accepted)
 
 
@@ -151,6 +155,29 @@ def _with_edges(call: SpaceCall, accepted: Accepted) -> SpaceCall:
             f"graph.with_attr({missing[0]}=...), or use another convolution"
         )
     return call._replace(taken=taken, edges=None if accepted.order else call.edges)
+
+
+def _check_explained(space: nn.Module, graph: VideoGraph, edge_index: Tensor, num_nodes: int) -> None:
+    """Refuse to run under an explainer of PyG that would match masks or attention with other edges."""
+    layers = [part for part in space.modules() if isinstance(part, pyg.MessagePassing)]
+    masked = any(layer.explain is True for layer in layers)
+    if not masked and not any(layer._message_forward_hooks for layer in layers):
+        return
+    if edge_index.size(1) != graph.edge_index.size(1):
+        raise ValueError(
+            "Expected the edges of the graph alone under an explainer (got edges over time, or nodes that do not "
+            "count); use RSTG, and clips without padding"
+        )
+    loops = int((edge_index[0] == edge_index[1]).sum())
+    if loops == num_nodes and not torch.equal(loops_last(edge_index), torch.arange(edge_index.size(1)).to(edge_index)):
+        raise ValueError(
+            "Expected self-loops behind the other edges under an explainer, which matches edges by number (got them in "
+            "between); use graph.loops_last()"
+        )
+    if not masked and 0 < loops < num_nodes:
+        raise ValueError(
+            "Expected self-loops of all nodes or of none where attention is explained (got some); add or remove them"
+        )
 
 
 def _of_kept(kept: Tensor, edge_index: Tensor, taken: Mapping[str, Any]) -> tuple[Tensor, dict[str, Any]]:
