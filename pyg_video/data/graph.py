@@ -84,7 +84,8 @@ class VideoGraph(Data):
     ) -> None:
         super().__init__()
         self.__dict__["_store"] = VideoStorage(_parent=self)
-        given = {"x": x, "edge_index": edge_index, "layout": layout, "kernel": kernel, "box": box}
+        given: dict[str, object] = {"num_nodes": kwargs.pop("num_nodes", None)}  # which takes a layout before it away
+        given |= {"x": x, "edge_index": edge_index, "layout": layout, "kernel": kernel, "box": box}
         given |= {"batch": batch, "lengths": lengths, "mask": mask}
         # Not `self.x = ...`: that goes through PyG's property machinery, which torch.compile cannot trace.
         for key, value in (given | kwargs).items():

@@ -42,6 +42,8 @@ class VideoStorage(GlobalStorage):
     def __setitem__(self, key: str, value: Any) -> None:
         if key == "layout" and value is not None:
             value = self._take_layout(value)
+        if key == "num_nodes" and "_num_nodes" not in self.__dict__:  # by a transform that puts others in their place
+            self._mapping.pop("layout", None)
         super().__setitem__(key, value)
         if key == "ptr" and "layout" in self._mapping:  # PyG has numbered the nodes by graph, not by clip
             clips = torch.tensor([len(clip_layouts(layout)) for layout in self._mapping["layout"]])

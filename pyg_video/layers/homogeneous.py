@@ -92,6 +92,7 @@ class HomogeneousGraph(nn.Module):
 
 
 def _check_edges(graph: VideoGraph) -> None:
+    graph.need("edge_index")
     attributes = sorted({"adjacency", "edge_attr", "edge_weight"} & set(graph.keys()))
     if attributes:
         raise ValueError(

@@ -112,7 +112,7 @@ class RSTG(nn.Module):
             )
         if not isinstance(graph, VideoGraph):
             raise TypeError(f"Expected 'graph' to be a VideoGraph (got {type(graph).__name__}); put a builder before")
-        edge_index = graph.edge_index
+        edge_index = graph.need("edge_index")
         if graph.is_ragged or not looks_free(edge_index) or edge_index.numel() == 0:
             return
         if int(edge_index.min()) < 0 or int(edge_index.max()) >= graph.frames.shape[:3].numel():
