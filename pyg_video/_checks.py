@@ -7,6 +7,8 @@ from typing import TypeGuard, TypeVar
 import torch
 from torch import Tensor, nn
 
+_MOST_FRAMES = 4.0
+
 Part = TypeVar("Part")
 Kind = TypeVar("Kind", bound=nn.Module)
 
@@ -75,6 +77,23 @@ def check_lengths(lengths: Tensor, num_clips: int, num_frames: int) -> None:
         raise ValueError(f"Expected 'lengths' as a tensor of integers of shape [{num_clips}] (got {got})")
     if looks_free(lengths) and not (int(lengths.min()) >= 1 and int(lengths.max()) <= num_frames):
         raise ValueError(f"Expected 'lengths' between 1 and T = {num_frames} (got {lengths.tolist()})")
+
+
+def check_fractions(name: str, box: Tensor, present: Tensor | None = None, repair: str = "") -> None:
+    """Raise a :exc:`ValueError` if values of the boxes that are present can't be fractions of a frame, but are pixels.
+
+    A box may lie outside of the frame, but not four frames away. Boxes with a NaN are not present.
+    """
+    if not looks_free(box):
+        return
+    seen = box.detach() if present is None else box.detach()[present]
+    seen = seen[seen.isfinite()]
+    largest = float(seen.abs().max()) if seen.numel() > 0 else 0.0
+    if largest > _MOST_FRAMES:
+        raise ValueError(
+            f"Expected '{name}' as fractions of the frame (got values up to {largest:g}, as of pixels); "
+            f"divide by the frame's width and height{repair}"
+        )
 
 
 def first_line(error: BaseException) -> str:

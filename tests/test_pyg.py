@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch_geometric import nn as pyg
 from torch_geometric import transforms
-from torch_geometric.nn import conv, norm
+from torch_geometric.nn import aggr, conv, norm
 
 from pyg_video.data import VideoGraph
 from pyg_video.functional import complete_edges, repeat_edges
@@ -132,6 +132,35 @@ NORMS = {
     "MeanSubtractionNorm": Row(lambda: pyg.MeanSubtractionNorm()),
     "MessageNorm": Row(lambda: pyg.MessageNorm(), remark=NEEDS_MORE),
     "DiffGroupNorm": Row(lambda: pyg.DiffGroupNorm(C, 2), mixes=True),
+}
+AGGREGATIONS = {
+    "MultiAggregation": Row(lambda: aggr.MultiAggregation(["mean", "max"])),
+    "SumAggregation": Row(lambda: aggr.SumAggregation(), remark="`ToVector` is this, over the last or the mean frame"),
+    "MeanAggregation": Row(lambda: aggr.MeanAggregation()),
+    "MaxAggregation": Row(lambda: aggr.MaxAggregation()),
+    "MinAggregation": Row(lambda: aggr.MinAggregation()),
+    "MulAggregation": Row(lambda: aggr.MulAggregation()),
+    "VarAggregation": Row(lambda: aggr.VarAggregation()),
+    "StdAggregation": Row(lambda: aggr.StdAggregation()),
+    "SoftmaxAggregation": Row(lambda: aggr.SoftmaxAggregation()),
+    "PowerMeanAggregation": Row(lambda: aggr.PowerMeanAggregation()),
+    "MedianAggregation": Row(lambda: aggr.MedianAggregation()),
+    "QuantileAggregation": Row(lambda: aggr.QuantileAggregation(0.5)),
+    "LSTMAggregation": Row(lambda: aggr.LSTMAggregation(C, C)),
+    "GRUAggregation": Row(lambda: aggr.GRUAggregation(C, C)),
+    "Set2Set": Row(lambda: aggr.Set2Set(C, 2)),
+    "DegreeScalerAggregation": Row(lambda: aggr.DegreeScalerAggregation("mean", "identity", torch.tensor([0, 1]))),
+    "SortAggregation": Row(lambda: aggr.SortAggregation(3)),
+    "GraphMultisetTransformer": Row(lambda: aggr.GraphMultisetTransformer(C, 3)),
+    "AttentionalAggregation": Row(lambda: aggr.AttentionalAggregation(linear(C, 1))),
+    "EquilibriumAggregation": Row(remark="its inner steps depend on the number of graphs, in PyG as well"),
+    "MLPAggregation": Row(lambda: aggr.MLPAggregation(C, C, N, num_layers=1), remark="for frames of one size"),
+    "DeepSetsAggregation": Row(lambda: aggr.DeepSetsAggregation(linear(C), linear(C))),
+    "SetTransformerAggregation": Row(lambda: aggr.SetTransformerAggregation(C)),
+    "LCMAggregation": Row(lambda: aggr.LCMAggregation(C, C)),
+    "VariancePreservingAggregation": Row(lambda: aggr.VariancePreservingAggregation()),
+    "PatchTransformerAggregation": Row(lambda: aggr.PatchTransformerAggregation(C, C, 2, C, 1)),
+    "Aggregation": Row(remark="the base class: subclasses of yours work as the others do"),
 }
 TRANSFORMS = {
     "AddSelfLoops": "right: loops behind the other edges",
@@ -254,6 +283,13 @@ def test_a_norm_works_frame_by_frame_or_is_refused(name, place):
             model(graph_for(row, "sparse"))
 
 
+@pytest.mark.parametrize("name", [name for name, row in AGGREGATIONS.items() if works(name, row)])
+def test_an_aggregation_reads_frames(name):
+    readout, graph = AGGREGATIONS[name].make().double().eval(), graph_for(Row(), "sparse")
+    alone = [readout(frame, torch.zeros(N, dtype=torch.long)) for frame in graph.frames.abs().flatten(0, 1)]
+    torch.testing.assert_close(readout(graph.x.abs(), graph.frame_index), torch.cat(alone))
+
+
 @pytest.fixture
 def clips():
     return GridGraph(C)(torch.randn(2, 3, C, 6, 6))
@@ -346,6 +382,12 @@ As a norm of `SpaceConv` or `RSTG`: frames are the graphs.
 
 {table("nn.norm", NORMS)}
 
+## Aggregations
+
+`aggregation(graph.x, graph.frame_index)` gives a vector per frame, `aggregation(graph.x, graph.batch)` one per clip.
+
+{table("nn.aggr", AGGREGATIONS)}
+
 ## Transforms
 
 | transform | on a clip |
@@ -354,9 +396,10 @@ As a norm of `SpaceConv` or `RSTG`: frames are the graphs.
 """
 
 
-def test_every_convolution_and_norm_of_pyg_has_a_row():
+def test_every_layer_of_pyg_has_a_row():
     assert set(conv.__all__) == CONVS.keys()
     assert set(norm.__all__) == NORMS.keys()
+    assert set(aggr.__all__) == AGGREGATIONS.keys()
 
 
 def test_the_page_is_that_of_the_tables():

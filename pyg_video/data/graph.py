@@ -238,11 +238,12 @@ class VideoGraph(Data):
 
     def frame(self, b: int, t: int) -> "VideoGraph":
         """The graph of frame ``t`` of clip ``b`` alone."""
-        T, N = self.frame_layout
-        B = self.num_clips
+        layouts = self.clip_layouts
+        B, T = len(layouts), layouts[b][0] if -len(layouts) <= b < len(layouts) else 0
         if not (-B <= b < B and -T <= t < T):
             raise IndexError(f"Expected clip 'b' below {B} and frame 't' below {T} (got b={b}, t={t})")
-        first = ((b % B) * T + t % T) * N
+        N = layouts[b][1]
+        first = sum(T * N for T, N in layouts[: b % B]) + t % T * N
         inside = ((self.edge_index >= first) & (self.edge_index < first + N)).all(dim=0)
         picked: dict[str, object] = {"edge_index": self.edge_index[:, inside] - first, "layout": (1, N)}
         for key, value in self._store.items():

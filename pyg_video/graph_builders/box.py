@@ -6,12 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .._checks import check_option, looks_free
+from .._checks import check_fractions, check_option
 from ..data import Regions
 from ..functional import BOX_FORMATS, box_kernel, boxes_as_cxcywh, tent_kernel
 from .base import EdgeOptions, GraphBuilder
-
-_MOST_FRAMES = 4.0  # frames that a box may be away from the frame, or large, before it is taken for one in pixels
 
 
 class BoxGraph(GraphBuilder):
@@ -77,7 +75,8 @@ class BoxGraph(GraphBuilder):
         if self.frame_size is not None:
             height, width = self.frame_size
             box = box / box.new_tensor([width, height, width, height])
-        box = self._as_fractions(boxes_as_cxcywh(box, self.box_format), mask)
+        box = boxes_as_cxcywh(box, self.box_format)
+        check_fractions("box", box, mask, ", or let BoxGraph(normalized=False, frame_size=(height, width)) do it")
         missing = self.num_nodes - box.size(2)
         box, mask = F.pad(box, (0, 0, 0, missing)), F.pad(mask, (0, missing))
         H, W = x.shape[-2:]
@@ -110,18 +109,6 @@ class BoxGraph(GraphBuilder):
             )
         dtype = torch.promote_types(x.dtype, torch.float32)
         return box.to(x.device, dtype), mask.to(x.device)
-
-    def _as_fractions(self, box: Tensor, mask: Tensor) -> Tensor:
-        """The boxes, unless their values can't be fractions of a frame."""
-        if looks_free(box):
-            seen = box.detach()[mask]
-            largest = float(seen[seen.isfinite()].abs().max()) if bool(seen.isfinite().any()) else 0.0
-            if largest > _MOST_FRAMES:
-                raise ValueError(
-                    f"Expected boxes as fractions of the frame (got values up to {largest:g}, as of pixels); divide "
-                    "them by the frame's size, or let BoxGraph(normalized=False, frame_size=(height, width)) do it"
-                )
-        return box
 
     def extra_repr(self) -> str:
         return f"{self.channels}, num_nodes={self.num_nodes}, kernel='{self.kernel}', box_format='{self.box_format}'"

@@ -153,3 +153,14 @@ def test_mistakes_are_told_in_words():
         pad_clips([])
     with pytest.raises(ValueError, match="got 'position' in 1 of 2"):
         pad_clips([clip(2), GaussianPosition(3)(clip(2))])
+
+
+def test_a_frame_of_a_batch_is_that_of_its_clip():
+    graphs = batches("nodes")
+    batch = Batch.from_data_list(graphs)
+    for b, t in ((0, 2), (1, 0), (-1, -1)):
+        frame, want = batch.frame(b, t), graphs[b].frame(0, t)
+        assert torch.equal(frame.x, want.x)
+        assert torch.equal(frame.edge_index, want.edge_index)
+    with pytest.raises(IndexError, match="clip 'b' below 3 and frame 't' below 1 .got b=1, t=1"):
+        batch.frame(1, 1)
