@@ -12,7 +12,7 @@ from torch_geometric.data.data import DataEdgeAttr, DataTensorAttr
 from .._checks import check_lengths
 from ..functional import frame_mask, loops_last
 from .frames import Frames
-from .storage import VideoStorage, clip_layouts
+from .storage import Layout, VideoStorage, clip_layouts
 
 
 class Regions(NamedTuple):
@@ -93,6 +93,14 @@ class VideoGraph(Data):
                 self._store[key] = value
         if box is not None and "pos" not in kwargs:
             self._store["pos"] = box[..., :2]
+
+    @property
+    def layout(self) -> Layout:
+        """``(T, N)``; where clips differ or graphs were collated, a tuple with the layout of every clip or graph."""
+        if "layout" not in self._store._mapping:
+            raise AttributeError("Expected a graph with a 'layout' (got one without)")
+        layout: Layout = self._store._mapping["layout"]
+        return layout
 
     @property
     def clip_layouts(self) -> list[tuple[int, int]]:

@@ -38,7 +38,7 @@ def pad(graph: VideoGraph) -> Padded:
     place = there.flatten().nonzero().flatten().to(device)
     changed: dict[str, object] = {"edge_index": place[graph.edge_index]}
     for key, value in graph._store.items():
-        if isinstance(value, Tensor) and value.size(0) == len(place) and graph.is_node_attr(key):
+        if isinstance(value, Tensor) and graph.is_node_attr(key):
             changed[key] = value.new_zeros(B * T * N, *value.shape[1:]).index_put((place,), value)
     changed["batch"] = torch.arange(B, device=device).repeat_interleave(T * N)
     lengths = graph._store._mapping.get("lengths")

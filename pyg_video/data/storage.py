@@ -46,8 +46,7 @@ class VideoStorage(GlobalStorage):
             self._mapping.pop("layout", None)
         super().__setitem__(key, value)
         if key == "ptr" and "layout" in self._mapping:  # PyG has numbered the nodes by graph, not by clip
-            clips = torch.tensor([len(clip_layouts(layout)) for layout in self._mapping["layout"]])
-            sizes = (value.diff().cpu() // clips).repeat_interleave(clips)
+            sizes = torch.tensor([T * N for T, N in clip_layouts(self._mapping["layout"])])
             self._mapping["batch"] = torch.arange(len(sizes)).repeat_interleave(sizes).to(value.device)
 
     def is_node_attr(self, key: str) -> bool:

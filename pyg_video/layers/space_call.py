@@ -97,7 +97,7 @@ def space_call(
     kept = None if "mask" in taken else present
     if kept is not None:  # a stage that knows no mask sees the nodes that there are
         edges, taken = _of_kept(kept, edges, taken)
-    if not isinstance(space, SpaceParts) and not torch.compiler.is_compiling():
+    if not torch.compiler.is_compiling():
         _check_explained(space, graph, edges, num_nodes=x_0.size(0) if kept is None else int(kept.sum()))
     return _with_edges(SpaceCall(space, taken, edges, kept), accepted)
 
@@ -159,7 +159,8 @@ def _with_edges(call: SpaceCall, accepted: Accepted) -> SpaceCall:
 
 def _check_explained(space: nn.Module, graph: VideoGraph, edge_index: Tensor, num_nodes: int) -> None:
     """Refuse to run under an explainer of PyG that would match masks or attention with other edges."""
-    layers = [part for part in space.modules() if isinstance(part, pyg.MessagePassing)]
+    parts = [space] if isinstance(space, SpaceParts) else space.modules()
+    layers = [part for part in parts if isinstance(part, pyg.MessagePassing)]
     masked = any(layer.explain is True for layer in layers)
     if not masked and not any(layer._message_forward_hooks for layer in layers):
         return
@@ -168,6 +169,8 @@ def _check_explained(space: nn.Module, graph: VideoGraph, edge_index: Tensor, nu
             "Expected the edges of the graph alone under an explainer (got edges over time, or nodes that do not "
             "count); use RSTG, and clips without padding"
         )
+    if isinstance(space, SpaceParts):  # which makes no self-loops
+        return
     loops = int((edge_index[0] == edge_index[1]).sum())
     if loops == num_nodes and not torch.equal(loops_last(edge_index), torch.arange(edge_index.size(1)).to(edge_index)):
         raise ValueError(

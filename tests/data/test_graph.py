@@ -103,6 +103,21 @@ def test_batches_are_collated_once_more():
     torch.testing.assert_close(batch[1].frames, parts[1].frames)
 
 
+def test_what_a_batch_of_batches_gives_back_is_collated_again():
+    parts = [Batch.from_data_list(clips(2, 3)), Batch.from_data_list(clips(1, 4))]
+    again = Batch.from_data_list(Batch.from_data_list(parts).to_data_list())
+    assert again.clip_layouts == [(2, 14), (3, 14), (1, 14), (4, 14)]
+    assert torch.equal(again.batch.bincount(), torch.tensor([28, 42, 14, 56]))
+    assert torch.equal(again[1].x, parts[1].x)
+
+
+def test_the_layout_is_a_plain_tuple():
+    (graph,) = clips(2)
+    assert type(graph.layout) is tuple
+    del graph.layout
+    assert not hasattr(graph, "layout")
+
+
 def test_another_x_leaves_a_batch_a_batch():
     graphs = clips(2, 3)
     batch = Batch.from_data_list(graphs)

@@ -140,6 +140,13 @@ def test_padding_completes_what_only_some_clips_have():
     torch.testing.assert_close(graph.frames[1, :, :2].flatten(0, 1), some.x)
 
 
+def test_a_number_of_a_whole_graph_stays_what_it_is():
+    graphs = [clip(2, number=torch.tensor(3.0)), clip(3, number=torch.tensor(4.0))]
+    assert pad_clips(graphs).number.tolist() == [3, 4]
+    ragged = VideoGraph(torch.zeros(6, C), torch.empty(2, 0).long(), layout=((1, 2), (2, 2)), number=torch.tensor(3.0))
+    assert ragged.padded().number == 3
+
+
 def test_padding_changes_nothing_where_there_is_nothing_to_pad():
     graph = GridGraph(C)(torch.randn(2, 3, C, 6, 6))
     assert graph.padded() is graph

@@ -308,8 +308,11 @@ def test_loops_in_between_are_refused_under_an_explainer():
 
 def test_edges_that_the_graph_has_not_are_refused_under_an_explainer():
     clips = built("overlap")
-    with pytest.raises(ValueError, match="Expected the edges of the graph alone under an explainer .got edges over"):
-        credited(HomogeneousGraph(pyg.GATv2Conv(C, C)).double(), clips, 5)
+    for space in (pyg.GATv2Conv(C, C), SpaceConv(C)):
+        with pytest.raises(
+            ValueError, match="Expected the edges of the graph alone under an explainer .got edges over"
+        ):
+            credited(HomogeneousGraph(space).double(), clips, 5)
     padded = built("complete", torch.tensor([2]))
     with pytest.raises(ValueError, match="Expected the edges of the graph alone under an explainer"):
         credited(space_only(pyg.GATv2Conv(C, C)), padded, 5)
