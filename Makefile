@@ -41,8 +41,8 @@ docs: $(DOCS_INSTALLED)
 
 benchmarks: $(INSTALLED)
 	$(BIN)/python -W ignore::FutureWarning benchmarks/blocks.py --output benchmarks/results/blocks.json
-	$(BIN)/python -W ignore::FutureWarning benchmarks/curves.py --output benchmarks/results/curves.json
-	$(BIN)/python -W ignore::FutureWarning benchmarks/allocator.py --output benchmarks/results/allocator.json
+	$(BIN)/python -W ignore::FutureWarning benchmarks/curves.py --threads 1 --rounds 2 --max-seconds 1.5 --max-mib 1500 --output benchmarks/results/curves.json
+	$(BIN)/python -W ignore::FutureWarning benchmarks/allocator.py --cases dyreg_256 --threads 1 --rounds 3 --processes 1 --output benchmarks/results/allocator.json
 	$(BIN)/python -W ignore::FutureWarning benchmarks/compiled.py --output benchmarks/results/compiled.json
 	$(BIN)/python -W ignore::FutureWarning benchmarks/floor.py --output benchmarks/results/floor.json
 	$(BIN)/python -W ignore::FutureWarning benchmarks/page.py
