@@ -15,10 +15,12 @@ from pathlib import Path
 
 import torch
 from blocks import CASES
-from measuring import Step, Way, environment, in_new_process, in_turn, ratios, sgemm, spread, write
+from measuring import Result, Step, Way, environment, in_new_process, in_turn, ratios, sgemm, spread, write
 from torch import Tensor
 from torch._dynamo.utils import compilation_time_metrics, counters
 from torch._inductor.cpu_vec_isa import pick_vec_isa
+
+Row = dict[str, object]
 
 # Of torch.compile, with further variables of the environment. With "lite", torch's norms refuse in training the layout
 # that it chooses for convolutions.
@@ -32,8 +34,8 @@ _MEASURED = (  # by torch
 )
 
 
-def measured(name: str, backward: bool, mode: str, threads: int, rounds: int, device: str) -> dict[str, object]:
-    """The row of a case, pass and mode in the results."""
+def measured(name: str, backward: bool, mode: str, threads: int, rounds: int, device: str) -> tuple[Row, Row]:
+    """The rows of a case, pass and mode in the results: times, and those of the first call's phases."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     case = CASES[name]()
@@ -43,21 +45,19 @@ def measured(name: str, backward: bool, mode: str, threads: int, rounds: int, de
     gflops = sgemm(device)
     first = first_call(compiled, x, backward)
     times = in_turn({"eager": eager, "compiled": compiled}, x, backward, rounds)
-    return {
-        "case": name,
-        "pass": "training" if backward else "forward",
-        "mode": mode,
-        "threads": threads,
+    which: Row = {"case": name, "pass": "training" if backward else "forward", "mode": mode, "threads": threads}
+    row: Row = {
+        **which,
         "sgemm_gflops": gflops,
-        **first,
+        "first_call_s": first["first_call_s"],
         **{f"{way}_ms": spread(ms) for way, ms in times.items()},
         "eager_over_compiled": ratios(times, "compiled")["eager"],
-        "difference": difference(eager, compiled, x, backward),
         "graph_breaks": sum(counters["graph_break"].values()),
     }
+    return row, {**which, "gflops": gflops, **first, "difference": difference(eager, compiled, x, backward)}
 
 
-def first_call(way: Way, x: Tensor, backward: bool) -> dict[str, object]:
+def first_call(way: Way, x: Tensor, backward: bool) -> Row:
     """Seconds of the first call, those of its phases, and what is left to the C++ compiler."""
     start = time.perf_counter()
     if x.device.type == "cpu":
@@ -69,7 +69,7 @@ def first_call(way: Way, x: Tensor, backward: bool) -> dict[str, object]:
     return {
         "first_call_s": round(probing + whole, 1),
         "phases_s": {"instruction sets": round(probing, 1), **phases(compilation_time_metrics, whole)},
-        "cpp_files": len(builds),
+        "cpp_runs": len(builds),
         "cpp_s": round(sum(builds), 1),
     }
 
@@ -99,7 +99,7 @@ def difference(eager: Way, compiled: Way, x: Tensor, backward: bool) -> float:
     return float(f"{float((values[1] - values[0]).abs().max() / values[0].abs().max()):.1g}")
 
 
-def changed(name: str, backward: bool, mode: str, threads: int, device: str) -> dict[str, object]:
+def changed(name: str, backward: bool, mode: str, threads: int, device: str) -> Row:
     """Graphs compiled so far in calls with other numbers of clips and frames, or the error of such a call."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
@@ -107,9 +107,9 @@ def changed(name: str, backward: bool, mode: str, threads: int, device: str) -> 
     x, way = case.x.to(device), Way(torch.compile(case.ways["ours"].to(device).module, mode=mode))
     Step(way, x, backward)()
     B, T = x.shape[:2]
-    rows: list[dict[str, object]] = []
+    rows: list[Row] = []
     for clips, frames in ((B, T // 2), (B, 3 * T // 4), (B + 1, T // 2), (B + 2, T + 2), (B + 3, T - 3)):
-        row: dict[str, object] = {"clips": clips, "frames": frames}
+        row: Row = {"clips": clips, "frames": frames}
         try:
             Step(way, x[:1, :1].repeat(clips, frames, 1, 1, 1), backward)()
             row["graphs"] = counters["stats"]["unique_graphs"]
@@ -130,10 +130,12 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--output", type=Path, help="JSON file, such as benchmarks/results/compiled.json")
     args = parser.parse_args()
-    results: dict[str, list[dict[str, object]]] = {"rows": [], "changes": []}
+    results: dict[str, list[Row]] = {"rows": [], "first_calls": [], "changes": []}
     for name, which, mode in itertools.product(args.cases, args.passes, args.modes):
         options = (name, which == "training", mode, args.threads)
-        results["rows"].append(in_new_cache(measured, mode, *options, args.rounds, args.device))
+        row, first = in_new_cache(measured, mode, *options, args.rounds, args.device)
+        results["rows"].append(row)
+        results["first_calls"].append(first)
         if args.changes:
             results["changes"].append(in_new_cache(changed, mode, *options, args.device))
         print(*(rows[-1] for rows in results.values() if rows), sep="\n", flush=True)
@@ -141,7 +143,7 @@ def main() -> None:
         write(args.output, {"environment": environment(args.device), "rounds": args.rounds, **results})
 
 
-def in_new_cache(function: Callable[..., dict[str, object]], mode: str, *args: object) -> dict[str, object]:
+def in_new_cache(function: Callable[..., Result], mode: str, *args: object) -> Result:
     with tempfile.TemporaryDirectory() as cache:
         return in_new_process(function, *args, env={"TORCHINDUCTOR_CACHE_DIR": cache, **MODES[mode]})
 

@@ -7,6 +7,8 @@ products and convolutions, at the speed of a large product on the same threads a
 """
 
 import argparse
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -16,7 +18,8 @@ from torch.autograd.profiler_util import FunctionEvent
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-_PRODUCTS = ("addmm", "mm", "bmm", "baddbmm", "convolution")
+# The last is torch's LSTM with its products, which those of few frames and without gradient are computed with.
+_PRODUCTS = ("addmm", "mm", "bmm", "baddbmm", "convolution", "mkldnn_rnn_layer")
 _OPERATORS = {
     "gather_pairs": "messages",
     "gru": "recurrence, without its products",
@@ -59,13 +62,18 @@ def parts(step: Step, rounds: int) -> dict[str, float]:
     return {what: round(ms, 1) for what, ms in sorted(found.items(), key=lambda part: -part[1])}
 
 
+def _lstm_flops(x: Sequence[int], w_ih: Sequence[int], w_hh: Sequence[int], *_: object, **__: object) -> int:
+    return 2 * math.prod(x[:2]) * (math.prod(w_ih) + math.prod(w_hh))
+
+
 def measured(name: str, backward: bool, threads: int, rounds: int) -> dict[str, object]:
     """The row of a case and pass in the results."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     case = CASES[name]()
     step = Step(case.ways["ours"], case.x, backward)
-    with FlopCounterMode(display=False) as counter:
+    formulas = {torch.ops.aten.mkldnn_rnn_layer: _lstm_flops}
+    with FlopCounterMode(display=False, custom_mapping=formulas) as counter:
         step()
     for _ in range(3):
         step.forget()

@@ -25,7 +25,7 @@ def test_without_a_measurement_everything_is_the_rest():
 
 
 def test_compiled_blocks_compute_what_eager_ones_do():
-    assert all(row["difference"] < 1e-4 for row in load("compiled")["rows"])
+    assert all(row["difference"] < 1e-4 for row in load("compiled")["first_calls"])
 
 
 def test_the_difference_is_relative_to_the_largest_value():
@@ -36,4 +36,4 @@ def test_the_difference_is_relative_to_the_largest_value():
 
 
 def test_every_row_of_the_first_call_is_on_the_page():
-    assert TABLES["first_call"]().count("\n") == 1 + len(load("compiled")["rows"])
+    assert TABLES["first_call"]().count("\n") == 1 + len(load("compiled")["first_calls"])
