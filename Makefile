@@ -1,5 +1,6 @@
 # make demo: train, evaluate and draw on bundled data. make test: all tests but the slow ones. make slow: those.
 # make docs: the pages in docs/_build/html. make benchmarks: measure docs/speed.md anew, on an idle machine.
+# make reproduce TABLE=sync_mnist MODEL=rstg_all_temp SCALE=small DIGITS=5 SEED=0: a row of docs/reproduction.md.
 # Each installs what it needs, once.
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DOCS_INSTALLED := $(VENV)/.docs-installed
 
-.PHONY: install demo test slow lint docs benchmarks format clean
+.PHONY: install demo test slow lint docs benchmarks reproduce format clean
 
 install: $(INSTALLED)
 
@@ -46,6 +47,12 @@ benchmarks: $(INSTALLED)
 	$(BIN)/python -W ignore::FutureWarning benchmarks/compiled.py --output benchmarks/results/compiled.json
 	$(BIN)/python -W ignore::FutureWarning benchmarks/floor.py --output benchmarks/results/floor.json
 	$(BIN)/python -W ignore::FutureWarning benchmarks/page.py
+
+SCALE ?= small
+DIGITS ?= 5
+SEED ?= 0
+reproduce: $(INSTALLED)
+	$(BIN)/python -W ignore::FutureWarning benchmarks/reproduce.py --table $(TABLE) --model $(MODEL) --scale $(SCALE) --digits $(DIGITS) --seed $(SEED) $(OPTIONS)
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
