@@ -1,5 +1,6 @@
 # make demo: train, evaluate and draw on bundled data. make test: all tests but the slow ones. make slow: those.
 # make docs: the pages in docs/_build/html. make benchmarks: measure docs/speed.md anew, on an idle machine.
+# make reproduce TABLE=sync_mnist MODEL=rstg_all_temp SCALE=small DIGITS=5 SEED=0: a row of docs/reproduction.md.
 # Each installs what it needs, once.
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DOCS_INSTALLED := $(VENV)/.docs-installed
 
-.PHONY: install demo test slow lint docs benchmarks format clean
+.PHONY: install demo test slow lint docs benchmarks reproduce format clean
 
 install: $(INSTALLED)
 
@@ -41,11 +42,17 @@ docs: $(DOCS_INSTALLED)
 
 benchmarks: $(INSTALLED)
 	$(BIN)/python -W ignore::FutureWarning benchmarks/blocks.py --output benchmarks/results/blocks.json
-	$(BIN)/python -W ignore::FutureWarning benchmarks/curves.py --output benchmarks/results/curves.json
-	$(BIN)/python -W ignore::FutureWarning benchmarks/allocator.py --output benchmarks/results/allocator.json
+	$(BIN)/python -W ignore::FutureWarning benchmarks/curves.py --threads 1 --rounds 2 --max-seconds 1.5 --max-mib 1500 --output benchmarks/results/curves.json
+	$(BIN)/python -W ignore::FutureWarning benchmarks/allocator.py --cases dyreg_256 --threads 1 --rounds 3 --processes 1 --output benchmarks/results/allocator.json
 	$(BIN)/python -W ignore::FutureWarning benchmarks/compiled.py --output benchmarks/results/compiled.json
 	$(BIN)/python -W ignore::FutureWarning benchmarks/floor.py --output benchmarks/results/floor.json
 	$(BIN)/python -W ignore::FutureWarning benchmarks/page.py
+
+SCALE ?= small
+DIGITS ?= 5
+SEED ?= 0
+reproduce: $(INSTALLED)
+	$(BIN)/python -W ignore::FutureWarning benchmarks/reproduce.py --table $(TABLE) --model $(MODEL) --scale $(SCALE) --digits $(DIGITS) --seed $(SEED) $(OPTIONS)
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

@@ -7,31 +7,63 @@ products and convolutions, at the speed of a large product on the same threads a
 """
 
 import argparse
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from blocks import CASES, Case
+from blocks import CASES
 from measuring import Step, environment, sgemm, write
+from torch.autograd.profiler_util import FunctionEvent
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-_PRODUCTS = ("addmm", "mm", "bmm", "baddbmm", "convolution")
+# The last is torch's LSTM with its products, which those of few frames and without gradient are computed with.
+_PRODUCTS = ("addmm", "mm", "bmm", "baddbmm", "convolution", "mkldnn_rnn_layer")
+_OPERATORS = {
+    "gather_pairs": "messages",
+    "gru": "recurrence, without its products",
+    "lstm": "recurrence, without its products",
+}
 
 
-def kind(name: str, shapes: list[list[int]], case: Case) -> str:
-    """What an operator works on, from its name and the shapes of its arguments."""
-    product = any(name.rstrip("_").endswith(word) or f"{word}_backward" in name for word in _PRODUCTS)
-    sizes = [torch.Size(shape).numel() for shape in shapes if shape]
-    if case.x.numel() in sizes:
+def kind(event: FunctionEvent, num_values: int) -> str:
+    """What an operator works on, from its name, its arguments and the operators around it.
+
+    Args:
+        event: the operator.
+        num_values: number of values of the map.
+    """
+    name = event.name.rstrip("_")
+    product = any(name.endswith(word) or f"{word}_backward" in name for word in _PRODUCTS)
+    if num_values in [torch.Size(shape).numel() for shape in event.input_shapes if shape]:
         return "products with the map" if product else "other passes over the map"
     if product:
         return "products of nodes"
-    if "gather_pairs" in name or any(len(shape) == 4 and shape[1] == shape[2] for shape in shapes):
-        return "messages"
-    rows = case.x.size(0) * case.ways["ours"].module.builder.num_nodes  # of one frame in all clips
-    if "gru" in name or "lstm" in name or any(shape[:1] == [rows] or shape[1:2] == [rows] for shape in shapes):
-        return "recurrence, without its products"
+    around: FunctionEvent | None = event
+    while around is not None:
+        for word, what in _OPERATORS.items():
+            if word in around.name:
+                return what
+        around = around.cpu_parent
     return "everything else"
+
+
+def parts(step: Step, rounds: int) -> dict[str, float]:
+    """Milliseconds of a step by what its operators work on, the largest first."""
+    with profile(activities=[ProfilerActivity.CPU], record_shapes=True) as profiler:
+        for _ in range(rounds):
+            step.forget()
+            step()
+    found: dict[str, float] = {}
+    for event in profiler.events():
+        what = kind(event, step.x.numel())
+        found[what] = found.get(what, 0.0) + event.self_cpu_time_total / 1e3 / rounds
+    return {what: round(ms, 1) for what, ms in sorted(found.items(), key=lambda part: -part[1])}
+
+
+def _lstm_flops(x: Sequence[int], w_ih: Sequence[int], w_hh: Sequence[int], *_: object, **__: object) -> int:
+    return 2 * math.prod(x[:2]) * (math.prod(w_ih) + math.prod(w_hh))
 
 
 def measured(name: str, backward: bool, threads: int, rounds: int) -> dict[str, object]:
@@ -39,22 +71,15 @@ def measured(name: str, backward: bool, threads: int, rounds: int) -> dict[str, 
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     case = CASES[name]()
-    way = case.ways["ours"]
-    step = Step(way, case.x, backward)
-    with FlopCounterMode(display=False) as counter:
+    step = Step(case.ways["ours"], case.x, backward)
+    formulas = {torch.ops.aten.mkldnn_rnn_layer: _lstm_flops}
+    with FlopCounterMode(display=False, custom_mapping=formulas) as counter:
         step()
     for _ in range(3):
         step.forget()
         step()
-    gflops, parts = sgemm(), dict.fromkeys((), 0.0)
+    gflops = sgemm()
     seconds = sorted(step.seconds() for _ in range(rounds))
-    with profile(activities=[ProfilerActivity.CPU], record_shapes=True) as profiler:
-        for _ in range(rounds):
-            step.forget()
-            step()
-    for event in profiler.key_averages(group_by_input_shape=True):
-        what = kind(event.key, event.input_shapes, case)
-        parts[what] = parts.get(what, 0.0) + event.self_cpu_time_total / 1e3 / rounds
     operations = counter.get_total_flops()
     return {
         "case": name,
@@ -64,7 +89,7 @@ def measured(name: str, backward: bool, threads: int, rounds: int) -> dict[str, 
         "gflop": round(operations / 1e9, 3),
         "sgemm_gflops": gflops,
         "floor_ms": round(operations / gflops / 1e6, 1),
-        "parts_ms": {what: round(ms, 1) for what, ms in sorted(parts.items(), key=lambda part: -part[1])},
+        "parts_ms": parts(step, rounds),
     }
 
 

@@ -72,14 +72,44 @@ def memory() -> str:
 def compiled() -> str:
     """torch.compile beside eager."""
     results = load("compiled")
-    head = ["block", "threads", "pass", "first call, s", "eager, ms", "compiled, ms", "eager / compiled", "graphs"]
+    changes = {key: found[0]["calls"] for key, found in _by(results["changes"], "case", "pass", "mode").items()}
+    head = ["block", "threads", "pass", "mode", "first call, s", "eager, ms", "compiled, ms", "eager / compiled"]
     rows = []
     for row in results["rows"]:
-        graphs = [change.get("graphs", "fails") for change in row["changes"]]
-        times = [_spread(row["eager_ms"]), _spread(row["compiled_ms"]), f"{row['eager_over_compiled']['median']:.2f} x"]
-        which = [CASES[row["case"]], str(row["threads"]), row["pass"]]
-        rows.append([*which, f"{row['first_call_s']:.0f}", *times, ", ".join(map(str, graphs))])
-    return f"{_where(results)}\n\n{_table(head, rows, 'lrlrrrrr')}"
+        calls = changes.get((row["case"], row["pass"], row["mode"]), [])
+        graphs = ", ".join(str(call.get("graphs", "fails")) for call in calls)
+        ratio = f"{row['eager_over_compiled']['median']:.2f} x"
+        times = [_spread(row["eager_ms"]), _spread(row["compiled_ms"]), ratio, f"{_most(row):.2f} x"]
+        which = [CASES[row["case"]], str(row["threads"]), row["pass"], row["mode"]]
+        rows.append([*which, f"{row['first_call_s']:.0f}", *times, graphs])
+    return f"{_where(results)}\n\n{_table([*head, 'at most', 'graphs'], rows, 'lrllrrrrrr')}"
+
+
+def _most(row: Results) -> float:
+    """How many times as fast a block were if all took no time that a compiler can put together."""
+    which = ("case", "threads", "pass")
+    parts = next(other for other in load("floor")["rows"] if all(other[key] == row[key] for key in which))["parts_ms"]
+    total = sum(parts.values())
+    return total / (total - parts["everything else"] - parts["other passes over the map"])
+
+
+def first_call() -> str:
+    """What the first call of a compiled block takes its time for."""
+    found = load("compiled")["first_calls"]
+    head = ["block", "threads", "pass", "mode", "sgemm, GFLOP/s", "first call, s"]
+    head += [
+        *(f"{phase}, s" for phase in found[0]["phases_s"]),
+        "runs of the C++ compiler",
+        "sum of their times, s",
+        "difference",
+    ]
+    rows = []
+    for row in found:
+        which = [CASES[row["case"]], str(row["threads"]), row["pass"], row["mode"]]
+        seconds = [f"{value:.1f}" for value in (row["first_call_s"], *row["phases_s"].values())]
+        rows.append([*which, f"{row['gflops']:.0f}", *seconds, str(row["cpp_runs"]), f"{row['cpp_s']:.0f}"])
+        rows[-1].append(f"{row['difference']:.0e}")
+    return _table(head, rows, "lrll" + "r" * (len(head) - 4))
 
 
 PARTS = (
@@ -90,18 +120,41 @@ PARTS = (
     "messages",
     "everything else",
 )
+TARGETS = {"forward": 3.5, "training": 3.0}
+"""How many times as fast as the released code a block should be."""
 
 
 def floor() -> str:
     """What a block's time goes into, and what its arithmetic alone would take."""
     results = load("floor")
-    head = ["block", "threads", "pass", "ours, ms", "GFLOP", "floor, ms", *PARTS]
+    head = ["block", "threads", "pass", "sgemm, GFLOP/s", "ours, ms", "GFLOP", "floor, ms", *PARTS]
     rows = []
     for row in results["rows"]:
         parts = [f"{row['parts_ms'].get(part, 0):.0f}" for part in PARTS]
-        which = [CASES[row["case"]], str(row["threads"]), row["pass"]]
+        which = [CASES[row["case"]], str(row["threads"]), row["pass"], f"{row['sgemm_gflops']:.0f}"]
         rows.append([*which, f"{row['ms']:.0f}", f"{row['gflop']:.1f}", f"{row['floor_ms']:.0f}", *parts])
-    return f"{_where(results)}\n\n{_table(head, rows, 'lrlrrr' + 'r' * len(PARTS))}"
+    return f"{_where(results)}\n\n{_table(head, rows, 'lrlrrrr' + 'r' * len(PARTS))}"
+
+
+def targets() -> str:
+    """The time that is left by a multiple of the released code's speed, beside what cannot be saved."""
+    released = {
+        (row["case"], row["threads"], row["pass"]): row["over_ours"]["median"]
+        for row in load("blocks")["times"]
+        if row["way"] == "released"
+    }
+    head = ["block", "threads", "pass", "ours, ms", "released code / 3.5 or 3, ms", "products, ms"]
+    head += ["products and passes over the map, ms", "released code over these"]
+    rows = []
+    for row in load("floor")["rows"]:
+        if not row["case"].startswith("dyreg"):  # RSTG has a target of its own
+            continue
+        theirs = row["ms"] * released[row["case"], row["threads"], row["pass"]]
+        needed, products = (sum(row["parts_ms"].get(part, 0) for part in PARTS[:n]) for n in (3, 2))
+        cells = [row["ms"], theirs / TARGETS[row["pass"]], products, needed]
+        which = [CASES[row["case"]], str(row["threads"]), row["pass"]]
+        rows.append([*which, *(f"{ms:.0f}" for ms in cells), f"{theirs / needed:.1f} x"])
+    return _table(head, rows, "lrlrrrrr")
 
 
 def exponents() -> str:
@@ -159,7 +212,8 @@ def summary() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    table.__name__: table for table in (blocks, memory, compiled, floor, exponents, allocator, summary)
+    table.__name__: table
+    for table in (blocks, memory, compiled, first_call, floor, targets, exponents, allocator, summary)
 }
 
 

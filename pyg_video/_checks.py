@@ -7,6 +7,8 @@ from typing import TypeGuard, TypeVar
 import torch
 from torch import Tensor, nn
 
+_MOST_FRAMES = 4.0
+
 Part = TypeVar("Part")
 Kind = TypeVar("Kind", bound=nn.Module)
 
@@ -85,6 +87,23 @@ def printable(text: str) -> str:
         café\x00\n
     """
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
+def check_fractions(name: str, box: Tensor, present: Tensor | None = None, repair: str = "") -> None:
+    """Raise a :exc:`ValueError` if values of the boxes that are present can't be fractions of a frame, but are pixels.
+
+    A box may lie outside of the frame, but not four frames away. Boxes with a NaN are not present.
+    """
+    if not looks_free(box):
+        return
+    seen = box.detach() if present is None else box.detach()[present]
+    seen = seen[seen.isfinite()]
+    largest = float(seen.abs().max()) if seen.numel() > 0 else 0.0
+    if largest > _MOST_FRAMES:
+        raise ValueError(
+            f"Expected '{name}' as fractions of the frame (got values up to {largest:g}, as of pixels); "
+            f"divide by the frame's width and height{repair}"
+        )
 
 
 def first_line(error: BaseException) -> str:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pyg_video._checks import check_lengths, check_option, looks_free, rows_and_columns
+from pyg_video._checks import check_fractions, check_lengths, check_option, looks_free, rows_and_columns
 
 
 def test_a_known_option_passes_and_an_unknown_one_lists_the_known():
@@ -37,3 +37,12 @@ def test_a_list_of_lengths_is_an_error():
 def test_reading_values_is_free_on_a_cpu_only():
     assert looks_free(torch.zeros(1))
     assert not looks_free(torch.zeros(1, device="meta"))
+
+
+def test_pixels_are_told_from_fractions_by_the_boxes_that_are_present():
+    box = torch.tensor([[0.5, 0.5, 1.0, 1.0], [10.0, 20.0, 50.0, 60.0], [float("nan")] * 4, [-1.0, 3.0, 2.0, 2.0]])
+    present = torch.tensor([True, False, True, True])
+    check_fractions("box", box, present)
+    with pytest.raises(ValueError, match="Expected 'box' as fractions of the frame .got values up to 60, as of pixels"):
+        check_fractions("box", box)
+    check_fractions("box", torch.empty(0, 4))

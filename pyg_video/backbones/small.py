@@ -33,11 +33,7 @@ class SmallCNN(StagedBackbone):
     def __init__(
         self, in_channels: int = 1, channels: Sequence[int] = (16, 32, 32), strides: Sequence[int] = (2, 2, 1)
     ) -> None:
-        def stage(before: int, after: int, stride: int) -> nn.Module:
-            conv = nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False)
-            return nn.Sequential(conv, nn.BatchNorm2d(after), nn.ReLU(inplace=True))
-
-        super().__init__(in_channels, *_stages(in_channels, channels, strides, stage))
+        super().__init__(in_channels, *_stages(in_channels, channels, strides, _flat))
 
 
 class SmallI3D(StagedBackbone):
@@ -47,7 +43,8 @@ class SmallI3D(StagedBackbone):
         in_channels: channels of the video.
         channels: channels of each stage.
         strides: stride of each stage.
-        kernel_time: frames covered by a kernel, an odd number.
+        kernel_time: frames covered by a kernel, an odd number; or one for each stage, where stages with 1 are those of
+            :class:`~pyg_video.backbones.SmallCNN`.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
@@ -65,17 +62,22 @@ class SmallI3D(StagedBackbone):
         channels: Sequence[int] = (16, 32, 32),
         strides: Sequence[int] = (2, 2, 1),
         *,
-        kernel_time: int = 3,
+        kernel_time: int | Sequence[int] = 3,
     ) -> None:
-        if kernel_time < 1 or kernel_time % 2 == 0:
-            raise ValueError(f"Expected 'kernel_time' to be an odd number of frames (got {kernel_time})")
+        times = (kernel_time,) * len(channels) if isinstance(kernel_time, int) else tuple(kernel_time)
+        if len(times) != len(channels) or not all(time > 0 and time % 2 for time in times):
+            raise ValueError(
+                f"Expected 'kernel_time' to be an odd number of frames, or one for each of {len(channels)} stages "
+                f"(got {kernel_time})"
+            )
 
-        def stage(before: int, after: int, stride: int) -> nn.Module:
-            size, padding = (kernel_time, 3, 3), (kernel_time // 2, 1, 1)
-            conv = VolumeConv(before, after, size, (1, stride, stride), padding, bias=False)
+        def stage(before: int, after: int, stride: int, time: int) -> nn.Module:
+            if time == 1:
+                return _flat(before, after, stride)
+            conv = VolumeConv(before, after, (time, 3, 3), (1, stride, stride), (time // 2, 1, 1), bias=False)
             return VolumeStage(conv, nn.BatchNorm3d(after), nn.ReLU(inplace=True))
 
-        super().__init__(in_channels, *_stages(in_channels, channels, strides, stage))
+        super().__init__(in_channels, *_stages(in_channels, channels, strides, stage, times))
 
 
 class PlainCNN(StagedBackbone):
@@ -105,10 +107,23 @@ class PlainCNN(StagedBackbone):
         super().__init__(in_channels, *_stages(in_channels, channels, (2,) * len(channels), stage))
 
 
+def _flat(before: int, after: int, stride: int) -> nn.Module:
+    """A stage on frames."""
+    conv = nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(after), nn.ReLU(inplace=True))
+
+
 def _stages(
-    in_channels: int, channels: Sequence[int], strides: Sequence[int], make: Callable[[int, int, int], nn.Module]
+    in_channels: int,
+    channels: Sequence[int],
+    strides: Sequence[int],
+    make: Callable[..., nn.Module],
+    *options: Sequence[int],
 ) -> tuple[dict[str, nn.Module], list[Stage]]:
-    """The stages ``"stage1"``, ``"stage2"``, ... with their strides relative to the input."""
+    """The stages ``"stage1"``, ``"stage2"``, ... with their strides relative to the input.
+
+    Each is made from channels before and after it, its stride, and its value in each of ``options``.
+    """
     if not channels or len(channels) != len(strides) or min(*channels, *strides) < 1:
         raise ValueError(
             f"Expected one width in 'channels' and one stride in 'strides' for every stage, all at least 1 "
@@ -116,4 +131,4 @@ def _stages(
         )
     names = [f"stage{i}" for i in range(1, len(channels) + 1)]
     info = list(map(Stage, names, channels, accumulate(strides, mul)))
-    return dict(zip(names, map(make, (in_channels, *channels), channels, strides), strict=True)), info
+    return dict(zip(names, map(make, (in_channels, *channels), channels, strides, *options), strict=True)), info

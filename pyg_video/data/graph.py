@@ -1,16 +1,18 @@
 """The two things that travel between builders, layers and readouts."""
 
+import copy
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
+from torch_geometric.data.data import DataEdgeAttr, DataTensorAttr
 
 from .._checks import check_lengths
-from ..functional import frame_mask
+from ..functional import frame_mask, loops_last
 from .frames import Frames
-
-_GRAPH_LEVEL = ("layout", "lengths")  # attributes of the whole graph, whatever their size
+from .storage import Layout, VideoStorage, clip_layouts
 
 
 class Regions(NamedTuple):
@@ -34,6 +36,11 @@ class VideoGraph(Data):
     Nodes are ordered by clip, frame and place in the frame, so that :math:`V = B \cdot T \cdot N` and
     :attr:`frames` is a view. Edges stay within a frame. Every PyG layer, transform, loader and explainer that takes
     a :class:`~torch_geometric.data.Data` takes this graph.
+
+    PyG's :class:`~torch_geometric.loader.DataLoader` collates clips of any length, graphs of several clips, and
+    batches. The layers of this package take such a batch as it is and give a batch, with the numbers of each clip
+    alone; where clips differ in ``(T, N)``, :meth:`padded` gives them one grid. ``batch`` counts clips. A ``layout``
+    holds for the nodes that it was given for: what chooses among them loses the grid.
 
     Args:
         x: node features.
@@ -76,7 +83,9 @@ class VideoGraph(Data):
         **kwargs: object,
     ) -> None:
         super().__init__()
-        given = {"x": x, "edge_index": edge_index, "layout": layout, "kernel": kernel, "box": box}
+        self.__dict__["_store"] = VideoStorage(_parent=self)
+        given: dict[str, object] = {"num_nodes": kwargs.pop("num_nodes", None)}  # which takes a layout before it away
+        given |= {"x": x, "edge_index": edge_index, "layout": layout, "kernel": kernel, "box": box}
         given |= {"batch": batch, "lengths": lengths, "mask": mask}
         # Not `self.x = ...`: that goes through PyG's property machinery, which torch.compile cannot trace.
         for key, value in (given | kwargs).items():
@@ -86,32 +95,50 @@ class VideoGraph(Data):
             self._store["pos"] = box[..., :2]
 
     @property
-    def frame_layout(self) -> tuple[int, int]:
-        """``(T, N)``; the same for every clip of a collated batch, else a :exc:`ValueError`."""
-        layout = self._store.get("layout")
+    def layout(self) -> Layout:
+        """``(T, N)``; where clips differ or graphs were collated, a tuple with the layout of every clip or graph."""
+        if "layout" not in self._store._mapping:
+            raise AttributeError("Expected a graph with a 'layout' (got one without)")
+        layout: Layout = self._store._mapping["layout"]
+        return layout
+
+    @property
+    def clip_layouts(self) -> list[tuple[int, int]]:
+        """``(T, N)`` of every clip."""
+        layout = self._store._mapping.get("layout")
         if layout is None:
             raise ValueError(
                 "Expected a graph with a 'layout' (got one without: a subgraph, or made by hand); give layout=(T, N)"
             )
+        V, laid_out = self._store.num_rows, self._store._laid_out
+        if (None not in (V, laid_out) and laid_out != V) or "n_id" in self._store._mapping:
+            raise ValueError(
+                f"Expected the {laid_out} nodes that the 'layout' was given for (got {V}: a transform or a loader "
+                "chose among them, or put others in their place); go on without the grid, or give a new layout=(T, N)"
+            )
+        clips = clip_layouts(layout)
         if isinstance(layout[0], int):
-            T, N = layout
-        else:  # collated by PyG: one (T, N) per clip
-            T, N = self._common_layout(layout)
-        return T, N
+            T, N = clips[0]
+            if T < 1 or N < 1 or not V or V % (T * N) != 0:
+                raise ValueError(f"Expected clips of T * N = {T} * {N} nodes (got {V} nodes)")
+            clips = clips * (V // (T * N))
+        return clips
 
-    def _common_layout(self, layouts: list[tuple[int, int]]) -> tuple[int, int]:
-        T, N = layouts[0]
-        if any(tuple(other) != (T, N) for other in layouts):
+    @property
+    def is_ragged(self) -> bool:
+        """Whether clips have different numbers of frames or of nodes per frame, and so no common grid."""
+        layout = self._store._mapping.get("layout")
+        return layout is not None and not isinstance(layout[0], int) and len(set(clip_layouts(layout))) > 1
+
+    @property
+    def frame_layout(self) -> tuple[int, int]:
+        """``(T, N)``; the same for every clip, else a :exc:`ValueError`."""
+        if self.is_ragged:
             raise ValueError(
-                f"Expected clips of one layout (T, N) to see them as one grid (got {sorted(map(tuple, layouts))}); "
-                "pad the clips and set 'lengths', or use one clip at a time"
+                f"Expected clips of one layout (T, N) to see them as one grid (got {sorted(set(self.clip_layouts))}); "
+                "use graph.padded(), or one clip at a time"
             )
-        if self._store["x"].size(0) != len(layouts) * T * N:
-            raise ValueError(
-                f"Expected collated graphs of one clip each, {T * N} nodes (got {self._store['x'].size(0)} nodes in "
-                f"{len(layouts)} graphs); a builder makes the batch of several clips at once"
-            )
-        return T, N
+        return self.clip_layouts[0]
 
     @property
     def frames(self) -> Tensor:
@@ -125,7 +152,12 @@ class VideoGraph(Data):
     @property
     def num_clips(self) -> int:
         """Clips :math:`B`."""
-        return self.frames.size(0)
+        return len(self.clip_layouts)
+
+    @property
+    def num_graphs(self) -> int:
+        """Clips :math:`B`, as PyG calls them; in a collated batch, the graphs that were collated."""
+        return self.num_clips
 
     @property
     def num_frames(self) -> int:
@@ -175,9 +207,18 @@ class VideoGraph(Data):
     def grid(self, value: Tensor) -> Tensor:
         """A node attribute as a grid: :math:`(V, *)` to :math:`(B, T, N, *)`."""
         T, N = self.frame_layout
-        if T < 1 or N < 1 or value.size(0) == 0 or value.size(0) % (T * N) != 0:
-            raise ValueError(f"Expected clips of T * N = {T} * {N} nodes (got {value.size(0)} nodes)")
         return value.unflatten(0, (-1, T, N))
+
+    def padded(self) -> "VideoGraph":
+        """These clips with the same number of frames, and of nodes per frame.
+
+        Returns:
+            This graph if its clips are of one layout, else one in which short clips end with frames beyond their
+            ``lengths``, and small frames with nodes outside of the ``mask``.
+        """
+        from .padding import pad  # which makes graphs
+
+        return pad(self).graph
 
     def need(self, name: str) -> Tensor:
         """The attribute ``name``, or a :exc:`ValueError` that says where it comes from."""
@@ -195,15 +236,22 @@ class VideoGraph(Data):
         box = attributes.get("box")
         if isinstance(box, Tensor):
             attributes.setdefault("pos", box[..., :2])
-        return _from_mapping({**self._store._mapping, **attributes})
+        if type(self) is not VideoGraph:  # a batch that PyG made, and can take apart
+            graph = copy.copy(self)
+            for key, value in attributes.items():
+                graph._store[key] = value
+            _follow(graph, attributes)
+            return graph
+        return _from_mapping({**self._store._mapping, **attributes}, None if "layout" in attributes else self._store)
 
     def frame(self, b: int, t: int) -> "VideoGraph":
         """The graph of frame ``t`` of clip ``b`` alone."""
-        T, N = self.frame_layout
-        B = self.num_clips
+        layouts = self.clip_layouts
+        B, T = len(layouts), layouts[b][0] if -len(layouts) <= b < len(layouts) else 0
         if not (-B <= b < B and -T <= t < T):
             raise IndexError(f"Expected clip 'b' below {B} and frame 't' below {T} (got b={b}, t={t})")
-        first = ((b % B) * T + t % T) * N
+        N = layouts[b][1]
+        first = sum(T * N for T, N in layouts[: b % B]) + t % T * N
         inside = ((self.edge_index >= first) & (self.edge_index < first + N)).all(dim=0)
         picked: dict[str, object] = {"edge_index": self.edge_index[:, inside] - first, "layout": (1, N)}
         for key, value in self._store.items():
@@ -216,23 +264,73 @@ class VideoGraph(Data):
             picked[key] = value
         return _from_mapping(picked)
 
+    def loops_last(self) -> "VideoGraph":
+        """This graph with self-loops behind the other edges, as a builder makes it; what PyG's explainers need.
+
+        A batch in this order can not be taken apart. :func:`pyg_video.functional.loops_last` says more.
+        """
+        order = loops_last(self.edge_index)
+        graph = _without_slices(copy.copy(self))
+        for key, value in self._store.items():
+            if isinstance(value, Tensor) and (key == "edge_index" or self.is_edge_attr(key)):
+                graph._store[key] = value[:, order] if key == "edge_index" else value[order]
+        return graph
+
     def subgraph(self, subset: Tensor) -> "VideoGraph":
         """The graph of some nodes, as in PyG; it has no ``(B, T, N)`` grid, and so no ``layout``, any more."""
         graph: VideoGraph = super().subgraph(subset)
         for key in ("layout", "lengths", "ptr"):
             graph._store.pop(key, None)
-        return graph
-
-    def is_node_attr(self, key: str) -> bool:
-        # PyG takes any tuple as long as the graph has nodes for a node attribute: (T, N) in a graph of two nodes.
-        return key not in (*_GRAPH_LEVEL, "adjacency") and super().is_node_attr(key)
-
-    def is_edge_attr(self, key: str) -> bool:
-        return key == "adjacency" or (key not in _GRAPH_LEVEL and super().is_edge_attr(key))
+        return _without_slices(graph)
 
 
-def _from_mapping(attributes: dict[str, object]) -> VideoGraph:
+def _from_mapping(attributes: Mapping[str, object], nodes_of: VideoStorage | None = None) -> VideoGraph:
+    """A graph of these attributes; its layout is for the nodes that it was for in another store."""
     graph = VideoGraph()
     for key, value in attributes.items():
         graph._store[key] = value
+    if nodes_of is not None:
+        graph._store._laid_out = nodes_of._laid_out
     return graph
+
+
+def _without_slices(graph: VideoGraph) -> VideoGraph:
+    """A graph that, if it is a batch, can no longer be taken apart."""
+    for key in ("_slice_dict", "_inc_dict"):
+        graph._store.__dict__.pop(key, None)
+    return graph
+
+
+def _follow(batch: VideoGraph, changed: Iterable[str]) -> None:
+    """Let a collated batch know where its graphs are in attributes that changed, so that it can be taken apart."""
+    store = batch._store
+    if "_slice_dict" not in store.__dict__:
+        return
+    slices, incs = dict(store._slice_dict), dict(store._inc_dict)
+    nodes, clips = slices["x"], [len(clip_layouts(layout)) for layout in store._mapping.get("layout", ())]
+    edges = _edge_slices(store._mapping["edge_index"], nodes) if "edge_index" in changed else slices["edge_index"]
+    for key in changed:
+        value = store._mapping.get(key)
+        if not isinstance(value, Tensor) or value.dim() == 0:
+            continue
+        if key in ("edge_index", "lengths"):
+            slices[key] = edges if key == "edge_index" else torch.tensor([0, *clips]).cumsum(0)
+        elif batch.is_node_attr(key) or batch.is_edge_attr(key):
+            slices[key] = nodes if batch.is_node_attr(key) else edges
+        elif value.size(0) == len(nodes) - 1:
+            slices[key] = torch.arange(len(nodes))
+        incs.setdefault(key, None)
+    store._slice_dict, store._inc_dict = slices, incs
+
+
+def _edge_slices(edge_index: Tensor, nodes: Tensor) -> Tensor:
+    graph = torch.bucketize(edge_index[1].cpu(), nodes[1:], right=True)
+    if bool((graph.diff() < 0).any()):
+        raise ValueError(
+            "Expected the edges of a collated batch in the order of its graphs (got them mixed); sort them by receiver"
+        )
+    return torch.cat([nodes.new_zeros(1), graph.bincount(minlength=len(nodes) - 1).cumsum(0)])
+
+
+# What a saved graph is made of, so that torch.load takes it with weights_only=True.
+torch.serialization.add_safe_globals([VideoGraph, VideoStorage, Regions, Frames, DataEdgeAttr, DataTensorAttr])

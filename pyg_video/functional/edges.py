@@ -99,3 +99,23 @@ def repeat_edges(edge_index: Tensor, num_nodes: int, num_graphs: int) -> Tensor:
     """
     offset = num_nodes * torch.arange(num_graphs, device=edge_index.device)
     return (edge_index[:, None] + offset[:, None]).flatten(1)
+
+
+def loops_last(edge_index: Tensor) -> Tensor:
+    """The order of edges in which self-loops stand at the end, by node, and the others as they are.
+
+    Convolutions of PyG that make their own self-loops put them there, and its explainers match masks and attention with
+    edges by number: so edges in this order are matched right, whatever a convolution does about self-loops.
+
+    Shapes:
+        - **edge_index:** :math:`(2, E)`
+        - **output:** :math:`(E)`, the edges in order, by number
+
+    Example:
+        >>> edges = complete_edges(2)
+        >>> edges[:, loops_last(edges)]
+        tensor([[1, 0, 0, 1],
+                [0, 1, 0, 1]])
+    """
+    sender, receiver = edge_index
+    return torch.where(sender == receiver, receiver + 1, 0).argsort(stable=True)

@@ -11,7 +11,7 @@ from torch_geometric.nn.inits import reset
 
 from .._checks import check_lengths, looks_free, rows_and_columns
 from ..data import Regions, VideoGraph
-from ..functional import complete_edges, normalize_kernel, repeat_edges
+from ..functional import complete_edges, loops_last, normalize_kernel, repeat_edges
 from ..layers import State
 from ..layers.map_reads import pool_map, shared_map
 from .connect import CompleteEdges, Edges, resolve_connect
@@ -29,9 +29,10 @@ class GraphBuilder(nn.Module):
 
     A new strategy is a subclass with one method, ``regions(x) -> Regions``, or :meth:`scan_regions` if it keeps a state
     over time. Pixels are pooled with the regions' kernels, normalised over the map. Nodes outside of the regions'
-    ``mask`` are empty and have no edges. Arguments of either method besides ``x`` and ``state``, such as boxes or the
-    clips' ``lengths``, are passed on from the call of the builder, through whatever model it is in. Every builder is
-    constructed as ``Builder(channels, num_nodes, **options)``.
+    ``mask`` are empty and have no edges. Self-loops stand behind the other edges of all frames, whatever rule makes
+    them; :func:`~pyg_video.functional.loops_last` says why. Arguments of either method besides ``x`` and ``state``,
+    such as boxes or the clips' ``lengths``, are passed on from the call of the builder, through whatever model it is
+    in. Every builder is constructed as ``Builder(channels, num_nodes, **options)``.
 
     Args:
         channels: number of channels of the feature map.
@@ -91,7 +92,9 @@ class GraphBuilder(nn.Module):
         self.channels = channels
         self.num_nodes = math.prod(rows_and_columns(num_nodes))
         edges = complete_edges(self.num_nodes) if edge_index is None else edge_index
-        self.register_buffer("frame_edges", _checked_edges(edges, self.num_nodes), persistent=False)
+        edges = _checked_edges(edges, self.num_nodes)
+        self.register_buffer("frame_edges", edges[:, loops_last(edges)], persistent=False)
+        self.num_loops = int((edges[0] == edges[1]).sum())
         self.rule = None if connect is None else resolve_connect(connect, channels, self.num_nodes)
         default = edge_index is None and connect is None and type(self).connect is GraphBuilder.connect
         self.complete = default or isinstance(self.rule, CompleteEdges)
@@ -122,7 +125,12 @@ class GraphBuilder(nn.Module):
     def connect(self, regions: Regions) -> Tensor:
         """Edges of all frames together, :math:`(2, E)`, nodes numbered by clip, frame and place in the frame."""
         B, T, N, _ = regions.box.shape
-        return repeat_edges(self.frame_edges, N, B * T)
+        edges = repeat_edges(self.frame_edges, N, B * T)
+        if self.num_loops == 0:
+            return edges
+        edges = edges.view(2, B * T, self.frame_edges.size(1))
+        parts = edges.tensor_split([edges.size(2) - self.num_loops], dim=2)
+        return torch.cat([part.flatten(1) for part in parts], dim=1)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None, **info: Any) -> VideoGraph:
         return self.scan(x, None, lengths, **info)[0]
@@ -164,7 +172,11 @@ class GraphBuilder(nn.Module):
         return f"{self.channels}, num_nodes={self.num_nodes}"
 
     def _edges(self, regions: Regions, nodes: Tensor) -> Edges:
-        edges = Edges(self.connect(regions)) if self.rule is None else cast(Edges, self.rule(regions, nodes))
+        if self.rule is None and type(self).connect is GraphBuilder.connect:
+            edges = Edges(self.connect(regions))  # which has them in order
+        else:
+            edges = Edges(self.connect(regions)) if self.rule is None else cast(Edges, self.rule(regions, nodes))
+            edges = edges.loops_last()
         return edges if regions.mask is None else edges.between(regions.mask.flatten())
 
     def _check(self, x: Tensor, lengths: Tensor | None, info: Mapping[str, object]) -> None:

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .._checks import check_option
+from .._checks import check_fractions, check_option
 from ..data import Regions
-from ..functional import box_kernel, tent_kernel
+from ..functional import BOX_FORMATS, box_kernel, boxes_as_cxcywh, tent_kernel
 from .base import EdgeOptions, GraphBuilder
 
 
@@ -26,11 +26,19 @@ class BoxGraph(GraphBuilder):
         kernel: ``"area"``: the mean over the box, where a pixel on a border counts by the fraction inside;
             ``"tent"``: the triangular kernel of DyReg-GNN, whose support is the box, widened to two pixels if needed.
             Both are differentiable in the box.
+        box_format: ``"cxcywh"``: centre, width and height; ``"xyxy"``: left, top, right and bottom edge; ``"xywh"``:
+            left and top edge, width and height. The graph's ``box`` is ``cxcywh`` in any case.
+        normalized: whether boxes are fractions of the frame; else they are pixels of frames of ``frame_size``.
+        frame_size: height and width in pixels of the frames that ``normalized=False`` boxes were found in.
         **edges: ``edge_index`` or ``connect`` of :class:`GraphBuilder`.
 
     Shapes:
-        - **box:** :math:`(B, T, N', 4)` with :math:`N' \leq N`, ``cxcywh`` as fractions of the frame
+        - **box:** :math:`(B, T, N', 4)` with :math:`N' \leq N`, in the format that the options say
         - **mask:** which boxes exist, :math:`(B, T, N')`, bool; by default all
+
+    Raises:
+        ValueError: boxes have another shape, or values above 4 where they should be fractions of the frame (checked
+            where reading them costs nothing: not on a GPU).
 
     Example:
         >>> box = torch.tensor([[0.25, 0.5, 0.5, 1.0], [float("nan")] * 4]).expand(1, 3, 2, 4)
@@ -40,14 +48,35 @@ class BoxGraph(GraphBuilder):
     """
 
     def __init__(
-        self, channels: int, num_nodes: int | tuple[int, int] = 9, *, kernel: str = "area", **edges: Unpack[EdgeOptions]
+        self,
+        channels: int,
+        num_nodes: int | tuple[int, int] = 9,
+        *,
+        kernel: str = "area",
+        box_format: str = "cxcywh",
+        normalized: bool = True,
+        frame_size: tuple[int, int] | None = None,
+        **edges: Unpack[EdgeOptions],
     ) -> None:
         super().__init__(channels, num_nodes, **edges)
         check_option("kernel", kernel, ("area", "tent"))
+        check_option("box_format", box_format, tuple(BOX_FORMATS))
+        if normalized == (frame_size is not None):
+            raise ValueError(
+                "Expected 'frame_size', the (height, width) in pixels that boxes are given in, with normalized=False "
+                f"and only there (got {frame_size} with normalized={normalized})"
+            )
         self.kernel = kernel
+        self.box_format = box_format
+        self.frame_size = frame_size
 
     def regions(self, x: Tensor, box: Tensor | None = None, mask: Tensor | None = None) -> Regions:
         box, mask = self._checked(x, box, mask)
+        if self.frame_size is not None:
+            height, width = self.frame_size
+            box = box / box.new_tensor([width, height, width, height])
+        box = boxes_as_cxcywh(box, self.box_format)
+        check_fractions("box", box, mask, ", or let BoxGraph(normalized=False, frame_size=(height, width)) do it")
         missing = self.num_nodes - box.size(2)
         box, mask = F.pad(box, (0, 0, 0, missing)), F.pad(mask, (0, missing))
         H, W = x.shape[-2:]
@@ -82,4 +111,4 @@ class BoxGraph(GraphBuilder):
         return box.to(x.device, dtype), mask.to(x.device)
 
     def extra_repr(self) -> str:
-        return f"{self.channels}, num_nodes={self.num_nodes}, kernel='{self.kernel}'"
+        return f"{self.channels}, num_nodes={self.num_nodes}, kernel='{self.kernel}', box_format='{self.box_format}'"

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from .._checks import resolve
 from ..data import Regions
-from ..functional import complete_edges, knn_edges, overlap_edges, repeat_edges
+from ..functional import complete_edges, knn_edges, loops_last, overlap_edges, repeat_edges
 
 _FAR = 1e3  # in frames: the position of masked nodes, beyond all others
 
@@ -29,8 +29,15 @@ class Edges(NamedTuple):
         """The edges between nodes of ``mask``, :math:`(V)`."""
         sender, receiver = self.edge_index
         kept = mask[sender] & mask[receiver]
+        return self._chosen(kept)
+
+    def loops_last(self) -> "Edges":
+        """The same edges, self-loops at the end; see :func:`~pyg_video.functional.loops_last`."""
+        return self._chosen(loops_last(self.edge_index))
+
+    def _chosen(self, which: Tensor) -> "Edges":
         weight = self.edge_weight
-        return Edges(self.edge_index[:, kept], None if weight is None else weight[kept])
+        return Edges(self.edge_index[:, which], None if weight is None else weight[which])
 
 
 class CompleteEdges(nn.Module):

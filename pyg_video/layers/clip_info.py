@@ -16,14 +16,23 @@ present; and whatever else a builder takes. About graphs, for the space stage, s
 """
 
 
-class _Accepted(NamedTuple):
-    """The parameters of a ``forward``, and whether it takes any keyword."""
+class Accepted(NamedTuple):
+    """The parameters of a ``forward`` after its input.
+
+    Attributes:
+        names: the names of all of them.
+        any_name: whether it takes any keyword.
+        order: those that may be given by position, in order.
+        required: those without a default, in order.
+    """
 
     names: frozenset[str]
-    any_name: bool
+    any_name: bool = False
+    order: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
 
 
-_accepted: dict[type, _Accepted] = {}  # by class, so that a signature is looked at once
+_accepted: dict[type, Accepted] = {}  # by class, so that a signature is looked at once
 
 
 def accepted_info(part: nn.Module) -> frozenset[str]:
@@ -37,7 +46,7 @@ def accepted_info(part: nn.Module) -> frozenset[str]:
         >>> "lengths" in accepted_info(TemporalRNN(8)), "lengths" in accepted_info(nn.Identity())
         (True, False)
     """
-    return _look_at(part).names
+    return signature_of(part).names
 
 
 def taken_by(part: nn.Module, info: ClipInfo) -> dict[str, Any]:
@@ -53,33 +62,39 @@ def taken_by(part: nn.Module, info: ClipInfo) -> dict[str, Any]:
     given = {name: value for name, value in info.items() if value is not None}
     if not given:  # which saves a look at all parts of a backbone, for every frame of a stream
         return given
-    names, any_name = _look_at(part)
+    names, any_name, _, _ = signature_of(part)
     if any_name and not names & info.keys():
         return given
     return {name: value for name, value in given.items() if name in names}
 
 
-def _look_at(part: nn.Module) -> _Accepted:
+def signature_of(part: nn.Module) -> Accepted:
+    """What a part takes after its input, by the signature of its ``forward`` or by ``accepts``."""
     part = getattr(part, "_orig_mod", part)  # compiled
     accepts: frozenset[str] | None = getattr(part, "accepts", None)
     if accepts is not None:
-        return _Accepted(accepts, False)
+        return Accepted(accepts)
     if isinstance(part, nn.Sequential):
-        return _Accepted(frozenset().union(*map(accepted_info, part)), False)
+        return Accepted(frozenset().union(*map(accepted_info, part)))
     kind = type(part)
     accepted = _accepted.get(kind) or _of_class(kind)
     if not torch.compiler.is_compiling():  # which would guard on the cache
         _accepted[kind] = accepted
     wrapped = getattr(part, "module", None)
     if accepted.any_name and isinstance(wrapped, nn.Module):  # such as nn.DataParallel
-        return _look_at(wrapped)
+        return signature_of(wrapped)
     return accepted
 
 
-def _of_class(kind: type[nn.Module]) -> _Accepted:
+def _of_class(kind: type[nn.Module]) -> Accepted:
     parameters = list(inspect.signature(kind.forward).parameters.values())[1:]  # without self
-    names = frozenset(parameter.name for parameter in parameters[1:])  # nor the input
-    return _Accepted(names, any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters))
+    named = [p for p in parameters[1:] if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]  # nor the input
+    return Accepted(
+        names=frozenset(parameter.name for parameter in parameters[1:]),
+        any_name=any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters),
+        order=tuple(p.name for p in named if p.kind is p.POSITIONAL_OR_KEYWORD),
+        required=tuple(p.name for p in named if p.default is p.empty),
+    )
 
 
 class InfoContainer:

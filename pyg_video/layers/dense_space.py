@@ -34,6 +34,8 @@ class DenseSpaceConv(SpaceParts):
         - **position:** :math:`(*, N, D)` with ``position_channels`` :math:`= D`
         - **adjacency:** strength of every pair, :math:`(*, N, N)` in [0, 1]; multiplies the logits, see
           :class:`ConnectAllPairs`
+        - **edge_attr:** features of every pair, :math:`(*, N, N, D)` with ``edge_dim`` :math:`= D`; messages are then
+          computed in an array of all pairs
         - **edge_weight:** factor of every pair's :math:`\\alpha`, :math:`(*, N, N)`
         - **frames:** number of clips and of frames per clip; by default one frame per leading index
         - **mask:** nodes that count, :math:`(*, N)`, bool; the norms leave the others out
@@ -57,6 +59,7 @@ class DenseSpaceConv(SpaceParts):
         position: Tensor | None = None,
         adjacency: Tensor | None = None,
         edge_weight: Tensor | None = None,
+        edge_attr: Tensor | None = None,
         frames: Frames | None = None,
         mask: Tensor | None = None,
         return_attention_weights: bool | None = None,
@@ -65,9 +68,11 @@ class DenseSpaceConv(SpaceParts):
         alpha = self._alpha(x, adj, adjacency)
         if edge_weight is not None:
             alpha = alpha * edge_weight.to(alpha.dtype)[..., None]
-        parameters = self._pair_messages()
+        edge = self._edge(edge_attr)
+        parameters = self._pair_messages() if edge is None else None
         if parameters is None:
-            m = self.send_mlp(sent[..., None, :, :] + received[..., :, None, :])  # [*, N, N, C], receiver first
+            first = sent[..., None, :, :] + received[..., :, None, :]  # [*, N, N, C], receiver first
+            m = self.send_mlp(first if edge is None else first + edge)
             pairs = m.flatten(-3, -2)
             pairs = normalize(self.message_norm, pairs, frames, None if adj is None else adj.flatten(-2))
             m = self.value(pairs.view_as(m)).unflatten(-1, (self.attention.heads, -1))
@@ -86,6 +91,7 @@ class DenseSpaceConv(SpaceParts):
                 self.channels,
                 combine=self.combine,
                 position_channels=self.position_channels,
+                edge_dim=self.edge_dim,
                 plain_gather=self.bias is None,
             )
         conv.update_by_sum = self.update_by_sum

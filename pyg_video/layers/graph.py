@@ -1,8 +1,10 @@
 """Small graph -> graph pieces: any module on the nodes, and edges with a strength."""
 
+import torch
 from torch import Tensor, nn
 
 from ..data import VideoGraph
+from ..data.padding import pad
 from ..functional import complete_edges, repeat_edges
 from .clip_info import taken_by
 
@@ -32,8 +34,10 @@ class ApplyToNodes(nn.Module):
         self.module = module
 
     def forward(self, graph: VideoGraph) -> VideoGraph:
-        info = {"frames": graph.node_frames, "mask": graph.present}
-        return graph.with_x(self.module(graph.frames, **taken_by(self.module, info)).flatten(0, 2))
+        padded = pad(graph)
+        clips = padded.graph
+        info = {"frames": clips.node_frames, "mask": clips.present}
+        return graph.with_x(padded.back(self.module(clips.frames, **taken_by(self.module, info)).flatten(0, 2)))
 
 
 class ConnectAllPairs(nn.Module):
@@ -70,10 +74,15 @@ class ConnectAllPairs(nn.Module):
                 f"Expected edges without attributes, since other pairs have none (got {', '.join(attributes)}); "
                 "leave ConnectAllPairs out, or delete them"
             )
-        adjacency = graph.dense_edges().flatten().to(graph.x.dtype)
-        N = graph.frame_layout[1]
-        edges: Tensor = repeat_edges(complete_edges(N, device=adjacency.device), N, graph.node_frames.total)
-        if "mask" in graph:
-            kept = graph.need("mask")[edges].all(dim=0)
+        clips, place = pad(graph)
+        adjacency = clips.dense_edges().flatten().to(graph.x.dtype)
+        N = clips.frame_layout[1]
+        edges: Tensor = repeat_edges(complete_edges(N, device=adjacency.device), N, clips.node_frames.total)
+        if "mask" in clips:
+            kept = clips.need("mask")[edges].all(dim=0)
             edges, adjacency = edges[:, kept], adjacency[kept]
+        if place is not None:  # back to the nodes that there are
+            number = edges.new_full((clips.x.size(0),), -1).index_put((place,), torch.arange(len(place)).to(place))
+            kept = (number[edges] >= 0).all(dim=0)
+            edges, adjacency = number[edges[:, kept]], adjacency[kept]
         return graph.with_attr(edge_index=edges, adjacency=adjacency)

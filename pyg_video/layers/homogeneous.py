@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
 
 from ..data import Frames, VideoGraph
-from .clip_info import accepted_info, taken_by
-from .rstg import space_info
+from ..data.padding import pad
+from .space_call import is_dense, space_call
 
 
 class HomogeneousGraph(nn.Module):
@@ -27,8 +27,8 @@ class HomogeneousGraph(nn.Module):
 
     Args:
         space: message passing, ``(x, edge_index) -> x``: :class:`SpaceConv` or any PyG convolution that keeps the
-            channels. ``frames`` (clips in place of frames, so that norms run over a clip), ``batch`` (the clip of every
-            node), ``batch_size`` and the graph's ``position`` and ``mask`` are passed on if its ``forward`` names them.
+            channels. What its ``forward`` names is passed on as by :class:`RSTG`, with clips in place of frames:
+            ``frames``, so that norms run over a clip, and ``batch``, the clip of every node.
         num_iterations: number of rounds :math:`K`.
 
     Shapes:
@@ -47,7 +47,7 @@ class HomogeneousGraph(nn.Module):
         super().__init__()
         if num_iterations < 0:
             raise ValueError(f"Expected 'num_iterations' of at least 0 (got {num_iterations})")
-        if "adj" in accepted_info(space):
+        if is_dense(space):
             raise ValueError(
                 f"Expected a space stage on edges (got {type(space).__name__}, which works on frames of pairs); use "
                 "SpaceConv, or RSTG"
@@ -61,6 +61,9 @@ class HomogeneousGraph(nn.Module):
     def forward(self, graph: VideoGraph) -> VideoGraph:
         if not isinstance(graph, VideoGraph):
             raise TypeError(f"Expected 'graph' to be a VideoGraph (got {type(graph).__name__}); put a builder before")
+        if graph.is_ragged:
+            padded = pad(graph)
+            return graph.with_x(padded.back(self(padded.graph).x))
         _check_edges(graph)
         B, T, N = graph.frames.shape[:3]
         present = graph.present
@@ -71,12 +74,11 @@ class HomogeneousGraph(nn.Module):
         clip = torch.arange(B, device=beyond.device).repeat_interleave(T * N)
         # One graph per clip, as if it were one frame; a clip's padding is a group of its own.
         frames = Frames(2 * B, 1, 2 * clip + beyond)
-        taken = taken_by(self.space, space_info(graph, frames) | {"batch": frames.frame, "batch_size": frames.total})
-
-        x = graph.x
+        call = space_call(self.space, graph, x_0=graph.x, frames=frames, edge_index=edge_index)
+        x = graph.frames
         for _ in range(self.num_iterations):
-            x = self.space(x, edge_index, **taken)
-        return graph.with_x(x.masked_fill(beyond[:, None], 0.0))
+            x = call(x)
+        return graph.with_x(x.flatten(0, 2).masked_fill(beyond[:, None], 0.0))
 
     def scan(self, graph: VideoGraph, state: object = None) -> NoReturn:  # noqa: ARG002
         """Raises a :exc:`TypeError`: frames receive messages from later ones, which a stream does not have yet."""
@@ -90,6 +92,7 @@ class HomogeneousGraph(nn.Module):
 
 
 def _check_edges(graph: VideoGraph) -> None:
+    graph.need("edge_index")
     attributes = sorted({"adjacency", "edge_attr", "edge_weight"} & set(graph.keys()))
     if attributes:
         raise ValueError(

@@ -7,7 +7,8 @@ from torch_geometric.nn import LayerNorm
 from torch_geometric.utils import scatter
 
 from ..data import Frames
-from .clip_info import accepted_info, taken_by
+from .clip_info import accepted_info, signature_of, taken_by
+from .precision import without_autocast
 
 
 class FrameNorm(LayerNorm):
@@ -124,6 +125,7 @@ class BatchNorm(nn.Module):
             return self._by_frame(x.flatten(0, -2), Frames.of_grid(x) if frames is None else frames).view(x.shape)
         rows, running = x.flatten(0, -2), (self.running_mean, self.running_var)
         training = self.training and rows.size(0) > 1  # a single row has no statistics
+        rows = rows.to(torch.promote_types(x.dtype, self.running_mean.dtype))  # statistics are not those of rounding
         y = F.batch_norm(rows, *running, self.weight, self.bias, training, self.momentum, self.eps)
         return y.view_as(x)
 
@@ -146,8 +148,9 @@ class BatchNorm(nn.Module):
         later = (1 - momentum).flip(0).cumprod(0).flip(0)  # what the numbers from here on leave of those before
         weight = momentum * torch.cat([later[1:], later.new_ones(1)])
         unbiased = var * (count / (count - 1).clamp(min=1))[:, None]
-        self.running_mean.mul_(later[0]).add_(weight @ mean)
-        self.running_var.mul_(later[0]).add_(weight @ unbiased)
+        # Not a matrix product, which autocast would round.
+        self.running_mean.mul_(later[0]).add_((weight[:, None] * mean).sum(0))
+        self.running_var.mul_(later[0]).add_((weight[:, None] * unbiased).sum(0))
 
     def extra_repr(self) -> str:
         by_frame = ", by_frame=True" if self.by_frame else ""
@@ -175,7 +178,21 @@ def normalize(norm: nn.Module, x: Tensor, frames: Frames | None = None, mask: Te
         return _of_present_rows(norm, x, frames, mask)
     rows, frames = x.flatten(0, -2), Frames.of_grid(x) if frames is None else frames
     graphs = {"batch": frames.index_of(rows.size(0), x.device), "batch_size": frames.total}
-    return norm(rows, **taken_by(norm, graphs)).view(x.shape)
+    taken = taken_by(norm, graphs)
+    if missing := [name for name in signature_of(norm).required if name not in taken]:
+        raise ValueError(
+            f"Expected a norm of nodes and their frames (got {type(norm).__name__}, which needs {', '.join(missing)}); "
+            "use FrameNorm, or another norm of PyG"
+        )
+    if (dtype := _dtype_of_statistics(norm)) is None:
+        return norm(rows, **taken).view(x.shape)
+    with without_autocast(rows):
+        return norm(rows.to(torch.promote_types(rows.dtype, dtype)), **taken).view(x.shape)
+
+
+def _dtype_of_statistics(norm: nn.Module) -> torch.dtype | None:
+    """The type of the running statistics in a norm, if it has any."""
+    return next((value.dtype for value in norm.buffers() if value.is_floating_point()), None)
 
 
 def _of_present_rows(norm: nn.Module, x: Tensor, frames: Frames | None, mask: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data import VideoGraph
+from ..data.padding import pad
 from ..functional import box_edges
 from .map_size import MapSizeModule
 
@@ -105,10 +106,12 @@ class TablePosition(nn.Module):
         self.register_buffer("table", table.detach().clone())
 
     def forward(self, graph: VideoGraph) -> VideoGraph:
-        N = graph.frame_layout[1]
+        clips, place = pad(graph)
+        N = clips.frame_layout[1]
         if self.table.size(0) != N:
             raise ValueError(f"Expected frames of {self.table.size(0)} nodes, as the table has (got {N})")
-        return graph.with_attr(position=self.table.repeat(graph.node_frames.total, 1))
+        position = self.table.repeat(clips.node_frames.total, 1)
+        return graph.with_attr(position=position if place is None else position[place])
 
     def extra_repr(self) -> str:
         return f"{self.table.size(0)}, {self.table.size(1)}"

@@ -19,10 +19,11 @@ class ToMap(nn.Module):
 
     Shapes:
         - **graph:** node features :math:`(V, C)` and ``kernel`` :math:`(V, H, W)`
-        - **output:** :math:`(B, T, C, H, W)`
+        - **output:** :math:`(B, T, C, H, W)`; zeros beyond the frames of a shorter clip
     """
 
     def forward(self, graph: VideoGraph) -> Tensor:
+        graph = graph.padded()
         return remap(graph.frames, graph.grid(graph.need("kernel")))
 
 
@@ -45,10 +46,11 @@ class ToVector(nn.Module):
         self.time = time
 
     def forward(self, graph: VideoGraph) -> Tensor:
-        return clip_vector(_sum_of_nodes(graph), self.time, graph._store.get("lengths"))
+        return self.scan(graph)[0]
 
     def scan(self, graph: VideoGraph, state: Running = None) -> tuple[Tensor, Running]:
         """The vector of the frames so far, given the state of the call for the frames before."""
+        graph = graph.padded()
         return running_vector(_sum_of_nodes(graph), self.time, state, graph._store.get("lengths"))
 
     def extra_repr(self) -> str:

@@ -1,23 +1,18 @@
 """The recurrent space-time graph."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch_geometric.nn.inits import reset
 
 from .._checks import looks_free
-from ..data import Frames, VideoGraph
-from .clip_info import accepted_info, taken_by
-from .dense_space import DenseSpaceConv
+from ..data import VideoGraph
+from ..data.padding import pad
 from .norm import normalize
 from .scan import scan, start
+from .space_call import space_call
 from .time import State
-
-_ATTRIBUTES = ("position", "adjacency", "edge_attr", "edge_weight")
-_NOT_TO_IGNORE = ("position", "adjacency", "edge_weight")
-"""Attributes that a graph has only if its messages are meant to depend on them."""
 
 
 class RSTG(nn.Module):
@@ -36,9 +31,11 @@ class RSTG(nn.Module):
     Args:
         space: message passing within frames: :class:`SpaceConv`, :class:`DenseSpaceConv`, any PyG convolution
             ``(x, edge_index) -> x`` that keeps the channels, or one of PyG's dense ones, ``(x, adj) -> x``. What its
-            ``forward`` names of the following is passed on: ``frames`` (:class:`~pyg_video.data.Frames`), ``batch`` and
-            ``batch_size`` (as in PyG, with frames as graphs), and the graph's ``position``, ``adjacency``,
-            ``edge_attr``, ``edge_weight`` and ``mask``. A :class:`~torch.nn.ModuleList` gives each iteration its own.
+            ``forward`` names, or that of a layer in it where it takes any keyword, is passed on: ``frames``
+            (:class:`~pyg_video.data.Frames`), ``batch`` and ``batch_size`` (as in PyG, with frames as graphs), ``mask``
+            (nodes that count), ``x_0`` (the nodes before the first iteration), and whatever the graph has, such as
+            ``pos``, ``position``, ``edge_attr``, ``edge_weight`` or ``edge_type``. A stage without ``mask`` is run on
+            the nodes that count alone. A :class:`~torch.nn.ModuleList` gives each iteration its own.
         time: nodes over time, :class:`TemporalRNN` or ``nn.Identity()``; a list as above.
         final_time: the last time stage.
         num_iterations: number of iterations :math:`K`.
@@ -91,20 +88,19 @@ class RSTG(nn.Module):
     def scan(self, graph: VideoGraph, state: Sequence[State] | None = None) -> tuple[VideoGraph, list[State]]:
         """Continue from the state of an earlier call; also return the state after the last frame."""
         self._check(graph, state)
+        if graph.is_ragged:
+            padded = pad(graph)
+            result, states = self.scan(padded.graph, state)
+            return graph.with_x(padded.back(result.x)), states
         states = start(state, self.num_iterations + 1)
         mask, present = graph._store.get("mask"), graph.present
         over_time = {"lengths": graph._store.get("lengths"), "mask": None if mask is None else graph.grid(mask)}
         stages = [_stage(self.space, k) for k in range(self.num_iterations)]
-        inputs = {space: _space_inputs(space, graph) for space in stages}
         x = normalize(self.norm, graph.frames, graph.node_frames, present)  # [B, T, N, C]
+        calls = {space: space_call(space, graph, x_0=x.flatten(0, 2)) for space in stages}
         for k, space in enumerate(stages):
             x, states[k] = scan(_stage(self.time, k), x, states[k], **over_time)
-            edges, taken = inputs[space]
-            y = space(x.flatten(0, 1 if _is_dense(space) else 2), edges, **taken)
-            if not isinstance(y, Tensor) or y.numel() != x.numel():
-                got = list(y.shape) if isinstance(y, Tensor) else type(y).__name__
-                raise ValueError(f"Expected a space stage that keeps {x.size(-1)} channels (got {got} from {space})")
-            x = y.view(x.shape)
+            x = calls[space](x)
         x, states[-1] = scan(self.final_time, x, states[-1], **over_time)
         return graph.with_x(x.flatten(0, 2)), states
 
@@ -116,69 +112,18 @@ class RSTG(nn.Module):
             )
         if not isinstance(graph, VideoGraph):
             raise TypeError(f"Expected 'graph' to be a VideoGraph (got {type(graph).__name__}); put a builder before")
-        edge_index, N = graph.edge_index, graph.frame_layout[1]
-        if not looks_free(edge_index) or edge_index.numel() == 0:
+        edge_index = graph.need("edge_index")
+        if graph.is_ragged or not looks_free(edge_index) or edge_index.numel() == 0:
             return
         if int(edge_index.min()) < 0 or int(edge_index.max()) >= graph.frames.shape[:3].numel():
             raise ValueError(
                 f"Expected 'edge_index' between 0 and the number of nodes - 1 = {graph.frames.shape[:3].numel() - 1} "
                 f"(got {int(edge_index.min())} to {int(edge_index.max())})"
             )
-        if not torch.equal(edge_index[0] // N, edge_index[1] // N):
+        sender, receiver = edge_index // graph.frame_layout[1]
+        if not torch.equal(sender, receiver):
             raise ValueError("Expected edges within frames (got some between nodes of different frames)")
 
 
 def _stage(part: nn.Module, k: int) -> nn.Module:
     return part[k] if isinstance(part, nn.ModuleList) else part
-
-
-def _is_dense(space: nn.Module) -> bool:
-    """Whether a space stage works on matrices of pairs: PyG calls them ``adj``."""
-    return "adj" in accepted_info(space)
-
-
-def space_info(graph: VideoGraph, frames: Frames) -> dict[str, Any]:
-    """What a space stage on edges may take: attributes of the graph, and the frames, for PyG as graphs."""
-    info: dict[str, Any] = {name: graph._store[name] for name in _ATTRIBUTES if name in graph._store}
-    index, total = frames.index_of(graph.x.size(0), graph.x.device), frames.total
-    if (present := graph.present) is not None:
-        info["mask"] = present.flatten()
-        index, total = 2 * index + ~info["mask"], 2 * total  # nodes that do not count are graphs of their own
-    return info | {"frames": frames, "batch": index, "batch_size": total}
-
-
-def _space_inputs(space: nn.Module, graph: VideoGraph) -> tuple[Tensor | None, dict[str, Any]]:
-    """The edges in the form that a space stage takes, and the further arguments of its ``forward``."""
-    info = space_info(graph, graph.node_frames)
-    taken = taken_by(space, info)
-    for name in _NOT_TO_IGNORE:
-        if name in info and name not in taken:
-            raise ValueError(
-                f"Expected a space stage that takes '{name}', since the graph has one (got {type(space).__name__}); "
-                f"use SpaceConv, or a graph without '{name}'"
-            )
-    if not _is_dense(space):
-        return graph.edge_index, taken
-    for name in taken.keys() & {"adjacency", "edge_attr", "edge_weight"}:
-        taken[name] = graph.dense_edges(taken[name]).flatten(0, 1)
-    for name in taken.keys() & {"position", "mask"}:
-        taken[name] = graph.grid(taken[name]).flatten(0, 1)
-    return _adj(space, graph), taken
-
-
-def _adj(space: nn.Module, graph: VideoGraph) -> Tensor | None:
-    """The edges of every frame as a matrix :math:`(F, N, N)`, or ``None`` for a stage that takes them for complete."""
-    complete = isinstance(space, DenseSpaceConv) and space.complete and graph.present is None
-    if complete and not looks_free(graph.edge_index):
-        return None
-    adj = graph.dense_edges()
-    if looks_free(adj) and (int(adj.sum()) != graph.num_edges or (complete and not bool(adj.all()))):
-        raise ValueError(
-            "Expected at most one edge from a node to another, and all pairs for a stage with complete=True "
-            f"(got {graph.num_edges} edges of {int(adj.sum())} among {adj.numel()} pairs); use SpaceConv"
-        )
-    if complete:
-        return None
-    if graph.present is not None:
-        adj = adj & graph.present[..., :, None] & graph.present[..., None, :]
-    return adj.flatten(0, 1) if isinstance(space, DenseSpaceConv) else adj.flatten(0, 1).to(graph.x.dtype)

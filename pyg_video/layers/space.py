@@ -35,6 +35,7 @@ class SpaceConv(SpaceParts, MessagePassing):
             it takes the mean.
         update_layers: layers in the update MLP, a ReLU after each; 0 for the plain sum :math:`v_i + g_i`.
         position_channels: size of the node positions that the messages see; 0 for none.
+        edge_dim: features of every edge that the messages see, as ``edge_attr``; 0 for none.
         update_groups: number of nodes of every kind in a frame, in order; each kind has its own update MLP (RSTG's
             "scale-wise" update). ``None`` for one that all share.
         message_norm: norm of the messages: :class:`FrameNorm`, :class:`BatchNorm`, one of PyG's, or ``None``.
@@ -51,6 +52,8 @@ class SpaceConv(SpaceParts, MessagePassing):
           :class:`ConnectAllPairs`
         - **frames:** the frame of every node, :class:`~pyg_video.data.Frames`; the norms need it when ``x`` is flat
         - **mask:** nodes that count, :math:`(V)`, bool, with a flat ``x``; the norms leave the others out
+        - **edge_attr:** features of every edge, :math:`(E, D)` with ``edge_dim`` :math:`= D`; the first layer of
+          :math:`\mathrm{MLP}_s` sees them beside both ends
         - **edge_weight:** factor of every edge's :math:`\alpha`, :math:`(E)`
         - **output:** like ``x``; with ``return_attention_weights=True`` also ``(edge_index, alpha)`` with ``alpha``
           of shape :math:`(*, E, heads)`
@@ -73,11 +76,13 @@ class SpaceConv(SpaceParts, MessagePassing):
         frames: Frames | None = None,
         mask: Tensor | None = None,
         edge_weight: Tensor | None = None,
+        edge_attr: Tensor | None = None,
         return_attention_weights: bool | None = None,
         **unknown: object,  # a wrapper that hands everything on hands PyG's words on as well
     ) -> Tensor | tuple[Tensor, tuple[Tensor, Tensor]]:
         self._check_frames(x, frames, unknown)
         sent, received = self._ends(x, position)
+        edge = self._edge(edge_attr)
         query, key = self.attention.project(x)
         alpha = self.edge_updater(edge_index, query=query, key=key, adjacency=adjacency)  # type: ignore[operator] # untyped
         if edge_weight is not None:
@@ -86,7 +91,13 @@ class SpaceConv(SpaceParts, MessagePassing):
         edge_frames = None if frames is None or x.dim() > 2 else frames.at(receiver, x.size(0))
         edge_mask = None if mask is None else mask[sender] & mask[receiver]
         gathered = self.propagate(  # type: ignore[operator] # untyped
-            edge_index, sent=sent, received=received, alpha=alpha, edge_frames=edge_frames, edge_mask=edge_mask
+            edge_index,
+            sent=sent,
+            received=received,
+            edge=edge,
+            alpha=alpha,
+            edge_frames=edge_frames,
+            edge_mask=edge_mask,
         )
         y = self._update(x, gathered, frames, mask)
         return (y, (edge_index, alpha)) if return_attention_weights else y
@@ -101,14 +112,22 @@ class SpaceConv(SpaceParts, MessagePassing):
         return softmax(logits, index, num_nodes=dim_size, dim=self.node_dim)  # [*, E, heads]
 
     def message(
-        self, sent_j: Tensor, received_i: Tensor, alpha: Tensor, edge_frames: Optional[Frames], edge_mask: OptTensor
+        self,
+        sent_j: Tensor,
+        received_i: Tensor,
+        edge: OptTensor,
+        alpha: Tensor,
+        edge_frames: Optional[Frames],
+        edge_mask: OptTensor,
     ) -> Tensor:
-        m = normalize(self.message_norm, self.send_mlp(sent_j + received_i), edge_frames, edge_mask)
+        ends = sent_j + received_i
+        m = self.send_mlp(ends if edge is None else ends + edge)
+        m = normalize(self.message_norm, m, edge_frames, edge_mask)
         m = self.value(m).unflatten(-1, (self.attention.heads, -1))  # [*, E, heads, C / heads]
         return (alpha[..., None] * m).flatten(-2)  # [*, E, C]
 
     def _check_frames(self, x: Tensor, frames: Frames | None, unknown: dict[str, object]) -> None:
-        if unknown and (frames is None or unknown.keys() - {"batch", "batch_size", "edge_attr"}):
+        if unknown and (frames is None or unknown.keys() - {"batch", "batch_size"}):
             raise TypeError(
                 f"Expected 'frames', the frame of every node (got {', '.join(map(repr, unknown))}); PyG's 'batch' is "
                 "the clip of every node, but the norms here work frame by frame: give frames=graph.node_frames"

@@ -27,6 +27,7 @@ class SpaceParts(nn.Module):
         update_layers: int = 2,
         update_groups: Sequence[int] | None = None,
         position_channels: int = 0,
+        edge_dim: int = 0,
         message_norm: nn.Module | None = None,
         gather_norm: nn.Module | None = None,
         update_norm: nn.Module | None = None,
@@ -39,10 +40,13 @@ class SpaceParts(nn.Module):
         self.channels = channels
         self.combine = combine
         self.position_channels = position_channels
+        self.edge_dim = edge_dim
         self.attention = resolve_attention(attention, channels, heads)
         self.send = nn.Linear(channels + position_channels, channels)
         # The receiver's half of the first layer; on a sum both ends share one half.
         self.receive = nn.Linear(channels + position_channels, channels, bias=False) if combine == "concat" else None
+        # What an edge's features add to the first layer.
+        self.send_edge = nn.Linear(edge_dim, channels, bias=False) if edge_dim > 0 else None
         self.send_mlp = nn.Sequential(nn.ReLU(), *_layers(channels, channels, send_layers - 1))
         self.value = nn.Linear(channels, channels) if self.attention.heads > 1 else nn.Identity()
         self.bias = None if plain_gather else nn.Parameter(torch.empty(channels))
@@ -60,7 +64,7 @@ class SpaceParts(nn.Module):
 
     def _draw(self) -> None:
         """Initialize the parameters that are made here; given parts keep theirs."""
-        for part in (self.send, self.receive, self.send_mlp, self.value, self.update_mlp):
+        for part in (self.send, self.receive, self.send_edge, self.send_mlp, self.value, self.update_mlp):
             for linear in part.modules() if part is not None else ():
                 if isinstance(linear, nn.Linear):
                     draw_linear(linear)
@@ -73,6 +77,21 @@ class SpaceParts(nn.Module):
         ends = x if position is None else torch.cat([x, position.to(x.dtype)], dim=-1)
         sent = self.send(ends)
         return sent, sent - self.send.bias if self.receive is None else self.receive(ends)
+
+    def _edge(self, edge_attr: Tensor | None) -> Tensor | None:
+        """What an edge adds to the first layer of its message, :math:`(E, C)`, or of all pairs."""
+        if edge_attr is not None and edge_attr.dim() == 1:
+            edge_attr = edge_attr[:, None]
+        given = 0 if edge_attr is None else edge_attr.size(-1)
+        if given != self.edge_dim:
+            raise ValueError(
+                f"Expected edges with edge_dim = {self.edge_dim} features in 'edge_attr' (got {given}); set 'edge_dim' "
+                "to their number, or use a graph without 'edge_attr'"
+            )
+        if edge_attr is None or self.send_edge is None:
+            return None
+        edge: Tensor = self.send_edge(edge_attr.to(self.send_edge.weight.dtype))
+        return edge
 
     def _update(self, x: Tensor, gathered: Tensor, frames: Frames | None, mask: Tensor | None) -> Tensor:
         if self.bias is not None:

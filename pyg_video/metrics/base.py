@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from .._checks import check_lengths
+from .._checks import check_fractions, check_lengths
 from ..functional import frame_mask
 
 
@@ -95,6 +95,8 @@ class RegionMetric(Metric):
             raise ValueError(f"Expected regions and objects of the same clips and frames (got {mine} and {theirs})")
         has_region = _presence("region_mask", region_mask, box, None)
         has_object = _presence("mask", mask, objects, lengths)
+        check_fractions("box", box, has_region)
+        check_fractions("objects", objects, has_object)
         scale = box.new_tensor([1.0, 1.0, self.region_scale, self.region_scale], dtype=torch.float64)
         box = box.detach().double().masked_fill(~has_region[..., None], 0.0) * scale
         objects = objects.detach().double().masked_fill(~has_object[..., None], 0.0)

@@ -15,12 +15,14 @@ def digit_backbone(
     channels: tuple[int, ...] = (16, 32, 32),
     strides: tuple[int, ...] = (2, 2, 1),
     kernel_time: int | None = None,
+    num_2d: int | None = None,
 ) -> StagedBackbone:
-    """A :class:`~pyg_video.backbones.SmallCNN`, or ``SmallI3D`` if ``kernel_time`` is given, for grey frames."""
+    """A :class:`~pyg_video.backbones.SmallCNN` for grey frames, or ``SmallI3D`` after the first ``num_2d`` stages."""
     if kernel_time is None:
         net: StagedBackbone = SmallCNN(1, channels, strides)
     else:
-        net = SmallI3D(1, channels, strides, kernel_time=kernel_time)
+        times = [1 if stage < (num_2d or 0) else kernel_time for stage in range(len(channels))]
+        net = SmallI3D(1, channels, strides, kernel_time=times)
     stride = net.info[-1].stride
     if frame_size < stride:
         raise ValueError(
@@ -65,14 +67,14 @@ def conv_lstm_sync_mnist(
 
 
 @register_model
-@option_groups(net=options_of(digit_backbone, kernel_time=3))
+@option_groups(net=options_of(digit_backbone, kernel_time=3, num_2d=0))
 def i3d_sync_mnist(num_classes: int = 46, *, net: Mapping[str, Any], num_non_local: int = 0) -> VideoClassifier:
     """Kernels over several frames, then the mean over pixels and frames (I3D).
 
     Args:
         num_classes: number of classes.
         net: ``frame_size`` in pixels; ``channels``, ``strides`` and ``kernel_time``, see
-            :class:`~pyg_video.backbones.SmallI3D`.
+            :class:`~pyg_video.backbones.SmallI3D`; ``num_2d``, how many of the first stages see single frames.
         num_non_local: number of stages, counted from the end, that a :class:`~pyg_video.backbones.NonLocal` follows.
     """
     if num_non_local < 0:

@@ -16,6 +16,7 @@ from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from .._checks import check_option
+from ..backbones import split_backbone
 from ..checkpoints import load_model, shipped_checkpoint
 from ..checkpoints.weights import check_weights
 from ..models import Option, VideoClassifier, create_model, model_options
@@ -71,6 +72,8 @@ class VideoClassification(LightningModule):
             ``(0.33, 0.5, 0.67)``; none for the cosine.
         num_frames: frames per clip, recorded in checkpoints; set from the data by the command line.
         backbone_from: file or shipped name of a trained model with whose backbone training starts.
+        freeze_to: the last stage of the backbone that is taken from ``backbone_from``. Stages up to it stay as they
+            are, with the statistics of their norms; later ones start with fresh weights. None takes and trains all.
 
     Attributes:
         extra_losses: functions of the batch that callbacks add; their values are added to the training loss.
@@ -100,8 +103,11 @@ class VideoClassification(LightningModule):
         drops: tuple[float, ...] = (),
         num_frames: int | None = None,
         backbone_from: str | None = None,
+        freeze_to: str | None = None,
     ) -> None:
         super().__init__()
+        if freeze_to is not None and backbone_from is None:
+            raise ValueError(f"Expected 'backbone_from' for the stages to freeze (got freeze_to='{freeze_to}' alone)")
         if lr <= 0 or weight_decay < 0 or warmup_steps < 0:
             got = f"{lr}, {weight_decay} and {warmup_steps}"
             raise ValueError(f"Expected 'lr' above 0, 'weight_decay' and 'warmup_steps' of at least 0 (got {got})")
@@ -116,6 +122,8 @@ class VideoClassification(LightningModule):
         self.lr, self.weight_decay, self.warmup_steps = lr, weight_decay, warmup_steps
         self.num_frames = num_frames
         self.backbone_from = backbone_from
+        self._frozen = [] if freeze_to is None else [_first_stages(self.net, freeze_to)]  # in a list: no submodule
+        self.freeze_to = freeze_to
         self.label_names = tuple(label_names)
         self.extra_losses: list[Callable[[Clips], Tensor]] = []
         metrics = MetricCollection({"acc": MulticlassAccuracy(num_classes, average="micro")})
@@ -129,13 +137,16 @@ class VideoClassification(LightningModule):
         if stage != "fit" or (source := self.backbone_from) is None:
             return
         path = Path(source) if Path(source).is_file() else shipped_checkpoint(source)
-        theirs, ours = (
-            {name: value for name, value in model.state_dict().items() if name.startswith("backbone.")}
-            for model in (load_model(path), self.net)
-        )
+        theirs, ours = (_first_stages(model, self.freeze_to) for model in (load_model(path), self.net))
         what = f"the model's backbone in 'backbone_from' '{source}'"
-        check_weights(theirs, ours, what, "choose the same channels and strides")
-        self.net.load_state_dict(theirs, strict=False)  # nothing but the backbone
+        check_weights(theirs.state_dict(), ours.state_dict(), what, "choose the same channels and strides")
+        ours.load_state_dict(theirs.state_dict())
+        for frozen in self._frozen:
+            frozen.requires_grad_(False)
+
+    def on_train_epoch_start(self) -> None:
+        for frozen in self._frozen:
+            frozen.eval()
 
     def forward(self, video: Tensor, **given: Tensor) -> Tensor:
         return self.net(video, **given)
@@ -208,6 +219,11 @@ def lr_factor(step: int, warmup_steps: int, num_steps: float, drops: Sequence[fl
 def one_cycle(optimizer: torch.optim.Optimizer, num_steps: int, warmup: float = 0.1) -> LambdaLR:
     """The schedule :func:`lr_factor` with a share ``warmup`` of the steps for the warm-up."""
     return LambdaLR(optimizer, lambda step: lr_factor(step, int(warmup * num_steps), num_steps))
+
+
+def _first_stages(model: VideoClassifier, last: str | None) -> nn.Module:
+    """The backbone's stages up to one, or all."""
+    return cast(nn.Module, model.backbone) if last is None else split_backbone(model.backbone, last)[0]
 
 
 def _network(

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .._checks import check_fractions
 from .pictures import VIDEO, as_bytes, check_pixels, enlarge, to_image, to_tensor
 
 #: Colours that are distinguishable on a dark background, also with most colour vision deficiencies.
@@ -58,6 +59,7 @@ def draw_boxes(
         )
     if not box.isfinite().all():
         raise ValueError("Expected 'box' to be finite (got NaN or infinity); check the model that predicted it")
+    check_fractions("box", box)
     check_one_each("labels", labels, box.shape[1], "regions")
     colors = choose_colors(colors, box.shape[1], "regions")
     frames = enlarge(as_bytes(video).expand(-1, 3, -1, -1), scale)

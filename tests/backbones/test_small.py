@@ -1,6 +1,5 @@
 import pytest
 import torch
-from torch import nn
 
 from pyg_video.backbones import PlainCNN, SmallCNN, SmallI3D
 
@@ -23,11 +22,17 @@ def test_every_stage_needs_a_width_and_a_stride(build, channels, strides):
 
 def test_kernels_of_one_frame_make_it_the_small_cnn():
     flat, net = SmallCNN(1).eval(), SmallI3D(1, kernel_time=1).eval()
-    for ours, theirs in zip(net.parameters(), flat.parameters(), strict=True):
-        nn.init.normal_(theirs)
-        ours.data.copy_(theirs.view_as(ours))
+    net.load_state_dict(flat.state_dict())
     x = torch.randn(2, 3, 1, 16, 16)
-    torch.testing.assert_close(net(x), flat(x.flatten(0, 1)).unflatten(0, (2, 3)))
+    torch.testing.assert_close(net(x), flat(x))
+
+
+def test_stages_may_see_single_frames_before_others_see_several():
+    net, x = SmallI3D(1, (4, 4), (2, 1), kernel_time=(1, 3)).eval(), torch.randn(1, 5, 1, 8, 8)
+    net.stages["stage1"].load_state_dict(SmallCNN(1, (4,), (2,)).stages["stage1"].state_dict())
+    other = x.clone()
+    other[:, 4] += 1
+    assert ((net(other) - net(x)).abs().amax((0, 2, 3, 4)) > 0).tolist() == [False, False, False, True, True]
 
 
 def test_a_kernel_sees_the_frames_next_to_it():
@@ -41,6 +46,8 @@ def test_a_kernel_sees_the_frames_next_to_it():
 def test_kernels_of_even_size_are_refused():
     with pytest.raises(ValueError, match="'kernel_time' to be an odd number"):
         SmallI3D(1, kernel_time=2)
+    with pytest.raises(ValueError, match="'kernel_time' .* one for each of 3 stages .got .1, 3."):
+        SmallI3D(1, kernel_time=(1, 3))
 
 
 def test_frames_of_the_paper_become_maps_of_six_by_six():

@@ -168,3 +168,33 @@ def test_wrong_boxes_are_a_clear_error(x):
         builder(x, box=boxes(), mask=torch.ones(2, 4, 2, dtype=torch.bool))
     with pytest.raises(ValueError, match="Expected 'kernel' to be one of 'area', 'tent'"):
         BoxGraph(C, 3, kernel="gauss")
+
+
+@pytest.mark.parametrize("box_format", ["cxcywh", "xyxy", "xywh"])
+@pytest.mark.parametrize("pixels", [False, True])
+def test_boxes_come_in_any_format(box_format, pixels, x):
+    box, frame_size = boxes(), (120, 200)
+    given = {
+        "cxcywh": box,
+        "xyxy": torch.cat([box[..., :2] - box[..., 2:] / 2, box[..., :2] + box[..., 2:] / 2], dim=-1),
+        "xywh": torch.cat([box[..., :2] - box[..., 2:] / 2, box[..., 2:]], dim=-1),
+    }[box_format]
+    options = {"normalized": False, "frame_size": frame_size} if pixels else {}
+    given = given * torch.tensor([200, 120, 200, 120]) if pixels else given
+    graph = BoxGraph(C, 3, box_format=box_format, **options)(x, box=given)
+    want = BoxGraph(C, 3)(x, box=box)
+    torch.testing.assert_close(graph.x, want.x)
+    torch.testing.assert_close(graph.box, want.box)
+
+
+def test_pixels_are_not_taken_for_fractions(x):
+    box = torch.tensor([10.0, 20, 50, 60]).expand(2, 4, 3, 4)
+    with pytest.raises(ValueError, match="as fractions of the frame .got values up to 60, as of pixels.; divide"):
+        BoxGraph(C, 3)(x, box=box)
+    missing = torch.zeros(2, 4, 3, dtype=torch.bool)
+    assert not BoxGraph(C, 3)(x, box=box, mask=missing).mask.any()  # what a missing box holds is nobody's business
+    for options in ({"normalized": False}, {"frame_size": (4, 4)}):
+        with pytest.raises(ValueError, match="Expected 'frame_size', .* with normalized=False and only there"):
+            BoxGraph(C, 3, **options)
+    with pytest.raises(ValueError, match="'box_format' to be one of 'cxcywh', 'xyxy', 'xywh'"):
+        BoxGraph(C, 3, box_format="yxyx")

@@ -1,8 +1,11 @@
+import pytest
 import torch
+from torch_geometric import nn as pyg
 
 from pyg_video.data import Frames
 from pyg_video.functional import frame_mask
 from pyg_video.layers import BatchNorm, ClipNorm, FrameNorm
+from pyg_video.layers.norm import normalize
 
 
 def norm():
@@ -124,3 +127,49 @@ def test_frame_numbers_without_nodes_leave_the_running_statistics_alone():
     torch.testing.assert_close(ours(x, Frames(1, 4, step)), want)
     torch.testing.assert_close(ours.running_mean, torchs.running_mean)
     torch.testing.assert_close(ours.running_var, torchs.running_var)
+
+
+@pytest.mark.parametrize(
+    "norm",
+    [
+        lambda: BatchNorm(6, momentum=1.0),
+        lambda: BatchNorm(6, momentum=1.0, by_frame=True),
+        lambda: pyg.BatchNorm(6, momentum=1.0),
+        lambda: pyg.DiffGroupNorm(6, 2, momentum=1.0),
+        lambda: torch.nn.BatchNorm1d(6, momentum=1.0),
+    ],
+)
+def test_running_statistics_are_computed_in_float32_under_autocast(norm):
+    x, layer, other = (torch.randn(2, 4, 9, 6) * 3 + 5).bfloat16(), norm(), norm()
+    other.load_state_dict(layer.state_dict())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert normalize(layer, x).dtype == torch.float32
+    normalize(other, x.float())
+    for buffer, want in zip(layer.buffers(), other.buffers(), strict=True):
+        assert torch.equal(buffer, want)
+
+
+PER_FRAME = {
+    "InstanceNorm": lambda: pyg.InstanceNorm(6),
+    "LayerNorm": lambda: pyg.LayerNorm(6),
+    "LayerNorm of nodes": lambda: pyg.LayerNorm(6, mode="node"),
+    "GraphNorm": lambda: pyg.GraphNorm(6),
+    "GraphSizeNorm": lambda: pyg.GraphSizeNorm(),
+    "PairNorm": lambda: pyg.PairNorm(),
+    "PairNorm of nodes": lambda: pyg.PairNorm(scale_individually=True),
+    "MeanSubtractionNorm": lambda: pyg.MeanSubtractionNorm(),
+}
+
+
+@pytest.mark.parametrize("name", PER_FRAME)
+def test_norms_of_pyg_take_frames_for_graphs(name):
+    norm, x = PER_FRAME[name]().double(), torch.randn(2, 3, 5, 6, dtype=torch.float64)
+    one = torch.zeros(5, dtype=torch.long)
+    want = torch.stack([norm(frame, one) for frame in x.flatten(0, 1)]).view(x.shape)
+    torch.testing.assert_close(normalize(norm, x), want)
+
+
+@pytest.mark.parametrize("norm", [pyg.MessageNorm(), pyg.HeteroBatchNorm(6, 2)])
+def test_norms_that_need_more_than_nodes_are_refused(norm):
+    with pytest.raises(ValueError, match="Expected a norm of nodes and their frames .got .*, which needs"):
+        normalize(norm, torch.randn(2, 3, 5, 6))

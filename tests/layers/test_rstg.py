@@ -278,7 +278,9 @@ def test_norms_of_rows_see_rows(norm):
 
 def test_weights_of_edges_reach_a_convolution_or_are_refused():
     x, edges = torch.randn(1, 2, 4, C), repeat_edges(complete_edges(4), 4, 2)
-    graph = as_graph(x, edges, edge_weight=torch.rand(edges.size(1)))
-    model = RSTG(pyg.GPSConv(C, pyg.GCNConv(C, C), heads=2), nn.Identity(), nn.Identity())
-    with pytest.raises(ValueError, match="takes 'edge_weight'.*got GPSConv"):
-        model(graph)
+    one, two = (as_graph(x, edges, edge_weight=torch.rand(edges.size(1))) for _ in range(2))
+    for space in (pyg.GCNConv(C, C), pyg.GPSConv(C, pyg.GCNConv(C, C), heads=2), pyg.AntiSymmetricConv(C)):
+        model = RSTG(space, nn.Identity(), nn.Identity())
+        assert not torch.allclose(model(one).x, model(two).x)
+    with pytest.raises(ValueError, match="takes 'edge_weight'.*got DirGNNConv"):
+        RSTG(pyg.DirGNNConv(pyg.GCNConv(C, C)), nn.Identity(), nn.Identity())(one)

@@ -143,3 +143,10 @@ def test_impossible_options_are_refused():
         BestBoxIoU(region_scale=0)
     with pytest.raises(NotImplementedError, match=r"needs a method measure\(scene\)"):
         RegionMetric().update(torch.rand(1, 1, 1, 4), torch.rand(1, 1, 1, 4))
+
+
+def test_boxes_in_pixels_are_refused():
+    box, pixels = torch.full((1, 1, 1, 4), 0.5), torch.full((1, 1, 1, 4), 40.0)
+    for args in ((box, pixels), (pixels, box)):
+        with pytest.raises(ValueError, match="as fractions of the frame .got values up to 40, as of pixels"):
+            BestBoxIoU().update(*args)

@@ -129,6 +129,29 @@ def test_a_backbone_of_other_sizes_is_refused(tiny_task):
         tiny_task(backbone_from="missing").setup("fit")
 
 
+def test_first_stages_of_a_checkpoint_may_stay_as_they_are(tiny_task, tiny_data, tiny_trainer, tmp_path):
+    trained = tiny_task()
+    torch.nn.init.normal_(trained.net.backbone.stages["stage1"][0].weight)
+    trained.net.backbone.stages["stage1"][1].running_mean.fill_(0.5)
+    path = save_model(trained.net, tmp_path / "trained.safetensors")
+    task = tiny_task(backbone_from=str(path), freeze_to="stage1")
+    later = {name: value.clone() for name, value in task.net.backbone.stages["stage2"].state_dict().items()}
+    tiny_trainer(max_epochs=1).fit(task, tiny_data())
+    for name, value in trained.net.backbone.stages["stage1"].state_dict().items():
+        assert torch.equal(task.net.backbone.stages["stage1"].state_dict()[name], value), name
+    moved = [
+        name for name, value in task.net.backbone.stages["stage2"].state_dict().items() if value.ne(later[name]).any()
+    ]
+    assert len(moved) == len(later)
+
+
+def test_stages_to_freeze_need_a_checkpoint(tiny_task):
+    with pytest.raises(ValueError, match="'backbone_from' for the stages to freeze .got freeze_to='stage1' alone"):
+        tiny_task(freeze_to="stage1")
+    with pytest.raises(ValueError, match="Expected 'last' to be a stage"):
+        tiny_task(backbone_from="dyreg_gnn_small", freeze_to="stage9")
+
+
 class Brightness(nn.Module):
     """A module of one's own: any one from videos to class scores."""
 

@@ -119,3 +119,8 @@ def test_captions_stand_below_the_frames():
     assert torch.equal(found[:, :, :20, :30], frames.mul(255).round().byte())
     assert torch.equal(found[0, :, 20:], found[1, :, 20:])
     assert len(found[0, :, 20:38].unique()) > 2
+
+
+def test_boxes_in_pixels_are_refused():
+    with pytest.raises(ValueError, match="Expected 'box' as fractions of the frame .got values up to 40"):
+        draw_boxes(torch.zeros(1, 1, 9, 9), torch.full((1, 2, 4), 40.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from .clips import DigitClips
 from .images import SPLITS, load_digits
@@ -16,7 +17,8 @@ class MultiSyncMNIST(DigitClips):
     <https://arxiv.org/abs/2009.08427>`_ (NeurIPS 2021).
 
     The label is the smallest and the largest class in the synchronous set, in the order of the published code: 45
-    pairs (0 to 44), "nothing moves together" (45), and 10 sets of one class (46 to 55); 56 in all. The paper has
+    pairs (0 to 44), "nothing moves together" (45), and 10 sets of one class (46 to 55); 56 in all. With :math:`K`
+    classes of digits there are :math:`K(K-1)/2` pairs and :math:`K` sets of one class. The paper has
     600,000 clips for training, ``MultiSyncMNIST()``, and 10,000 for validation,
     ``MultiSyncMNIST(split="test", num_clips=10_000)``. Its digits are 14 pixels wide on frames of 128: MNIST's 28 on a
     canvas of 256, halved.
@@ -35,6 +37,7 @@ class MultiSyncMNIST(DigitClips):
         canvas_size: side of the canvas on which digits are drawn, in pixels.
         frame_size: side of the frames, :math:`H = W`, to which the canvas is resized.
         digit_size: side of a digit's tile on the canvas, in pixels.
+        classes: the digit classes that occur.
         motion: ``"jumps"`` as in the paper, or ``"smooth"``: every digit keeps its velocity and bounces.
         max_step: largest step per axis and frame, in pixels of the canvas.
         random_probability: fraction of clips in which no digits move together.
@@ -63,6 +66,7 @@ class MultiSyncMNIST(DigitClips):
         canvas_size: int = 256,
         frame_size: int = 128,
         digit_size: int = 28,
+        classes: Sequence[int] = tuple(range(10)),
         motion: str = "jumps",
         max_step: int = 10,
         random_probability: float = 1 / 56,
@@ -70,7 +74,7 @@ class MultiSyncMNIST(DigitClips):
         images = load_digits(digits, split, download=download, size=digit_size)
         planner = RandomPlan(
             images.target,
-            range(10),
+            classes,
             any_classes,
             any_set,
             num_digits=num_digits,
@@ -86,8 +90,8 @@ class MultiSyncMNIST(DigitClips):
         super().__init__(
             images,
             planner,
-            classes=range(10),
-            num_classes=56,
+            classes=classes,
+            num_classes=len(classes) * (len(classes) - 1) // 2 + 1 + len(classes),
             num_clips=num_clips,
             canvas_size=canvas_size,
             frame_size=frame_size,

@@ -26,6 +26,15 @@ def test_the_label_is_the_smallest_and_the_largest_class_of_the_set(clips):
         assert names[label] == expected
 
 
+def test_fewer_classes_have_fewer_labels():
+    clips = MultiSyncMNIST(**SMALL, classes=(2, 7, 9), random_probability=0.2)
+    batch = clips.batch(range(500))
+    assert clips.num_classes == 3 + 1 + 3
+    assert batch.digit.unique().tolist() == [2, 7, 9]
+    assert batch.label.unique().tolist() == list(range(7))
+    assert clips.label_names[2] == "7 and 9 move together"
+
+
 def test_any_number_of_digits_moves_together(clips):
     assert clips.sync.sum(1).unique().tolist() == [0, 2, 3, 4, 5]
 

@@ -1,0 +1,203 @@
+"""Train, test and record one row of a table of the papers.
+
+    make reproduce TABLE=sync_mnist MODEL=rstg_all_temp SCALE=small DIGITS=5 SEED=0
+
+The configuration is that of the row, `examples/configs/TABLE_MODEL.yaml`, merged with that of the table at the scale,
+`reproduce/TABLE_DIGITS_SCALE.yaml`, and with what the row needs at this scale, `reproduce/SCALE/TABLE_MODEL.yaml`, if
+there is such a file. At the small scale, the first stages learn from still frames before, once for all rows of a seed.
+A stopped run goes on where it was: the same command finds its last checkpoint. At the end, the checkpoint with the best
+validation accuracy is tested, and `benchmarks/results/reproduction/` gets a file with the accuracy, the curves, videos
+and seconds of training, machine, versions and commit.
+"""
+
+import argparse
+import csv
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from measuring import environment, write
+
+from pyg_video._config import merged_config
+from pyg_video.backbones import split_backbone
+from pyg_video.checkpoints import save_model
+from pyg_video.cli.fit import run as pyg_video
+from pyg_video.datasets import DigitClips, MultiSyncMNIST, SyncMNIST
+from pyg_video.evaluation import DigitSource, evaluate
+from pyg_video.models import create_model
+from pyg_video.training import fit_stills, load_trained
+
+ROOT = Path(__file__).parent.parent
+CONFIGS = ROOT / "examples" / "configs"
+RESULTS = ROOT / "benchmarks" / "results" / "reproduction"
+TABLES: dict[str, type[DigitClips]] = {"sync_mnist": SyncMNIST, "multi_sync_mnist": MultiSyncMNIST}
+SCALES = ("paper", "half", "small")
+STILLS = 64_000  # still frames that the first stages of the small scale learn from
+RADIUS = {"sync_mnist": 5.0, "multi_sync_mnist": 1.5}  # of the tents that these learn to draw, in pixels of the map
+
+
+class Run:
+    """A row at a scale with a seed: its configuration, its folder, and what is in it.
+
+    Args:
+        table: ``"sync_mnist"`` or ``"multi_sync_mnist"``.
+        model: the row.
+        scale: ``"paper"``, ``"half"`` or ``"small"``.
+        digits: digits per clip.
+        seed: of weights and clips.
+        folder: for checkpoints and logs.
+    """
+
+    def __init__(self, table: str, model: str, scale: str, digits: int, seed: int, folder: Path) -> None:
+        self.table, self.model, self.scale, self.seed, self.digits = table, model, scale, seed, digits
+        task = f"{table}_{digits}_{scale}"
+        self.name = f"{task}_{model}_{seed}"
+        change = CONFIGS / "reproduce" / scale / f"{table}_{model}.yaml"
+        self.files = [CONFIGS / f"{table}_{model}.yaml", CONFIGS / "reproduce" / f"{task}.yaml"]
+        self.files += [change] if change.is_file() else []
+        self.config = merged_config(self.files)
+        self.folder, self.stills = folder / self.name, folder / f"{task}_stills_{seed}.safetensors"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options of the data set."""
+        data = self.config["data"]["init_args"]
+        own = ("batch_size", "num_train", "num_val", "num_test", "num_workers", "seed")
+        return {name: value for name, value in data.items() if name not in own}
+
+    def clips(self, **options: Any) -> DigitClips:
+        return TABLES[self.table](**self.options | options)
+
+    def versions(self) -> list[Path]:
+        """Folders of the run's parts, in order."""
+        return sorted(self.folder.glob("version_*"), key=lambda path: int(path.name.removeprefix("version_")))
+
+    def last(self) -> Path | None:
+        """The checkpoint to go on from."""
+        found = [path for version in self.versions() if (path := version / "checkpoints" / "last.ckpt").is_file()]
+        return found[-1] if found else None
+
+
+def learn_stills(run: Run) -> None:
+    """Train the first stages on still frames and save them, unless another row has done so with this seed."""
+    last = run.config["model"].get("freeze_to")
+    if last is None or run.stills.is_file():
+        return
+    torch.manual_seed(run.seed)
+    sizes = {name: run.config["model"]["model_options"][name] for name in ("channels", "strides")}
+    model = create_model("cnn_sync_mnist", frame_size=run.options["frame_size"], **sizes)
+    net, _ = split_backbone(model.backbone, last)
+    stills = run.clips(num_frames=1, num_clips=None, seed=run.seed)
+    for seen, loss in fit_stills(net, stills, num_frames=STILLS, radius=RADIUS[run.table], every=STILLS // 8):
+        print(f"{seen:>10,d} still frames, squared error {loss:.5f}", flush=True)
+    save_model(model, run.stills)
+
+
+def train(run: Run) -> None:
+    """The command ``pyg-video fit`` with the run's configuration, from its last checkpoint on if it has one."""
+    options = {"seed_everything": run.seed, "data.seed": run.seed, "trainer.default_root_dir": run.folder}
+    if "freeze_to" in run.config["model"]:
+        options["model.backbone_from"] = run.stills
+    if (last := run.last()) is not None:
+        options["ckpt_path"] = last
+    pyg_video(
+        ["fit", *(f"--config={file}" for file in run.files), *(f"--{key}={value}" for key, value in options.items())]
+    )
+
+
+def curve(run: Run) -> list[dict[str, float]]:
+    """What was logged after every epoch."""
+    epochs: dict[int, dict[str, float]] = {}
+    for version in run.versions():
+        if (table := version / "metrics.csv").is_file():
+            for row in csv.DictReader(table.read_text().splitlines()):
+                epochs.setdefault(int(row["epoch"]), {}).update({k: float(v) for k, v in row.items() if v})
+    per_epoch = run.config["data"]["init_args"]["num_train"]
+    kept = ("train/acc", "train/loss", "val/acc", "val/loss")
+    return [
+        {"videos": (epoch + 1) * per_epoch}
+        | {key: round(value, 5) for key, value in row.items() if key in kept or key.startswith("val/region")}
+        for epoch, row in sorted(epochs.items())
+        if "val/acc" in row
+    ]
+
+
+def record(run: Run, trajectories: Path | None) -> Path:
+    """Test the best checkpoint so far and write down what is known of the run."""
+    last = run.last()
+    if last is None:
+        raise FileNotFoundError(f"Expected a checkpoint in {run.folder} (got none); let an epoch end")
+    state = torch.load(last, weights_only=True, map_location="cpu")
+    best = next(Path(c["best_model_path"]) for c in state["callbacks"].values() if c.get("monitor") == "val/acc")
+    model = load_trained(best).model
+    data = run.config["data"]["init_args"]
+    digits = data.get("digits", "bundled")
+    if trajectories is None:
+        clips, origin = run.clips(split="test", num_clips=data["num_test"], seed=0), "generated, seed 0"
+    else:
+        clips, origin = SyncMNIST.from_trajectories(trajectories, digits=digits), trajectories.name
+    score = evaluate(model, DigitSource(clips, origin, str(digits)), progress=True).top1
+    points = curve(run)
+    seconds = next(c["time_elapsed"]["train"] for c in state["callbacks"].values() if "time_elapsed" in c)
+    row = {
+        "table": run.table,
+        "digits": run.digits,
+        "model": run.model,
+        "scale": run.scale,
+        "seed": run.seed,
+        "accuracy": score.share,
+        "standard_error": score.standard_error,
+        "clips": score.clips,
+        "trajectories": origin,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "videos": points[-1]["videos"],
+        "of_videos": data["num_train"] * run.config["trainer"]["max_epochs"],
+        "seconds": round(seconds),
+        "commit": commit(),
+        "environment": environment(),
+        "curve": points,
+    }
+    path = RESULTS / f"{run.name}.json"
+    write(path, row)
+    return path
+
+
+def commit() -> str:
+    """The commit that is checked out, with a plus sign if files differ from it."""
+    git = ["git", "-C", str(ROOT)]
+    head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    changed = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=False)
+    return head.stdout.strip() + "+" * bool(changed.stdout.strip())
+
+
+def rows(table: str) -> list[str]:
+    """Names of the rows of a table."""
+    return sorted(path.stem.removeprefix(f"{table}_") for path in CONFIGS.glob(f"{table}_*.yaml"))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--table", choices=TABLES, required=True)
+    parser.add_argument("--model", required=True, help="a row of the table, such as rstg_all_temp")
+    parser.add_argument("--scale", choices=SCALES, default="small")
+    parser.add_argument("--digits", type=int, choices=(3, 5), default=5, help="digits per clip")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "reproduce", help="for checkpoints and logs")
+    parser.add_argument("--trajectories", type=Path, help="file of the authors' test trajectories, for sync_mnist")
+    parser.add_argument("--record", action="store_true", help="no training: record what a stopped run has reached")
+    args = parser.parse_args(argv)
+    if args.model not in rows(args.table):
+        parser.error(f"Expected a model of {args.table}, one of {', '.join(rows(args.table))} (got {args.model})")
+    run = Run(args.table, args.model, args.scale, args.digits, args.seed, args.folder)
+    if not args.record:
+        learn_stills(run)
+        train(run)
+    print(f"wrote {record(run, args.trajectories)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

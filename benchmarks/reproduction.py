@@ -1,0 +1,81 @@
+"""Tables of docs/reproduction.md, from the runs in benchmarks/results/reproduction."""
+
+import json
+import math
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+Results = dict[str, Any]
+FOLDER = Path(__file__).parent / "results" / "reproduction"
+
+SYNC_MNIST: dict[str, tuple[str, dict[int, float]]] = {
+    "mean_lstm": ("Mean+LSTM", {3: 77.0}),
+    "conv_lstm": ("Conv+LSTM", {3: 95.0, 5: 39.7}),
+    "i3d": ("I3D", {5: 90.6}),
+    "non_local": ("Non-Local", {5: 93.5}),
+    "rstg_space_only": ("RSTG Space-Only", {3: 61.3}),
+    "rstg_time_only": ("RSTG Time-Only", {3: 89.7}),
+    "rstg_homogeneous": ("RSTG Homogeneous", {3: 95.7, 5: 58.3}),
+    "rstg_one_temp": ("RSTG 1-temp-stage", {3: 97.0, 5: 74.1}),
+    "rstg_all_temp": ("RSTG All-temp-stages", {3: 98.9, 5: 94.5}),
+    "rstg_positional_all_temp": ("RSTG Positional All-temp", {5: 97.2}),
+}
+MULTI_SYNC_MNIST: dict[str, tuple[str, dict[int, float]]] = {
+    "no_graph": ("no graph", {5: 52.29}),
+    "fixed": ("Fixed", {5: 78.85}),
+    "static": ("Static", {5: 81.48}),
+    "semantic": ("Semantic", {5: 82.41}),
+    "constant_time": ("Constant-Time", {5: 86.77}),
+    "dyreg_lite": ("DyReg-GNN-Lite", {5: 91.43}),
+    "position_only": ("Position-Only", {5: 93.41}),
+    "dyreg": ("DyReg-GNN", {5: 95.09}),
+}
+"""Rows in the papers' order: title, and accuracy in the paper by number of digits."""
+
+
+def runs(table: str, digits: int, scale: str) -> dict[str, list[Results]]:
+    """The recorded runs of every row, by seed."""
+    found: dict[str, list[Results]] = {}
+    for path in sorted(FOLDER.glob(f"{table}_{digits}_{scale}_*.json")):
+        run = json.loads(path.read_text())
+        found.setdefault(run["model"], []).append(run)
+    return found
+
+
+def accuracy(of_row: list[Results]) -> str:
+    """Mean and standard error over seeds, and their number; of one seed, the standard error over clips."""
+    values = [100 * run["accuracy"] for run in of_row]
+    error = stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 100 * of_row[0]["standard_error"]
+    seeds = f"{len(values)} seed{'s' * (len(values) > 1)}"
+    early = {run["videos"] for run in of_row if run["videos"] < run["of_videos"]}
+    return (
+        f"{mean(values):.1f} ± {error:.1f} ({seeds}{''.join(f', stopped after {n:,} videos' for n in sorted(early))})"
+    )
+
+
+def table(name: str, titles: dict[str, tuple[str, dict[int, float]]], scale: str) -> str:
+    """The papers' accuracies beside ours at a scale."""
+    digits = sorted({number for _, paper in titles.values() for number in paper})
+    ours = {number: runs(name, number, scale) for number in digits}
+    head = ["row"]
+    for number in digits:
+        head += [f"paper, {number} digits", f"ours, {number} digits"]
+    lines = [[*head, "parameters", "minutes"], ["---", *["---:"] * (2 * len(digits) + 2)]]
+    for row, (title, paper) in titles.items():
+        cells = [title]
+        for number in digits:
+            cells += [str(paper.get(number, "-")), accuracy(ours[number][row]) if row in ours[number] else "-"]
+        done = [run for number in digits for run in ours[number].get(row, [])]
+        minutes = mean(run["seconds"] for run in done) / 60 if done else 0
+        cells += [f"{done[-1]['parameters']:,}" if done else "-", f"{minutes:.0f}" if done else "-"]
+        lines.append(cells)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def sync_mnist_small() -> str:
+    return table("sync_mnist", SYNC_MNIST, "small")
+
+
+def multi_sync_mnist_small() -> str:
+    return table("multi_sync_mnist", MULTI_SYNC_MNIST, "small")

@@ -1,0 +1,125 @@
+"""What a :class:`~pyg_video.data.VideoGraph` keeps its attributes in, so that collation loses none of them."""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+from torch_geometric.data.storage import GlobalStorage
+
+Layout: TypeAlias = tuple[Any, ...]
+"""``(T, N)``; where clips differ or graphs were collated, a tuple with one layout per clip or graph."""
+
+_GRAPH_LEVEL = ("layout", "lengths")  # attributes of the whole graph, whatever their size
+_NUMBERED = ("layout", "batch", "ptr")  # which collation makes anew
+
+
+class _Announced(tuple[Any, ...]):
+    """A layout as a collation reads it, with what it has to know about the graph that the layout is of."""
+
+    num_nodes: int | None
+    shapes: dict[str, tuple[int, ...] | None]
+
+
+class VideoStorage(GlobalStorage):
+    """A store that remembers for which nodes its ``layout`` was given, and checks that collated graphs fit together.
+
+    PyG's collation takes the attributes of the first graph and looks for these in the others. What only later ones
+    have would be lost without a word; a list of layouts that comes in is where all graphs are known.
+    """
+
+    _laid_out: int | None = None  # number of nodes when the layout was given
+
+    def __getitem__(self, key: str) -> Any:
+        value = super().__getitem__(key)
+        if key != "layout" or torch.compiler.is_compiling():
+            return value
+        announced = _Announced(value)
+        announced.num_nodes = self.num_rows
+        announced.shapes = {name: self._shape(name, given) for name, given in self._mapping.items()}
+        return announced
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key == "layout" and value is not None:
+            value = self._take_layout(value)
+        if key == "num_nodes" and "_num_nodes" not in self.__dict__:  # by a transform that puts others in their place
+            self._mapping.pop("layout", None)
+        super().__setitem__(key, value)
+        if key == "ptr" and "layout" in self._mapping:  # PyG has numbered the nodes by graph, not by clip
+            sizes = torch.tensor([T * N for T, N in clip_layouts(self._mapping["layout"])])
+            self._mapping["batch"] = torch.arange(len(sizes)).repeat_interleave(sizes).to(value.device)
+
+    def is_node_attr(self, key: str) -> bool:
+        # PyG takes any tuple as long as the graph has nodes for a node attribute: (T, N) in a graph of two nodes.
+        return key not in (*_GRAPH_LEVEL, "adjacency") and super().is_node_attr(key)
+
+    def is_edge_attr(self, key: str) -> bool:
+        return key == "adjacency" or (key not in _GRAPH_LEVEL and super().is_edge_attr(key))
+
+    @property
+    def num_rows(self) -> int | None:
+        """Rows of ``x``, if there is one."""
+        x = self._mapping.get("x")
+        return x.size(0) if isinstance(x, Tensor) else None
+
+    def _take_layout(self, value: Sequence[Any]) -> Layout:
+        if isinstance(value, list) and value and all(isinstance(layout, _Announced) for layout in value):
+            _check_fit([layout.shapes for layout in value])
+            self._laid_out = self.num_rows
+            return tuple(_per_clip(layout) for layout in value)
+        if not isinstance(value, list):  # PyG makes a list of a tuple where it moves a graph, which keeps its nodes
+            self._laid_out = self.num_rows
+            clips = clip_layouts(_as_tuples(value))
+            return clips[0] if all(clip == clips[0] for clip in clips) else _as_tuples(value)
+        return _as_tuples(value)
+
+    def _shape(self, name: str, value: object) -> tuple[int, ...] | None:
+        """The shape of an attribute without the dimension in which it is collated."""
+        if not isinstance(value, Tensor) or value.layout != torch.strided or value.dim() == 0:
+            return None
+        shape, dim = list(value.shape), self._parent().__cat_dim__(name, value, self)
+        if dim is not None:
+            del shape[dim]
+        return tuple(shape)
+
+
+def clip_layouts(layout: Layout) -> list[tuple[int, int]]:
+    """The layouts ``(T, N)`` in a nested layout, in order.
+
+    Example:
+        >>> clip_layouts(((2, 9), ((3, 9), (4, 9))))
+        [(2, 9), (3, 9), (4, 9)]
+    """
+    if isinstance(layout[0], int):
+        return [(layout[0], layout[1])]
+    return [clip for part in layout for clip in clip_layouts(part)]
+
+
+def _per_clip(layout: _Announced) -> Layout:
+    """The layout of a graph, or one per clip if there are several."""
+    if not isinstance(layout[0], int) or layout.num_nodes is None:
+        return tuple(layout)
+    num_clips = layout.num_nodes // max(layout[0] * layout[1], 1)
+    return tuple(layout) if num_clips == 1 else (tuple(layout),) * num_clips
+
+
+def _as_tuples(layout: Sequence[Any]) -> Layout:
+    return tuple(_as_tuples(part) if isinstance(part, (list, tuple)) else part for part in layout)
+
+
+def _check_fit(shapes: list[dict[str, tuple[int, ...] | None]]) -> None:
+    everything = {name for graph in shapes for name in graph} - {*_NUMBERED}
+    for name in sorted(everything):
+        having = [number for number, graph in enumerate(shapes) if name in graph]
+        if len(having) < len(shapes):
+            raise ValueError(
+                f"Expected graphs with the same attributes, since PyG keeps those of the first (got '{name}' in "
+                f"{len(having)} of {len(shapes)}); set it in all or delete it, or use pad_clips, which completes "
+                "'mask', 'lengths' and 'edge_weight'"
+            )
+        found = {graph[name] for graph in shapes}
+        if len(found) > 1:
+            raise ValueError(
+                f"Expected graphs whose '{name}' has one shape, rows aside (got {sorted(map(str, found))}); use maps "
+                f"of one size, or delete '{name}'"
+            )

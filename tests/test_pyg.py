@@ -1,0 +1,410 @@
+"""PyG's convolutions, norms and transforms on graphs of clips, and the page that lists them.
+
+``python tests/test_pyg.py`` writes ``docs/pyg.md`` from the tables here, which the tests prove right.
+"""
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+from torch import nn
+from torch_geometric import nn as pyg
+from torch_geometric import transforms
+from torch_geometric.nn import aggr, conv, norm
+
+from pyg_video.data import VideoGraph
+from pyg_video.functional import complete_edges, repeat_edges
+from pyg_video.graph_builders import GridGraph
+from pyg_video.layers import RSTG, SpaceConv
+from pyg_video.layers.space_call import REFUSED
+
+PAGE = Path(__file__).parent.parent / "docs" / "pyg.md"
+B, T, N, C, D = 2, 3, 4, 8, 3
+V = B * T * N
+
+
+class Row(NamedTuple):
+    """A layer, what a graph must have for it, a package that it needs, and whether frames meet in training."""
+
+    make: Callable[[], nn.Module] | None = None
+    needs: tuple[str, ...] = ()
+    package: str = ""
+    mixes: bool = False
+    remark: str = ""
+
+
+def linear(in_channels, out_channels=C):
+    return nn.Linear(in_channels, out_channels)
+
+
+CONVS = {
+    "SimpleConv": Row(lambda: pyg.SimpleConv()),
+    "GCNConv": Row(lambda: pyg.GCNConv(C, C)),
+    "ChebConv": Row(lambda: pyg.ChebConv(C, C, 3)),
+    "SAGEConv": Row(lambda: pyg.SAGEConv(C, C)),
+    "GraphConv": Row(lambda: pyg.GraphConv(C, C)),
+    "GravNetConv": Row(lambda: pyg.GravNetConv(C, C, 2, 4, 2), package="pyg_lib", remark="finds its own neighbours"),
+    "GatedGraphConv": Row(lambda: pyg.GatedGraphConv(C, 2)),
+    "ResGatedGraphConv": Row(lambda: pyg.ResGatedGraphConv(C, C)),
+    "GATConv": Row(lambda: pyg.GATConv(C, C)),
+    "GATv2Conv": Row(lambda: pyg.GATv2Conv(C, C)),
+    "TransformerConv": Row(lambda: pyg.TransformerConv(C, C)),
+    "AGNNConv": Row(lambda: pyg.AGNNConv()),
+    "TAGConv": Row(lambda: pyg.TAGConv(C, C)),
+    "GINConv": Row(lambda: pyg.GINConv(linear(C))),
+    "GINEConv": Row(lambda: pyg.GINEConv(linear(C), edge_dim=D), ("edge_attr",)),
+    "ARMAConv": Row(lambda: pyg.ARMAConv(C, C)),
+    "SGConv": Row(lambda: pyg.SGConv(C, C)),
+    "SSGConv": Row(lambda: pyg.SSGConv(C, C, 0.1)),
+    "APPNP": Row(lambda: pyg.APPNP(2, 0.1)),
+    "MFConv": Row(lambda: pyg.MFConv(C, C)),
+    "RGCNConv": Row(lambda: pyg.RGCNConv(C, C, 2), ("edge_type",)),
+    "FastRGCNConv": Row(lambda: pyg.FastRGCNConv(C, C, 2), ("edge_type",)),
+    "RGATConv": Row(lambda: pyg.RGATConv(C, C, 2), ("edge_type",)),
+    "SignedConv": Row(lambda: pyg.SignedConv(C, C // 2, True)),
+    "DNAConv": Row(lambda: pyg.DNAConv(C)),
+    "PointNetConv": Row(lambda: pyg.PointNetConv(linear(C + 2))),
+    "GMMConv": Row(lambda: pyg.GMMConv(C, C, D, 2), ("edge_attr",)),
+    "SplineConv": Row(lambda: pyg.SplineConv(C, C, D, 2), ("edge_attr",), package="pyg_lib"),
+    "NNConv": Row(lambda: pyg.NNConv(C, C, linear(D, C * C)), ("edge_attr",)),
+    "CGConv": Row(lambda: pyg.CGConv(C), remark="`edge_attr` with `dim`; `batch_norm=True` mixes frames in training"),
+    "EdgeConv": Row(lambda: pyg.EdgeConv(linear(2 * C))),
+    "DynamicEdgeConv": Row(
+        lambda: pyg.DynamicEdgeConv(linear(2 * C), 2), package="pyg_lib", remark="finds its own neighbours"
+    ),
+    "XConv": Row(
+        lambda: pyg.XConv(C, C, 2, 3, hidden_channels=4), package="pyg_lib", remark="finds its own neighbours"
+    ),
+    "PPFConv": Row(lambda: pyg.PPFConv(linear(C + 4)), ("pos of three values", "normal")),
+    "FeaStConv": Row(lambda: pyg.FeaStConv(C, C)),
+    "PointTransformerConv": Row(lambda: pyg.PointTransformerConv(C, C, pos_nn=linear(2))),
+    "HypergraphConv": Row(lambda: pyg.HypergraphConv(C, C)),
+    "LEConv": Row(lambda: pyg.LEConv(C, C)),
+    "PNAConv": Row(
+        lambda: pyg.PNAConv(C, C, ["mean", "max"], ["identity", "amplification"], torch.tensor([0, 0, 3, 3]))
+    ),
+    "ClusterGCNConv": Row(lambda: pyg.ClusterGCNConv(C, C)),
+    "GENConv": Row(lambda: pyg.GENConv(C, C), mixes=True),
+    "GCN2Conv": Row(lambda: pyg.GCN2Conv(C, 0.1)),
+    "PANConv": Row(lambda: pyg.PANConv(C, C, 2)),
+    "WLConv": Row(lambda: pyg.WLConv()),
+    "WLConvContinuous": Row(lambda: pyg.WLConvContinuous()),
+    "FiLMConv": Row(lambda: pyg.FiLMConv(C, C), remark="`edge_type` with several relations"),
+    "SuperGATConv": Row(lambda: pyg.SuperGATConv(C, C)),
+    "FAConv": Row(lambda: pyg.FAConv(C)),
+    "EGConv": Row(lambda: pyg.EGConv(C, C, num_heads=2)),
+    "PDNConv": Row(lambda: pyg.PDNConv(C, C, D, 4), ("edge_attr",)),
+    "GeneralConv": Row(lambda: pyg.GeneralConv(C, C), remark="`edge_attr` with `in_edge_channels`"),
+    "HGTConv": Row(lambda: pyg.HGTConv(C, C, (["a"], [("a", "to", "a")]))),
+    "HEATConv": Row(lambda: pyg.HEATConv(C, C, 2, 2, 3, D, 3, concat=False), ("node_type", "edge_type", "edge_attr")),
+    "HeteroConv": Row(lambda: pyg.HeteroConv({("a", "to", "a"): pyg.GCNConv(C, C)})),
+    "HANConv": Row(lambda: pyg.HANConv(C, C, (["a"], [("a", "to", "a")]))),
+    "LGConv": Row(lambda: pyg.LGConv()),
+    "PointGNNConv": Row(lambda: pyg.PointGNNConv(linear(C, 2), linear(C + 2), linear(C))),
+    "GPSConv": Row(
+        lambda: pyg.GPSConv(C, pyg.GCNConv(C, C), heads=2),
+        mixes=True,
+        remark="what the convolution in it needs; `norm=None` or `norm='graph_norm'` mixes nothing",
+    ),
+    "AntiSymmetricConv": Row(lambda: pyg.AntiSymmetricConv(C), remark="what the convolution in it needs"),
+    "DirGNNConv": Row(lambda: pyg.DirGNNConv(pyg.GCNConv(C, C)), remark="hands nothing on to the convolution in it"),
+    "MixHopConv": Row(lambda: pyg.MixHopConv(C, C, [1])),
+    "MeshCNNConv": Row(lambda: pyg.MeshCNNConv(C, C)),
+    "FusedGATConv": Row(remark="takes compressed edges and the package dgNN"),
+    "CuGraphSAGEConv": Row(remark="takes compressed edges and the package pylibcugraphops; use `SAGEConv`"),
+    "CuGraphGATConv": Row(remark="takes compressed edges and the package pylibcugraphops; use `GATConv`"),
+    "CuGraphRGCNConv": Row(remark="takes compressed edges and the package pylibcugraphops; use `RGCNConv`"),
+    "MessagePassing": Row(remark="the base class: subclasses of yours work as the others do"),
+}
+NEEDS_MORE = "needs more than nodes and their frames"
+NORMS = {
+    "BatchNorm": Row(lambda: pyg.BatchNorm(C), mixes=True),
+    "HeteroBatchNorm": Row(lambda: pyg.HeteroBatchNorm(C, 2), remark=NEEDS_MORE),
+    "InstanceNorm": Row(lambda: pyg.InstanceNorm(C)),
+    "LayerNorm": Row(lambda: pyg.LayerNorm(C)),
+    "HeteroLayerNorm": Row(lambda: pyg.HeteroLayerNorm(C, 2), remark=NEEDS_MORE),
+    "GraphNorm": Row(lambda: pyg.GraphNorm(C)),
+    "GraphSizeNorm": Row(lambda: pyg.GraphSizeNorm()),
+    "PairNorm": Row(lambda: pyg.PairNorm()),
+    "MeanSubtractionNorm": Row(lambda: pyg.MeanSubtractionNorm()),
+    "MessageNorm": Row(lambda: pyg.MessageNorm(), remark=NEEDS_MORE),
+    "DiffGroupNorm": Row(lambda: pyg.DiffGroupNorm(C, 2), mixes=True),
+}
+AGGREGATIONS = {
+    "MultiAggregation": Row(lambda: aggr.MultiAggregation(["mean", "max"])),
+    "SumAggregation": Row(lambda: aggr.SumAggregation(), remark="`ToVector` is this, over the last or the mean frame"),
+    "MeanAggregation": Row(lambda: aggr.MeanAggregation()),
+    "MaxAggregation": Row(lambda: aggr.MaxAggregation()),
+    "MinAggregation": Row(lambda: aggr.MinAggregation()),
+    "MulAggregation": Row(lambda: aggr.MulAggregation()),
+    "VarAggregation": Row(lambda: aggr.VarAggregation()),
+    "StdAggregation": Row(lambda: aggr.StdAggregation()),
+    "SoftmaxAggregation": Row(lambda: aggr.SoftmaxAggregation()),
+    "PowerMeanAggregation": Row(lambda: aggr.PowerMeanAggregation()),
+    "MedianAggregation": Row(lambda: aggr.MedianAggregation()),
+    "QuantileAggregation": Row(lambda: aggr.QuantileAggregation(0.5)),
+    "LSTMAggregation": Row(lambda: aggr.LSTMAggregation(C, C)),
+    "GRUAggregation": Row(lambda: aggr.GRUAggregation(C, C)),
+    "Set2Set": Row(lambda: aggr.Set2Set(C, 2)),
+    "DegreeScalerAggregation": Row(lambda: aggr.DegreeScalerAggregation("mean", "identity", torch.tensor([0, 1]))),
+    "SortAggregation": Row(lambda: aggr.SortAggregation(3)),
+    "GraphMultisetTransformer": Row(lambda: aggr.GraphMultisetTransformer(C, 3)),
+    "AttentionalAggregation": Row(lambda: aggr.AttentionalAggregation(linear(C, 1))),
+    "EquilibriumAggregation": Row(remark="its inner steps depend on the number of graphs, in PyG as well"),
+    "MLPAggregation": Row(lambda: aggr.MLPAggregation(C, C, N, num_layers=1), remark="for frames of one size"),
+    "DeepSetsAggregation": Row(lambda: aggr.DeepSetsAggregation(linear(C), linear(C))),
+    "SetTransformerAggregation": Row(lambda: aggr.SetTransformerAggregation(C)),
+    "LCMAggregation": Row(lambda: aggr.LCMAggregation(C, C)),
+    "VariancePreservingAggregation": Row(lambda: aggr.VariancePreservingAggregation()),
+    "PatchTransformerAggregation": Row(lambda: aggr.PatchTransformerAggregation(C, C, 2, C, 1)),
+    "Aggregation": Row(remark="the base class: subclasses of yours work as the others do"),
+}
+TRANSFORMS = {
+    "AddSelfLoops": "right: loops behind the other edges",
+    "Cartesian": "right with `norm=False`, else divided by the largest of all frames: an `edge_attr` for `edge_dim=2`",
+    "Distance": "right with `norm=False`, likewise: an `edge_attr` for `edge_dim=1`",
+    "GCNNorm": "right: an `edge_weight`, for what takes it",
+    "GDC": "right on `graph.frame(b, t)`: on a clip, its threshold depends on all frames",
+    "HalfHop": "nodes are added: no grid any more",
+    "LineGraph": "nodes become edges: no grid any more",
+    "RemoveIsolatedNodes": "nodes are taken away: no grid any more",
+    "LargestConnectedComponents": "nodes are taken away: no grid any more",
+    "ToSparseTensor": "refused by `RSTG`, which takes `edge_index`; `remove_edge_index=False` keeps it",
+    "ToUndirected": "right",
+    "VirtualNode": "a node of all frames is added: no grid any more",
+}
+
+
+def works(name, row):
+    return row.make is not None and row.remark != NEEDS_MORE and not refused(name)
+
+
+def refused(name):
+    return next((reason for kind, reason in REFUSED.items() if kind.__name__ == name), "")
+
+
+def package_is_there(row):
+    return not row.package or importlib.util.find_spec(row.package) is not None
+
+
+def graph_for(row, edges):
+    frame = complete_edges(N) if edges == "complete" else torch.tensor([[0, 1, 2, 3, 0], [1, 0, 1, 2, 3]])
+    edge_index, E = repeat_edges(frame, N, B * T), B * T * frame.size(1)
+    attributes = {
+        "edge_attr": lambda: torch.rand(E, D),
+        "edge_type": lambda: torch.arange(E) % 2,
+        "node_type": lambda: torch.arange(V) % 2,
+        "normal": lambda: torch.randn(V, 3),
+        "pos of three values": lambda: torch.randn(V, 3),
+    }
+    given = {need.split()[0]: attributes[need]() for need in row.needs}
+    graph = VideoGraph(torch.randn(V, C), edge_index, layout=(T, N), box=torch.rand(V, 4), **given)
+    return graph.apply(lambda value: value.double() if value.is_floating_point() else value)
+
+
+def clip_of(graph, b):
+    """One clip, made anew."""
+    nodes, of_clip = slice(b * T * N, (b + 1) * T * N), graph.edge_index[0] // (T * N) == b
+    attributes = {
+        key: value[of_clip if key.startswith("edge_") else nodes]
+        for key, value in graph.to_dict().items()
+        if key not in ("layout", "edge_index")
+    }
+    return VideoGraph(edge_index=graph.edge_index[:, of_clip] - b * T * N, layout=(T, N), **attributes)
+
+
+def with_missing_nodes(graph):
+    """The second node of every frame is missing, and all of the second frame."""
+    mask = torch.ones(V, dtype=torch.bool)
+    mask[1::N] = mask[N : 2 * N] = False
+    kept = mask[graph.edge_index].all(dim=0)
+    edges = {key: value[..., kept] if key == "edge_index" else value[kept] for key, value in edges_of(graph)}
+    return graph.with_attr(mask=mask, **edges)
+
+
+def edges_of(graph):
+    return [(key, value) for key, value in graph.to_dict().items() if key.startswith("edge_")]
+
+
+def check(model, graph, mixes):
+    """Frames and clips do not meet, gradients are finite, and nodes that are missing do not count."""
+    for training in (False, True):
+        model.train(training)
+        torch.manual_seed(0)
+        y = model(graph).frames
+        other = graph.frames.clone()
+        other[:, 1:] += torch.randn_like(other[:, 1:])
+        torch.manual_seed(0)
+        leaks = not torch.allclose(model(graph.with_x(other.flatten(0, 2))).frames[:, 0], y[:, 0])
+        alone = torch.cat([model(clip_of(graph, b)).frames for b in range(B)])
+        assert (leaks or not torch.allclose(alone, y)) == (training and mixes)
+    model.eval()
+    graph.x.requires_grad_()
+    model(graph).x.square().sum().backward()
+    assert graph.x.grad.isfinite().all()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+    partial = with_missing_nodes(graph.with_x(graph.x.detach()))
+    noise = torch.where(partial.mask[:, None], partial.x, 1e3)
+    torch.testing.assert_close(model(partial.with_x(noise)).x[partial.mask], model(partial).x[partial.mask])
+
+
+@pytest.mark.parametrize("edges", ["complete", "sparse"])
+@pytest.mark.parametrize("name", [name for name, row in CONVS.items() if works(name, row)])
+def test_a_convolution_works_as_a_space_stage(name, edges):
+    row = CONVS[name]
+    if not package_is_there(row):
+        with pytest.raises(ImportError):
+            row.make()
+        return
+    model = RSTG(row.make(), nn.Identity(), nn.Identity(), num_iterations=2).double()
+    check(model, graph_for(row, edges), row.mixes)
+
+
+@pytest.mark.parametrize("name", [name for name in CONVS if refused(name)])
+def test_the_other_convolutions_are_refused(name):
+    with pytest.raises(ValueError, match=f"Expected a space stage .* .got {name}: {refused(name)[:10]}"):
+        RSTG(CONVS[name].make(), nn.Identity(), nn.Identity()).double()(graph_for(CONVS[name], "complete"))
+
+
+@pytest.mark.parametrize("place", ["space", "nodes"])
+@pytest.mark.parametrize("name", NORMS)
+def test_a_norm_works_frame_by_frame_or_is_refused(name, place):
+    row = NORMS[name]
+    norms = {"message_norm": row.make(), "update_norm": row.make()} if place == "space" else {}
+    before = row.make() if place == "nodes" else None
+    model = RSTG(SpaceConv(C, **norms), nn.Identity(), nn.Identity(), norm=before).double()
+    if works(name, row):
+        check(model, graph_for(row, "sparse"), row.mixes)
+    else:
+        with pytest.raises(ValueError, match="Expected a norm of nodes and their frames|'type_vec' or 'type_ptr'"):
+            model(graph_for(row, "sparse"))
+
+
+@pytest.mark.parametrize("name", [name for name, row in AGGREGATIONS.items() if works(name, row)])
+def test_an_aggregation_reads_frames(name):
+    readout, graph = AGGREGATIONS[name].make().double().eval(), graph_for(Row(), "sparse")
+    alone = [readout(frame, torch.zeros(N, dtype=torch.long)) for frame in graph.frames.abs().flatten(0, 1)]
+    torch.testing.assert_close(readout(graph.x.abs(), graph.frame_index), torch.cat(alone))
+
+
+@pytest.fixture
+def clips():
+    return GridGraph(C)(torch.randn(2, 3, C, 6, 6))
+
+
+GRIDLESS = [name for name, words in TRANSFORMS.items() if "no grid" in words]
+
+
+@pytest.mark.parametrize("name", GRIDLESS)
+def test_other_nodes_have_no_grid(name, clips):
+    one_edge_per_node = torch.stack([torch.arange(clips.num_nodes).view(-1, 14).roll(1, 1).flatten(), torch.arange(84)])
+    options = {"p": 1.0} if name == "HalfHop" else {}
+    graph = clips.with_attr(edge_index=one_edge_per_node)
+    if name == "LineGraph":
+        graph.edge_attr = torch.randn(84, C)  # as many edges as nodes, and with what could be their features
+    if name == "RemoveIsolatedNodes":
+        graph = clips.with_attr(edge_index=one_edge_per_node[:, :14])  # one of six frames is left
+    graph = getattr(transforms, name)(**options)(graph)
+    with pytest.raises(ValueError, match="layout"):
+        _ = graph.frames
+
+
+@pytest.mark.parametrize("name", ["AddSelfLoops", "Cartesian", "Distance", "GCNNorm", "ToUndirected"])
+def test_other_edges_are_those_of_each_frame_alone(name, clips):
+    options = {"norm": False} if name in ("Cartesian", "Distance") else {}
+    transform = getattr(transforms, name)(**options)
+    one, other = transform(clips.clone()).frame(1, 2), transform(clips.frame(1, 2))
+    assert one.edge_index.tolist() == other.edge_index.tolist()
+    for key in ("edge_attr", "edge_weight"):
+        assert (key in one) == (key in other)
+        assert key not in one or torch.allclose(one[key], other[key])
+    edge_dim = one.edge_attr.size(-1) if "edge_attr" in one else 0
+    model = RSTG(SpaceConv(C, edge_dim=edge_dim), nn.Identity(), nn.Identity())
+    alone = model(other).frames[0, 0]
+    torch.testing.assert_close(model(transform(clips.clone())).frames[1, 2], alone, atol=1e-5, rtol=1e-4)
+
+
+def test_diffusion_is_right_on_a_frame(clips):
+    frame = transforms.GDC()(clips.frame(1, 2))
+    assert frame.frames.shape == (1, 1, 14, C)
+    model = RSTG(pyg.GATConv(C, C, edge_dim=1), nn.Identity(), nn.Identity())
+    assert model(frame).x.isfinite().all()
+
+
+@pytest.mark.filterwarnings("ignore:Sparse:UserWarning")
+def test_sparse_edges_are_refused(clips):
+    model = RSTG(SpaceConv(C), nn.Identity(), nn.Identity())
+    sparse = transforms.ToSparseTensor(layout=torch.sparse_csr)
+    with pytest.raises(ValueError, match="Expected a graph with 'edge_index' .got one without"):
+        model(sparse(clips.clone()))
+    kept = transforms.ToSparseTensor(layout=torch.sparse_csr, remove_edge_index=False)(clips.clone())
+    torch.testing.assert_close(model(kept).x, model(clips).x)
+
+
+def link(package, name):
+    return f"[`{name}`](https://pytorch-geometric.readthedocs.io/en/latest/generated/torch_geometric.{package}.{name}.html)"
+
+
+def table(package, rows):
+    lines = ["| layer | works | the graph needs | remark |", "|---|---|---|---|"]
+    for name, row in rows.items():
+        needs = ", ".join(f"`{need.split()[0]}`{need.removeprefix(need.split()[0])}" for need in row.needs)
+        remarks = [refused(name), row.remark, "mixes frames in training: a batch norm" if row.mixes else ""]
+        package_of_row = row.package.replace("_", "-")
+        answer = f"with {package_of_row}; not tested" if row.package else "yes" if works(name, row) else "no"
+        cells = [link(package, name), answer, needs, "; ".join(filter(None, remarks))]
+        lines.append(f"| {' | '.join(cells)} |".replace("|  |", "| |").replace("|  |", "| |"))
+    return "\n".join(lines)
+
+
+def page():
+    kinds = "\n".join(f"| {link('transforms', name)} | {words} |" for name, words in TRANSFORMS.items())
+    return f"""# PyG's layers on clips
+
+`python tests/test_pyg.py` writes this page; the tests in that file prove every row. "Works" means: no frame and no clip
+changes the numbers of another, gradients are finite, and missing nodes do not count.
+
+## Convolutions
+
+As the space stage of `RSTG`: any convolution `(x, edge_index) -> x` that keeps the channels. What a `forward` names is
+passed on by name: `batch` (frames), `pos`, `x_0` (the nodes before the first iteration), and every attribute of the
+graph. The graph of a builder has `pos`; set the rest with `graph.with_attr(edge_attr=...)`. `cached=True` is refused,
+as is an `edge_attr` that a convolution would ignore.
+
+{table("nn.conv", CONVS)}
+
+## Norms
+
+As a norm of `SpaceConv` or `RSTG`: frames are the graphs.
+
+{table("nn.norm", NORMS)}
+
+## Aggregations
+
+`aggregation(graph.x, graph.frame_index)` gives a vector per frame, `aggregation(graph.x, graph.batch)` one per clip.
+
+{table("nn.aggr", AGGREGATIONS)}
+
+## Transforms
+
+| transform | on a clip |
+|---|---|
+{kinds}
+"""
+
+
+def test_every_layer_of_pyg_has_a_row():
+    assert set(conv.__all__) == CONVS.keys()
+    assert set(norm.__all__) == NORMS.keys()
+    assert set(aggr.__all__) == AGGREGATIONS.keys()
+
+
+def test_the_page_is_that_of_the_tables():
+    assert PAGE.read_text() == page()
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
