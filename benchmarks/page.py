@@ -1,4 +1,4 @@
-"""Write the tables of docs/speed.md and README.md, and the plot, from the measurements in benchmarks/results.
+"""Write the tables of docs/speed.md, docs/reproduction.md and README.md, and the plot, from benchmarks/results.
 
 python benchmarks/page.py
 """
@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from reproduction import multi_sync_mnist_small, sync_mnist_small
+
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PLOT = ROOT / "docs" / "images" / "speed.png"
-PAGES = (ROOT / "docs" / "speed.md", ROOT / "README.md")
+PAGES = (ROOT / "docs" / "speed.md", ROOT / "docs" / "reproduction.md", ROOT / "README.md")
 
 CASES = {
     "dyreg_128": "DyReg-GNN, 128, 28 x 28",
@@ -211,9 +213,9 @@ def summary() -> str:
     return f"{_where(results)} Threads: {threads}.\n\n{_table(head, rows, 'lrrrrr')}"
 
 
+_OF_SPEED = (blocks, memory, compiled, first_call, floor, targets, exponents, allocator, summary)
 TABLES: dict[str, Callable[[], str]] = {
-    table.__name__: table
-    for table in (blocks, memory, compiled, first_call, floor, targets, exponents, allocator, summary)
+    table.__name__: table for table in (*_OF_SPEED, sync_mnist_small, multi_sync_mnist_small)
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -50,12 +51,24 @@ def as_displayed(frame: VideoFrame, aspect: float = 1.0) -> Tensor:
         dst_colorspace=_BT601 if matrix == _BT2020 else _BT2020,  # without effect on RGB; PyAV below 17 ignores the
         src_color_range=_FULL if full else _LIMITED,  # range if both are equal
         dst_color_range=_FULL,
+        **_one_thread(),
     )
     turn = turn_of(frame)
     pixels = torch.from_numpy(image.to_ndarray())
     pixels = pixels.transpose(0, 1) if turn.transpose else pixels
     flipped = [dim for dim, flip in ((1, turn.flip_x), (0, turn.flip_y)) if flip]
     return (pixels.flip(flipped) if flipped else pixels).permute(2, 0, 1)
+
+
+@cache
+def _one_thread() -> dict[str, int]:
+    """The option of PyAV to convert without threads of its own, where it has any.
+
+    A frame keeps these as long as it lives, and a process that is forked meanwhile, such as a worker, cannot end them.
+    """
+    from av import VideoFrame
+
+    return {"threads": 1} if "threads" in (VideoFrame.reformat.__doc__ or "") else {}
 
 
 def displayed_size(frame: VideoFrame, aspect: float) -> tuple[int, int]:

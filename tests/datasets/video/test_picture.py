@@ -1,10 +1,13 @@
+import os
 import struct
 
+import av
 import numpy as np
 import pytest
 import torch
 
 from pyg_video.datasets import VideoFileError, decode_frames, probe_video
+from pyg_video.datasets.video.picture import as_displayed
 from pyg_video.datasets.video.timetable import timetable
 
 MATRICES = {  # a, b, c, d of a display matrix, and how a picture [3, H, W] then looks
@@ -114,3 +117,11 @@ def _write_patches(path, space, full, layout, *planes):
         frame.colorspace, frame.color_range = space, 2 if full else 1
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
+
+
+def test_converting_leaves_no_threads_behind():
+    frames = [av.VideoFrame(64, 64, "yuv420p") for _ in range(8)]
+    before = len(os.listdir("/proc/self/task"))
+    for frame in frames:
+        as_displayed(frame)
+    assert len(os.listdir("/proc/self/task")) == before  # a forked process could not end them
