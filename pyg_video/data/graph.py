@@ -105,7 +105,13 @@ class VideoGraph(Data):
     @property
     def clip_layouts(self) -> list[tuple[int, int]]:
         """``(T, N)`` of every clip."""
-        layout = self._store._mapping.get("layout")
+        layout = self._checked_layout()
+        clips = clip_layouts(layout)
+        return clips * self.num_clips if isinstance(layout[0], int) else clips
+
+    def _checked_layout(self) -> Layout:
+        """The layout of these very nodes; without a list of clips, which compiled code would unroll."""
+        layout: Layout | None = self._store._mapping.get("layout")
         if layout is None:
             raise ValueError(
                 "Expected a graph with a 'layout' (got one without: a subgraph, or made by hand); give layout=(T, N)"
@@ -116,13 +122,11 @@ class VideoGraph(Data):
                 f"Expected the {laid_out} nodes that the 'layout' was given for (got {V}: a transform or a loader "
                 "chose among them, or put others in their place); go on without the grid, or give a new layout=(T, N)"
             )
-        clips = clip_layouts(layout)
         if isinstance(layout[0], int):
-            T, N = clips[0]
+            T, N = layout
             if T < 1 or N < 1 or not V or V % (T * N) != 0:
                 raise ValueError(f"Expected clips of T * N = {T} * {N} nodes (got {V} nodes)")
-            clips = clips * (V // (T * N))
-        return clips
+        return layout
 
     @property
     def is_ragged(self) -> bool:
@@ -133,6 +137,9 @@ class VideoGraph(Data):
     @property
     def frame_layout(self) -> tuple[int, int]:
         """``(T, N)``; the same for every clip, else a :exc:`ValueError`."""
+        layout = self._checked_layout()
+        if isinstance(layout[0], int):
+            return layout[0], layout[1]
         if self.is_ragged:
             raise ValueError(
                 f"Expected clips of one layout (T, N) to see them as one grid (got {sorted(set(self.clip_layouts))}); "
@@ -152,7 +159,11 @@ class VideoGraph(Data):
     @property
     def num_clips(self) -> int:
         """Clips :math:`B`."""
-        return len(self.clip_layouts)
+        layout = self._checked_layout()
+        if isinstance(layout[0], int):
+            num_clips: int = self._store.num_rows // (layout[0] * layout[1])
+            return num_clips
+        return len(clip_layouts(layout))
 
     @property
     def num_graphs(self) -> int:

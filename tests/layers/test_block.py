@@ -1,8 +1,10 @@
 import pytest
 import torch
+from torch._dynamo.utils import counters
 
 from pyg_video.graph_builders import GridGraph, RegionGraph
 from pyg_video.layers import RSTG, GraphBlock, SpaceConv, TemporalRNN, scaled
+from pyg_video.models.dyreg_block import dyreg_block
 
 
 def block(channels=6, node_channels=None, builder=GridGraph, **options):
@@ -101,3 +103,15 @@ def test_a_given_norm_keeps_its_values_and_takes_no_scale_of_the_block():
     assert torch.equal(block(norm=norm).norm.weight, torch.full((6,), 0.25))
     with pytest.raises(ValueError, match="'residual_scale' for the norm that the block makes itself"):
         block(norm=norm, residual_scale=1.0)
+
+
+@pytest.mark.slow
+def test_other_numbers_of_clips_and_frames_need_no_other_graph():
+    torch._dynamo.reset()
+    counters.clear()
+    block = torch.compile(dyreg_block(16, (11, 11), residual_scale=1.0, gain=0.3), backend="eager")
+    graphs = []
+    for B, T in ((4, 6), (4, 8), (5, 8), (6, 12), (7, 13)):
+        block(torch.randn(B, T, 16, 11, 11))
+        graphs.append(counters["stats"]["unique_graphs"])
+    assert graphs == [1, 2, 3, 3, 3]
