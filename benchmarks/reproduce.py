@@ -12,6 +12,8 @@ and seconds of training, machine, versions and commit.
 
 import argparse
 import csv
+import hashlib
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -59,7 +61,16 @@ class Run:
         self.files = [CONFIGS / f"{table}_{model}.yaml", CONFIGS / "reproduce" / f"{task}.yaml"]
         self.files += [change] if change.is_file() else []
         self.config = merged_config(self.files)
-        self.folder, self.stills = folder / self.name, folder / f"{task}_stills_{seed}.safetensors"
+        self.folder = folder / self.name
+        # By what they learn from, so that a changed configuration does not take those of before.
+        lesson = json.dumps([self.options, self.sizes, RADIUS[table], STILLS], sort_keys=True)
+        self.stills = folder / f"{task}_stills_{seed}_{hashlib.sha256(lesson.encode()).hexdigest()[:8]}.safetensors"
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """Channels and strides of the stages, which the rows share."""
+        options = self.config["model"].get("model_options", {})
+        return {name: options[name] for name in ("channels", "strides") if name in options}
 
     @property
     def options(self) -> dict[str, Any]:
@@ -87,8 +98,7 @@ def learn_stills(run: Run) -> None:
     if last is None or run.stills.is_file():
         return
     torch.manual_seed(run.seed)
-    sizes = {name: run.config["model"]["model_options"][name] for name in ("channels", "strides")}
-    model = create_model("cnn_sync_mnist", frame_size=run.options["frame_size"], **sizes)
+    model = create_model("cnn_sync_mnist", frame_size=run.options["frame_size"], **run.sizes)
     net, _ = split_backbone(model.backbone, last)
     stills = run.clips(num_frames=1, num_clips=None, seed=run.seed)
     for seen, loss in fit_stills(net, stills, num_frames=STILLS, radius=RADIUS[run.table], every=STILLS // 8):

@@ -1,8 +1,7 @@
-"""The two things that travel between builders, layers and readouts."""
+"""The graph that travels between builders, layers and readouts."""
 
 import copy
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -12,22 +11,8 @@ from torch_geometric.data.data import DataEdgeAttr, DataTensorAttr
 from .._checks import check_lengths
 from ..functional import frame_mask, loops_last
 from .frames import Frames
+from .regions import Regions
 from .storage import Layout, VideoStorage, clip_layouts
-
-
-class Regions(NamedTuple):
-    """Where the nodes of a clip are; what a :class:`~pyg_video.graph_builders.GraphBuilder` decides.
-
-    Shapes:
-        - **box:** :math:`(B, T, N, 4)`, ``cxcywh`` as fractions of the frame
-        - **kernel:** :math:`(B, T, N, H, W)`, non-negative; the weights with which a node's result goes back to the
-          pixels. Pixels are pooled with the same weights, divided by their sum over the map.
-        - **mask:** :math:`(B, T, N)`, bool, which nodes are present; by default all
-    """
-
-    box: Tensor
-    kernel: Tensor
-    mask: Tensor | None = None
 
 
 class VideoGraph(Data):
@@ -251,7 +236,7 @@ class VideoGraph(Data):
             graph = copy.copy(self)
             for key, value in attributes.items():
                 graph._store[key] = value
-            _follow(graph, attributes)
+            graph._store.follow(attributes)
             return graph
         return _from_mapping({**self._store._mapping, **attributes}, None if "layout" in attributes else self._store)
 
@@ -281,7 +266,8 @@ class VideoGraph(Data):
         A batch in this order can not be taken apart. :func:`pyg_video.functional.loops_last` says more.
         """
         order = loops_last(self.edge_index)
-        graph = _without_slices(copy.copy(self))
+        graph = copy.copy(self)
+        graph._store.forget_slices()
         for key, value in self._store.items():
             if isinstance(value, Tensor) and (key == "edge_index" or self.is_edge_attr(key)):
                 graph._store[key] = value[:, order] if key == "edge_index" else value[order]
@@ -292,7 +278,8 @@ class VideoGraph(Data):
         graph: VideoGraph = super().subgraph(subset)
         for key in ("layout", "lengths", "ptr"):
             graph._store.pop(key, None)
-        return _without_slices(graph)
+        graph._store.forget_slices()
+        return graph
 
 
 def _from_mapping(attributes: Mapping[str, object], nodes_of: VideoStorage | None = None) -> VideoGraph:
@@ -303,44 +290,6 @@ def _from_mapping(attributes: Mapping[str, object], nodes_of: VideoStorage | Non
     if nodes_of is not None:
         graph._store._laid_out = nodes_of._laid_out
     return graph
-
-
-def _without_slices(graph: VideoGraph) -> VideoGraph:
-    """A graph that, if it is a batch, can no longer be taken apart."""
-    for key in ("_slice_dict", "_inc_dict"):
-        graph._store.__dict__.pop(key, None)
-    return graph
-
-
-def _follow(batch: VideoGraph, changed: Iterable[str]) -> None:
-    """Let a collated batch know where its graphs are in attributes that changed, so that it can be taken apart."""
-    store = batch._store
-    if "_slice_dict" not in store.__dict__:
-        return
-    slices, incs = dict(store._slice_dict), dict(store._inc_dict)
-    nodes, clips = slices["x"], [len(clip_layouts(layout)) for layout in store._mapping.get("layout", ())]
-    edges = _edge_slices(store._mapping["edge_index"], nodes) if "edge_index" in changed else slices["edge_index"]
-    for key in changed:
-        value = store._mapping.get(key)
-        if not isinstance(value, Tensor) or value.dim() == 0:
-            continue
-        if key in ("edge_index", "lengths"):
-            slices[key] = edges if key == "edge_index" else torch.tensor([0, *clips]).cumsum(0)
-        elif batch.is_node_attr(key) or batch.is_edge_attr(key):
-            slices[key] = nodes if batch.is_node_attr(key) else edges
-        elif value.size(0) == len(nodes) - 1:
-            slices[key] = torch.arange(len(nodes))
-        incs.setdefault(key, None)
-    store._slice_dict, store._inc_dict = slices, incs
-
-
-def _edge_slices(edge_index: Tensor, nodes: Tensor) -> Tensor:
-    graph = torch.bucketize(edge_index[1].cpu(), nodes[1:], right=True)
-    if bool((graph.diff() < 0).any()):
-        raise ValueError(
-            "Expected the edges of a collated batch in the order of its graphs (got them mixed); sort them by receiver"
-        )
-    return torch.cat([nodes.new_zeros(1), graph.bincount(minlength=len(nodes) - 1).cumsum(0)])
 
 
 # What a saved graph is made of, so that torch.load takes it with weights_only=True.

@@ -1,6 +1,6 @@
 """What a :class:`~pyg_video.data.VideoGraph` keeps its attributes in, so that collation loses none of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -29,6 +29,8 @@ class VideoStorage(GlobalStorage):
     """
 
     _laid_out: int | None = None  # number of nodes when the layout was given
+    _slice_dict: dict[str, Any]  # of a collated batch: where its graphs are in each attribute
+    _inc_dict: dict[str, Any]
 
     def __getitem__(self, key: str) -> Any:
         value = super().__getitem__(key)
@@ -62,6 +64,31 @@ class VideoStorage(GlobalStorage):
         x = self._mapping.get("x")
         return x.size(0) if isinstance(x, Tensor) else None
 
+    def forget_slices(self) -> None:
+        """Let a collated batch no longer be taken apart."""
+        for key in ("_slice_dict", "_inc_dict"):
+            self.__dict__.pop(key, None)
+
+    def follow(self, changed: Iterable[str]) -> None:
+        """Note where the graphs of a collated batch are in attributes that changed, so that it can be taken apart."""
+        if "_slice_dict" not in self.__dict__:
+            return
+        slices, incs = dict(self._slice_dict), dict(self._inc_dict)
+        nodes, clips = slices["x"], [len(clip_layouts(layout)) for layout in self._mapping.get("layout", ())]
+        edges = _edge_slices(self._mapping["edge_index"], nodes) if "edge_index" in changed else slices["edge_index"]
+        for key in changed:
+            value = self._mapping.get(key)
+            if not isinstance(value, Tensor) or value.dim() == 0:
+                continue
+            if key in ("edge_index", "lengths"):
+                slices[key] = edges if key == "edge_index" else torch.tensor([0, *clips]).cumsum(0)
+            elif self.is_node_attr(key) or self.is_edge_attr(key):
+                slices[key] = nodes if self.is_node_attr(key) else edges
+            elif value.size(0) == len(nodes) - 1:
+                slices[key] = torch.arange(len(nodes))
+            incs.setdefault(key, None)
+        self._slice_dict, self._inc_dict = slices, incs
+
     def _take_layout(self, value: Sequence[Any]) -> Layout:
         if isinstance(value, list) and value and all(isinstance(layout, _Announced) for layout in value):
             _check_fit([layout.shapes for layout in value])
@@ -93,6 +120,16 @@ def clip_layouts(layout: Layout) -> list[tuple[int, int]]:
     if isinstance(layout[0], int):
         return [(layout[0], layout[1])]
     return [clip for part in layout for clip in clip_layouts(part)]
+
+
+def _edge_slices(edge_index: Tensor, nodes: Tensor) -> Tensor:
+    """Where the edges of each graph of a batch begin and end."""
+    graph = torch.bucketize(edge_index[1].cpu(), nodes[1:], right=True)
+    if bool((graph.diff() < 0).any()):
+        raise ValueError(
+            "Expected the edges of a collated batch in the order of its graphs (got them mixed); sort them by receiver"
+        )
+    return torch.cat([nodes.new_zeros(1), graph.bincount(minlength=len(nodes) - 1).cumsum(0)])
 
 
 def _per_clip(layout: _Announced) -> Layout:

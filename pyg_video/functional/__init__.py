@@ -1,15 +1,13 @@
 """Pure functions on tensors: kernels, boxes, edges, lengths."""
 
-from .boxes import BOX_FORMATS, box_edges, boxes_as_cxcywh, grid_boxes, pairwise_iou
+from .boxes import box_edges, grid_boxes, pairwise_iou
 from .edges import complete_edges, knn_edges, loops_last, overlap_edges, repeat_edges
 from .kernels import box_kernel, kernel_boxes, normalize_kernel, pool, remap, tent_kernel
 from .lengths import frame_mask
 
 __all__ = [
-    "BOX_FORMATS",
     "box_edges",
     "box_kernel",
-    "boxes_as_cxcywh",
     "complete_edges",
     "frame_mask",
     "grid_boxes",

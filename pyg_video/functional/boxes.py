@@ -3,33 +3,6 @@
 import torch
 from torch import Tensor
 
-from .._checks import check_option
-
-BOX_FORMATS = ("cxcywh", "xyxy", "xywh")
-
-
-def boxes_as_cxcywh(box: Tensor, box_format: str) -> Tensor:
-    """Boxes of any known format as centre x, centre y, width and height.
-
-    Args:
-        box: boxes.
-        box_format: ``"cxcywh"``, ``"xyxy"`` (left, top, right, bottom) or ``"xywh"`` (left, top, width, height).
-
-    Shapes:
-        - **box:** :math:`(*, 4)`
-        - **output:** :math:`(*, 4)`
-
-    Example:
-        >>> boxes_as_cxcywh(torch.tensor([[0.0, 0.0, 0.5, 1.0]]), "xyxy")
-        tensor([[0.2500, 0.5000, 0.5000, 1.0000]])
-    """
-    check_option("box_format", box_format, BOX_FORMATS)
-    if box_format == "cxcywh":
-        return box
-    first, second = box[..., :2], box[..., 2:]
-    side = second - first if box_format == "xyxy" else second
-    return torch.cat([first + side / 2, side], dim=-1)
-
 
 def box_edges(box: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Left, top, right and bottom edge of every box.

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from .._checks import check_fractions, check_option
 from ..data import Regions
-from ..functional import BOX_FORMATS, box_kernel, boxes_as_cxcywh, tent_kernel
+from ..functional import box_kernel, tent_kernel
 from .base import EdgeOptions, GraphBuilder
 
 
@@ -60,7 +60,7 @@ class BoxGraph(GraphBuilder):
     ) -> None:
         super().__init__(channels, num_nodes, **edges)
         check_option("kernel", kernel, ("area", "tent"))
-        check_option("box_format", box_format, tuple(BOX_FORMATS))
+        check_option("box_format", box_format, ("cxcywh", "xyxy", "xywh"))
         if normalized == (frame_size is not None):
             raise ValueError(
                 "Expected 'frame_size', the (height, width) in pixels that boxes are given in, with normalized=False "
@@ -75,7 +75,10 @@ class BoxGraph(GraphBuilder):
         if self.frame_size is not None:
             height, width = self.frame_size
             box = box / box.new_tensor([width, height, width, height])
-        box = boxes_as_cxcywh(box, self.box_format)
+        if self.box_format != "cxcywh":
+            from torchvision.ops import box_convert
+
+            box = box_convert(box, self.box_format, "cxcywh")
         check_fractions("box", box, mask, ", or let BoxGraph(normalized=False, frame_size=(height, width)) do it")
         missing = self.num_nodes - box.size(2)
         box, mask = F.pad(box, (0, 0, 0, missing)), F.pad(mask, (0, missing))

@@ -84,7 +84,8 @@ def space_call(
         ValueError: the stage keeps the edges of an earlier call, ignores what the graph has, or needs what it lacks.
     """
     frames = graph.node_frames if frames is None else frames
-    present = None if graph.present is None else graph.present.flatten()
+    present = graph.present
+    present = None if present is None else present.flatten()
     accepted = _accepted(space)
     info = {**graph._store._mapping, "x_0": x_0, "frames": frames, "mask": present, "batch_size": frames.total}
     info["batch"] = frames.index_of(x_0.size(0), x_0.device) if "batch" in accepted.names else None
@@ -142,7 +143,7 @@ def _check(space: nn.Module, graph: VideoGraph, taken: Mapping[str, Any]) -> Non
 
 def _with_edges(call: SpaceCall, accepted: Accepted) -> SpaceCall:
     """The call with the edges under the name that the stage gives them, once all that it needs is there."""
-    taken, name = dict(call.taken), type(call.space).__name__
+    taken = dict(call.taken)
     first = accepted.order[0] if accepted.order else None
     if "edge_index" in accepted.order:
         taken["edge_index"] = call.edges
@@ -151,7 +152,7 @@ def _with_edges(call: SpaceCall, accepted: Accepted) -> SpaceCall:
     missing = [name for name in accepted.required if name not in taken]
     if missing:
         raise ValueError(
-            f"Expected a graph with what {name} needs (got none of {', '.join(missing)}); set "
+            f"Expected a graph with what {type(call.space).__name__} needs (got none of {', '.join(missing)}); set "
             f"graph.with_attr({missing[0]}=...), or use another convolution"
         )
     return call._replace(taken=taken, edges=None if accepted.order else call.edges)

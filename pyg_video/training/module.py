@@ -108,12 +108,8 @@ class VideoClassification(LightningModule):
         super().__init__()
         if freeze_to is not None and backbone_from is None:
             raise ValueError(f"Expected 'backbone_from' for the stages to freeze (got freeze_to='{freeze_to}' alone)")
-        if lr <= 0 or weight_decay < 0 or warmup_steps < 0:
-            got = f"{lr}, {weight_decay} and {warmup_steps}"
-            raise ValueError(f"Expected 'lr' above 0, 'weight_decay' and 'warmup_steps' of at least 0 (got {got})")
+        _check_schedule(lr, weight_decay, warmup_steps, drops)
         check_option("optimizer", optimizer, tuple(_OPTIMIZERS))
-        if not all(0 < drop < 1 for drop in drops):
-            raise ValueError(f"Expected 'drops' as shares of all steps, between 0 and 1 (got {tuple(drops)})")
         self.net = _network(model, num_classes, frame_size, model_options)
         self.save_hyperparameters(ignore=["model", "model_options"])
         name, options = (model, model_options) if isinstance(model, str) else self.net.recipe or (None, None)
@@ -219,6 +215,14 @@ def lr_factor(step: int, warmup_steps: int, num_steps: float, drops: Sequence[fl
 def one_cycle(optimizer: torch.optim.Optimizer, num_steps: int, warmup: float = 0.1) -> LambdaLR:
     """The schedule :func:`lr_factor` with a share ``warmup`` of the steps for the warm-up."""
     return LambdaLR(optimizer, lambda step: lr_factor(step, int(warmup * num_steps), num_steps))
+
+
+def _check_schedule(lr: float, weight_decay: float, warmup_steps: int, drops: Sequence[float]) -> None:
+    if lr <= 0 or weight_decay < 0 or warmup_steps < 0:
+        got = f"{lr}, {weight_decay} and {warmup_steps}"
+        raise ValueError(f"Expected 'lr' above 0, 'weight_decay' and 'warmup_steps' of at least 0 (got {got})")
+    if not all(0 < drop < 1 for drop in drops):
+        raise ValueError(f"Expected 'drops' as shares of all steps, between 0 and 1 (got {tuple(drops)})")
 
 
 def _first_stages(model: VideoClassifier, last: str | None) -> nn.Module:

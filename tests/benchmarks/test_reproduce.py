@@ -84,15 +84,24 @@ def tiny(monkeypatch, tmp_path):
 
 def test_a_run_is_recorded_and_goes_on_where_it_was(tiny, tmp_path):
     first = tiny(1)
-    stills = (tmp_path / "runs" / "sync_mnist_3_small_stills_0.safetensors").stat().st_mtime_ns
+    (stills,) = (tmp_path / "runs").glob("sync_mnist_3_small_stills_0_*.safetensors")
+    written = stills.stat().st_mtime_ns
     both = tiny(3)
-    assert (tmp_path / "runs" / "sync_mnist_3_small_stills_0.safetensors").stat().st_mtime_ns == stills
+    assert stills.stat().st_mtime_ns == written
+    assert len(list((tmp_path / "runs").glob("*_stills_*"))) == 1
     assert [point["videos"] for point in first["curve"]] == [8]
     assert [point["videos"] for point in both["curve"]] == [8, 16, 24]
     assert both["curve"][0] == first["curve"][0]
     assert (both["videos"], both["of_videos"], both["clips"]) == (24, 24, 20)
     assert both["accuracy"] * 20 == round(both["accuracy"] * 20)
     assert tiny(3, "--record") == both | {"environment": both["environment"]}
+
+
+def test_rows_share_stills_that_learned_the_same(monkeypatch, tmp_path):
+    first, other = (Run("sync_mnist", row, "small", 5, 0, tmp_path).stills for row in ("rstg_all_temp", "conv_lstm"))
+    assert first == other
+    monkeypatch.setitem(RADIUS, "sync_mnist", 1.0)
+    assert Run("sync_mnist", "conv_lstm", "small", 5, 0, tmp_path).stills != first
 
 
 def test_a_row_that_does_not_exist_is_refused(capsys):

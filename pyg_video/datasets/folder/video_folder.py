@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Generator, Tensor
-from torch.utils.data import Dataset, default_collate
 
 from ..._checks import check_option
-from ..counter_random import clip_key
-from ..video.clip import Transform, VideoClip
+from ..video.clip import Transform, VideoClip, VideoClips
 from ..video.errors import VideoFileError
 from ..video.files import check_backend, decode_frames
 from ..video.reading import ON_CORRUPT
@@ -22,7 +19,7 @@ from ..video.timetable import frame_times, timetable
 from .lists import SPLITS, VideoEntry, class_names, in_split, read_folder, read_list
 
 
-class VideoFolder(Dataset[VideoClip]):
+class VideoFolder(VideoClips):
     r"""Labelled videos of any format, size and frame rate in a folder per class, or in a list.
 
     Frames are sampled by time, so that videos of other or varying frame rates look alike. Clip ``i`` of epoch ``e`` is
@@ -111,38 +108,16 @@ class VideoFolder(Dataset[VideoClip]):
         chosen = entries if split is None else in_split(entries, split, shares=shares, fold=fold)
         self.entries = _present(chosen, on_error)
 
-    @property
-    def num_classes(self) -> int:
-        """Number of classes."""
-        return len(self.label_names)
-
     def __len__(self) -> int:
         return len(self.entries)
 
-    def __getitem__(self, key: int | tuple[int, int]) -> VideoClip:
-        epoch, index = key if isinstance(key, tuple) else (0, key)
-        if not 0 <= index < len(self):
-            raise IndexError(f"Expected the number of a video, from 0 to {len(self) - 1} (got {index})")
-        hashed = clip_key(self.seed, torch.tensor([index]), salt=epoch).item()
-        generator = Generator().manual_seed(int(hashed) & (2**63 - 1))
+    def read(self, index: int, generator: Generator | None) -> VideoClip:
         entry = self.entries[index]
-        number = self.sample(entry, generator if self.random else None)
+        number = self.sample(entry, generator)
         once, place = number.unique(return_inverse=True)
-        video = decode_frames(entry.path, once.tolist(), self.backend, on_corrupt=self.on_corrupt)[place]
-        if self.num_clips == 1:
-            video = video[0]
+        frames = decode_frames(entry.path, once.tolist(), self.backend, on_corrupt=self.on_corrupt)
         label = self.label_names.index(entry.label) if entry.label else -1
-        clip = VideoClip(video, torch.tensor(label), torch.tensor(index), torch.empty(*video.shape[:-3], 0, 4))
-        return clip if self.transform is None else self.transform(clip, generator)
-
-    def batch(self, keys: Sequence[int | tuple[int, int]]) -> VideoClip:
-        """Several clips with a leading batch dimension; after the transform they need to have the same size.
-
-        Args:
-            keys: numbers of the videos, or ``(epoch, number)``.
-        """
-        clips: VideoClip = default_collate([self[key] for key in keys])
-        return clips
+        return VideoClip(frames[place], torch.tensor(label), torch.tensor(index), torch.empty(*number.shape, 0, 4))
 
     def sample(self, entry: VideoEntry, generator: Generator | None = None) -> Tensor:
         """Numbers of the frames of the clips of a video, at random with a generator.
@@ -169,11 +144,12 @@ class VideoFolder(Dataset[VideoClip]):
 
 def _present(entries: list[VideoEntry], on_error: str) -> list[VideoEntry]:
     """The entries whose files exist."""
-    missing = [entry for entry in entries if not entry.path.is_file()]
-    if not missing:
+    present = [entry for entry in entries if entry.path.is_file()]
+    if len(present) == len(entries):
         return entries
-    found = f"{len(missing)} of {len(entries)} videos missing, as {missing[0].path}"
-    if on_error == "raise" or len(missing) == len(entries):
+    first = next(entry.path for entry in entries if not entry.path.is_file())
+    found = f"{len(entries) - len(present)} of {len(entries)} videos missing, as {first}"
+    if on_error == "raise" or not present:
         raise VideoFileError(f"Expected all videos of the list (got {found}); or leave them out with on_error='skip'")
     warnings.warn(f"{found}, are left out", stacklevel=3)
-    return [entry for entry in entries if entry not in missing]
+    return present

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import Generator, Tensor
-from torch.utils.data import Dataset, default_collate
+from torch import Generator
 
 from ..._checks import check_option, printable
-from ..counter_random import clip_key
-from ..video.clip import Transform, VideoClip
+from ..video.clip import Transform, VideoClip, VideoClips
 from ..video.errors import VideoFileError
 from ..video.files import check_backend, decode_frames, probe_video
 from ..video.frame_folders import decode_jpegs, frame_files
@@ -34,7 +31,7 @@ from .lists import (
 from .something_else import SomethingElse
 
 
-class SomethingSomething(Dataset[VideoClip]):
+class SomethingSomething(VideoClips):
     r"""Videos of hands acting on objects in 174 classes, as published by 20BN.
 
     From the paper `"The something something video database for learning and evaluating visual common sense"
@@ -125,11 +122,6 @@ class SomethingSomething(Dataset[VideoClip]):
         self.boxes = boxes
 
     @property
-    def num_classes(self) -> int:
-        """Number of classes."""
-        return len(self.label_names)
-
-    @property
     def labelled(self) -> bool:
         """Whether the labels of all videos are known."""
         return all(record.label != UNKNOWN for record in self.records)
@@ -141,29 +133,7 @@ class SomethingSomething(Dataset[VideoClip]):
     def __len__(self) -> int:
         return len(self.records)
 
-    def __getitem__(self, key: int | tuple[int, int]) -> VideoClip:
-        epoch, index = key if isinstance(key, tuple) else (0, key)
-        if not 0 <= index < len(self):
-            raise IndexError(f"Expected the number of a video, from 0 to {len(self) - 1} (got {index})")
-        hashed = clip_key(self.seed, torch.tensor([index]), salt=epoch).item()
-        generator = Generator().manual_seed(int(hashed) & (2**63 - 1))
-        video, box = self._read(index, generator if self.random else None)
-        if self.num_clips == 1:
-            video, box = video[0], box[0]
-        clip = VideoClip(video, torch.tensor(self.records[index].label), torch.tensor(index), box)
-        return clip if self.transform is None else self.transform(clip, generator)
-
-    def batch(self, keys: Sequence[int | tuple[int, int]]) -> VideoClip:
-        """Several clips with a leading batch dimension; they need to have the same size.
-
-        Args:
-            keys: numbers of the videos, or ``(epoch, number)``.
-        """
-        clips: VideoClip = default_collate([self[key] for key in keys])
-        return clips
-
-    def _read(self, index: int, generator: Generator | None) -> tuple[Tensor, Tensor]:
-        """Frames ``[S, T, 3, H, W]`` of the clips of a video, and their boxes."""
+    def read(self, index: int, generator: Generator | None) -> VideoClip:
         path, name = self.path(index), self.records[index].id
         if self.version == "v1":
             files = frame_files(path)
@@ -180,7 +150,7 @@ class SomethingSomething(Dataset[VideoClip]):
             )
         boxes = self.boxes
         box = boxes.boxes(name, number, rate, *frames.shape[-2:]) if boxes else torch.empty(*number.shape, 0, 4)
-        return frames[place], box
+        return VideoClip(frames[place], torch.tensor(self.records[index].label), torch.tensor(index), box)
 
 
 def _survey(

@@ -1,11 +1,15 @@
-"""A clip of a video as the data sets give it."""
+"""A clip of a video as the data sets give it, and what these have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Generator, Tensor
+from torch.utils.data import Dataset, default_collate
+
+from ..counter_random import clip_key
 
 
 class VideoClip(NamedTuple):
@@ -16,7 +20,7 @@ class VideoClip(NamedTuple):
     Shapes:
         - **video:** :math:`[T, 3, H, W]`, uint8 as decoded, or the output of the transform
         - **label:** :math:`[]`, int64; -1 if unknown
-        - **number:** :math:`[]`, int64, index into ``records`` of the data set
+        - **number:** :math:`[]`, int64, index of the video in the data set
         - **box:** :math:`[T, N, 4]`, float32 ``cxcywh`` in [0, 1], NaN where an object has no box; without
           annotations :math:`N = 0`
     """
@@ -28,3 +32,49 @@ class VideoClip(NamedTuple):
 
 
 Transform = Callable[[VideoClip, Generator | None], VideoClip]
+
+
+class VideoClips(Dataset[VideoClip]):
+    """Videos of which clips are sampled; base class of the data sets of video files.
+
+    Clip ``i`` of epoch ``e`` is ``dataset[e, i]``, and ``dataset[i]`` is that of epoch 0. Its sampling and augmentation
+    depend on ``(seed, e, i)`` only. A subclass has a length, and reads.
+    """
+
+    label_names: Sequence[str]
+    seed: int
+    num_clips: int
+    random: bool
+    transform: Transform | None
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return len(self.label_names)
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def read(self, index: int, generator: Generator | None) -> VideoClip:
+        """The clips of a video, sampled at random with a generator, with a leading :math:`S`; not transformed."""
+        raise NotImplementedError
+
+    def __getitem__(self, key: int | tuple[int, int]) -> VideoClip:
+        epoch, index = key if isinstance(key, tuple) else (0, key)
+        if not 0 <= index < len(self):
+            raise IndexError(f"Expected the number of a video, from 0 to {len(self) - 1} (got {index})")
+        hashed = clip_key(self.seed, torch.tensor([index]), salt=epoch).item()
+        generator = Generator().manual_seed(int(hashed) & (2**63 - 1))
+        clip = self.read(index, generator if self.random else None)
+        if self.num_clips == 1:
+            clip = clip._replace(video=clip.video[0], box=clip.box[0])
+        return clip if self.transform is None else self.transform(clip, generator)
+
+    def batch(self, keys: Sequence[int | tuple[int, int]]) -> VideoClip:
+        """Several clips with a leading batch dimension; after the transform they need to have the same size.
+
+        Args:
+            keys: numbers of the videos, or ``(epoch, number)``.
+        """
+        clips: VideoClip = default_collate([self[key] for key in keys])
+        return clips

@@ -14,6 +14,7 @@ from .errors import UnreadableError
 
 if TYPE_CHECKING:
     from av import VideoFrame
+    from av.video.reformatter import VideoReformatter
     from av.video.stream import VideoStream
 
 _FULL, _LIMITED = 2, 1  # AVCOL_RANGE_JPEG and _MPEG
@@ -35,15 +36,16 @@ def aspect_of(stream: VideoStream) -> float:
     return float(stream.sample_aspect_ratio or 1)
 
 
-def as_displayed(frame: VideoFrame, aspect: float = 1.0) -> Tensor:
-    """A frame of pixels of an aspect ratio as displayed, ``[3, H, W]``, uint8.
+def as_displayed(frame: VideoFrame, aspect: float, converter: VideoReformatter) -> Tensor:
+    """A frame of pixels of an aspect ratio as displayed, ``[3, H, W]``, uint8; frames of a file share a converter.
 
     The colours follow the matrix and range that the file names, by default BT.601 and the limited range, whichever
     version of PyAV converts them.
     """
     matrix = _MATRIX.get(frame.colorspace, _BT601)
     full = frame.color_range == _FULL or frame.format.name.startswith("yuvj")
-    image = frame.reformat(
+    image = converter.reformat(
+        frame,
         width=square_width(frame.width, aspect),
         height=frame.height,
         format="rgb24",
@@ -64,11 +66,11 @@ def as_displayed(frame: VideoFrame, aspect: float = 1.0) -> Tensor:
 def _one_thread() -> dict[str, int]:
     """The option of PyAV to convert without threads of its own, where it has any.
 
-    A frame keeps these as long as it lives, and a process that is forked meanwhile, such as a worker, cannot end them.
+    A process that is forked while there are such threads, as a worker is, could not end them.
     """
-    from av import VideoFrame
+    from av.video.reformatter import VideoReformatter
 
-    return {"threads": 1} if "threads" in (VideoFrame.reformat.__doc__ or "") else {}
+    return {"threads": 1} if "threads" in (VideoReformatter.reformat.__doc__ or "") else {}
 
 
 def displayed_size(frame: VideoFrame, aspect: float) -> tuple[int, int]:

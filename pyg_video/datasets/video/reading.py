@@ -109,6 +109,9 @@ class FrameReader:
         return self._pictures(wanted, check_all=check_all)
 
     def _pictures(self, wanted: Sequence[int], *, jump: bool = False, check_all: bool = False) -> list[Tensor]:
+        from av.video.reformatter import VideoReformatter
+
+        converter = VideoReformatter()
         with opened(self.path, self.table.stream) as (container, stream):
             shown = self._frames(self._shown(packets_of(container, stream)))
             if self.table.times:
@@ -116,7 +119,7 @@ class FrameReader:
                 frames = self._by_time(shown, wanted, from_key)
             else:
                 frames = self._by_count(shown, wanted)
-            pictures = [as_displayed(frame, self.table.aspect) for frame in frames]
+            pictures = [as_displayed(frame, self.table.aspect, converter) for frame in frames]
             if check_all:
                 deque(shown, maxlen=0)
         return pictures

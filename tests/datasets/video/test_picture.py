@@ -5,6 +5,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from av.video.reformatter import VideoReformatter
 
 from pyg_video.datasets import VideoFileError, decode_frames, probe_video
 from pyg_video.datasets.video.picture import as_displayed
@@ -120,8 +121,7 @@ def _write_patches(path, space, full, layout, *planes):
 
 
 def test_converting_leaves_no_threads_behind():
-    frames = [av.VideoFrame(64, 64, "yuv420p") for _ in range(8)]
+    frame, converter = av.VideoFrame(64, 64, "yuv420p"), VideoReformatter()
     before = len(os.listdir("/proc/self/task"))
-    for frame in frames:
-        as_displayed(frame)
+    as_displayed(frame, 1.0, converter)
     assert len(os.listdir("/proc/self/task")) == before  # a forked process could not end them

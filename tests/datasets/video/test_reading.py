@@ -5,6 +5,7 @@ from itertools import product
 
 import pytest
 import torch
+from av.video.reformatter import VideoReformatter
 
 from pyg_video.datasets import VideoFileError, decode_frames, probe_video
 from pyg_video.datasets.video.files import examine_video
@@ -41,7 +42,7 @@ def in_order(path):
 
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        return torch.stack([as_displayed(frame) for frame in container.decode(stream)])
+        return torch.stack([as_displayed(frame, 1.0, VideoReformatter()) for frame in container.decode(stream)])
 
 
 def check_random_access(path, *, numbers=None, damaged=()):
