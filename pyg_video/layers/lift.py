@@ -40,9 +40,8 @@ def add_normalized_map(
         - **bias:** :math:`(C)`
     """
     given, dtype = nodes.dtype, torch.promote_types(torch.promote_types(nodes.dtype, norm.weight.dtype), torch.float32)
-    exact = (
-        dtype if nodes.device.type == "mps" else torch.float64
-    )  # where nodes cancel each other, so do their products
+    # Where nodes cancel each other, so do their products.
+    exact = dtype if nodes.device.type == "mps" else torch.float64
     with without_autocast(nodes):
         # The bias is one more node, of all pixels.
         v = F.pad(nodes.to(dtype), (0, 0, 0, 1)) if bias is None else _append(nodes.to(dtype), bias)
