@@ -38,7 +38,7 @@ RESULTS = ROOT / "benchmarks" / "results" / "reproduction"
 TABLES: dict[str, type[DigitClips]] = {"sync_mnist": SyncMNIST, "multi_sync_mnist": MultiSyncMNIST}
 SCALES = ("paper", "half", "small")
 STILLS = 64_000  # still frames that the first stages of the small scale learn from
-RADIUS = {"sync_mnist": 2.5, "multi_sync_mnist": 4.0}  # of the tents that these learn to draw, in pixels of the map
+RADIUS = {"sync_mnist": 3.0, "multi_sync_mnist": 4.0}  # of the tents that these learn to draw, in pixels of the map
 
 
 class Run:
@@ -62,15 +62,19 @@ class Run:
         self.files += [change] if change.is_file() else []
         self.config = merged_config(self.files)
         self.folder = folder / self.name
-        # By what they learn from, so that a changed configuration does not take those of before.
-        lesson = json.dumps([self.options, self.sizes, RADIUS[table], STILLS], sort_keys=True)
-        self.stills = folder / f"{task}_stills_{seed}_{hashlib.sha256(lesson.encode()).hexdigest()[:8]}.safetensors"
+        self.stills: Path | None = None
+        if "freeze_to" in self.config["model"]:
+            # By what they learn from, so that a changed configuration does not take those of before.
+            lesson = json.dumps([self.options, self.sizes, RADIUS[table], STILLS], sort_keys=True)
+            digest = hashlib.sha256(lesson.encode()).hexdigest()[:8]
+            self.stills = folder / f"{task}_stills_{seed}_{digest}.safetensors"
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """Channels and strides of the stages, which the rows share."""
-        options = self.config["model"].get("model_options", {})
-        return {name: options[name] for name in ("channels", "strides") if name in options}
+        """Channels and strides of the frozen stages, which the rows share, and of the next one."""
+        model = self.config["model"]
+        frozen = int(model["freeze_to"].removeprefix("stage"))
+        return {name: model["model_options"][name][: frozen + 1] for name in ("channels", "strides")}
 
     @property
     def options(self) -> dict[str, Any]:
@@ -94,12 +98,11 @@ class Run:
 
 def learn_stills(run: Run) -> None:
     """Train the first stages on still frames and save them, unless another row has done so with this seed."""
-    last = run.config["model"].get("freeze_to")
-    if last is None or run.stills.is_file():
+    if run.stills is None or run.stills.is_file():
         return
     torch.manual_seed(run.seed)
     model = create_model("cnn_sync_mnist", frame_size=run.options["frame_size"], **run.sizes)
-    net, _ = split_backbone(model.backbone, last)
+    net, _ = split_backbone(model.backbone, run.config["model"]["freeze_to"])
     stills = run.clips(num_frames=1, num_clips=None, seed=run.seed)
     for seen, loss in fit_stills(net, stills, num_frames=STILLS, radius=RADIUS[run.table], every=STILLS // 8):
         print(f"{seen:>10,d} still frames, squared error {loss:.5f}", flush=True)
@@ -109,7 +112,7 @@ def learn_stills(run: Run) -> None:
 def train(run: Run) -> None:
     """The command ``pyg-video fit`` with the run's configuration, from its last checkpoint on if it has one."""
     options = {"seed_everything": run.seed, "data.seed": run.seed, "trainer.default_root_dir": run.folder}
-    if "freeze_to" in run.config["model"]:
+    if run.stills is not None:
         options["model.backbone_from"] = run.stills
     if (last := run.last()) is not None:
         options["ckpt_path"] = last

@@ -20,6 +20,7 @@ SYNC_MNIST: dict[str, tuple[str, dict[int, float]]] = {
     "rstg_one_temp": ("RSTG 1-temp-stage", {3: 97.0, 5: 74.1}),
     "rstg_all_temp": ("RSTG All-temp-stages", {3: 98.9, 5: 94.5}),
     "rstg_positional_all_temp": ("RSTG Positional All-temp", {5: 97.2}),
+    "rstg_residual": ("RSTG All-temp, residual updates (not in the paper)", {}),
 }
 MULTI_SYNC_MNIST: dict[str, tuple[str, dict[int, float]]] = {
     "no_graph": ("no graph", {5: 52.29}),

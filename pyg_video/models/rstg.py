@@ -47,6 +47,7 @@ def rstg_sync_mnist(
     cell: str = "lstm",
     attention: str = "dot",
     positional: bool = False,
+    update_layers: int = 2,
     norm: str = "batch",
     readout: str = "auto",
     backbone: str = "strided",
@@ -65,6 +66,8 @@ def rstg_sync_mnist(
         cell: ``"lstm"`` as published, or ``"gru"``, which learns faster from few clips.
         attention: ``"dot"``, ``"multi_head"``, ``"additive"`` or ``"mean"``.
         positional: add the positions of the nodes to the messages, in any variant that has messages.
+        update_layers: layers of the MLP that updates a node from its features and its messages; 2 as published, 0 adds
+            the messages to the features.
         readout: nodes of the ``"last"`` frame, or their ``"mean"`` over frames. ``"auto"``: the mean for
             ``"space_only"`` and ``"homogeneous"``, where the last frame does not depend on the first one.
         norm: ``"batch"``, a batch norm of the nodes before the graph as in the released code for SyncMNIST;
@@ -83,7 +86,8 @@ def rstg_sync_mnist(
     def space() -> SpaceParts:
         norms = {name: FrameNorm(C) for name in ("message_norm", "update_norm") if norm == "frame"}
         kind = SpaceConv if variant == "homogeneous" else DenseSpaceConv  # edges over time are in no frame's matrix
-        return kind(C, attention=attention, position_channels=_POSITION_SIZE**2 if positional else 0, **norms)
+        positions = _POSITION_SIZE**2 if positional else 0
+        return kind(C, attention=attention, update_layers=update_layers, position_channels=positions, **norms)
 
     before: list[nn.Module] = [GaussianPosition(_POSITION_SIZE)] if positional else []
     if norm != "none":

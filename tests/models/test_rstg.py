@@ -4,7 +4,7 @@ import torch
 from pyg_video.backbones import SmallCNN
 from pyg_video.graph_builders import GridGraph
 from pyg_video.inspection import find_graphs
-from pyg_video.layers import RSTG, BatchNorm, FrameNorm, GraphBlock, SpaceConv, TemporalRNN
+from pyg_video.layers import RSTG, BatchNorm, DenseSpaceConv, FrameNorm, GraphBlock, SpaceConv, TemporalRNN
 from pyg_video.models import GraphHead, PoolHead, SumHead, VideoClassifier, create_model, rstg_sync_mnist
 
 TINY = {"num_classes": 4, "frame_size": 12, "channels": (8, 8), "strides": (2, 1)}
@@ -21,6 +21,15 @@ def test_positional_messages_see_the_heat_map(positional, inputs):
     model = rstg_sync_mnist(**TINY, positional=positional)
     assert {m.send.in_features for m in model.modules() if hasattr(m, "send")} == {inputs}
     assert model(torch.rand(1, 2, 1, 12, 12)).shape == (1, 4)
+
+
+def test_without_an_update_mlp_nodes_add_their_messages():
+    published, residual = (rstg_sync_mnist(**TINY, update_layers=layers) for layers in (2, 0))
+    spaces = [m for m in residual.modules() if isinstance(m, DenseSpaceConv)]
+    assert spaces
+    assert all(m.update_by_sum and not list(m.update_mlp.parameters()) for m in spaces)
+    sizes = [sum(p.numel() for p in m.parameters()) for m in (published, residual)]
+    assert sizes[0] - sizes[1] == (2 * 8 * 8 + 8) + (8 * 8 + 8)  # C = 8: two linear layers, the first on two vectors
 
 
 def test_the_paper_has_fourteen_nodes_a_frame():
