@@ -1,4 +1,4 @@
-"""Write the tables of docs/speed.md, docs/reproduction.md and README.md, and the plot, from benchmarks/results.
+"""Write the tables of docs/speed.md, docs/reproduction.md and README.md, and the plots, from benchmarks/results.
 
 python benchmarks/page.py
 """
@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from reproduction import multi_sync_mnist_small, sync_mnist_small
+from pictures import pyplot, save_picture
+from reproduction import draw_curves, multi_sync_mnist_small, sync_mnist_small
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-PLOT = ROOT / "docs" / "images" / "speed.png"
+IMAGES = ROOT / "docs" / "images"
 PAGES = (ROOT / "docs" / "speed.md", ROOT / "docs" / "reproduction.md", ROOT / "README.md")
 
 CASES = {
@@ -228,15 +229,10 @@ def filled(text: str) -> str:
     return re.sub(r"<!-- table: (\w+) -->\n.*?<!-- end -->", fill, text, flags=re.DOTALL)
 
 
-def draw(path: Path) -> None:
+def draw_costs(path: Path) -> None:
     """Time and memory over the sizes, log-log."""
-    import matplotlib as mpl
-
-    mpl.use("agg")
-    from matplotlib import pyplot as plt
-
     points = load("curves")["points"]
-    figure, axes = plt.subplots(2, len(AXES), figsize=(10, 5), sharex="col", sharey="row", layout="constrained")
+    figure, axes = pyplot().subplots(2, len(AXES), figsize=(10, 5), sharex="col", sharey="row", layout="constrained")
     colors = {"dyreg": "tab:blue", "rstg": "tab:orange"}
     lines = {"ours": "o-", "ours_dense": "s:", "released": "x--"}
     costs = {"training step, ms": lambda p: p["ms"]["median"], "memory, MiB": lambda p: p["peak_mib"]}
@@ -254,7 +250,10 @@ def draw(path: Path) -> None:
             axes[-1, list(AXES).index(axis)].set_xlabel(f"{axis} {AXES[axis]}")
     handles = {line.get_label(): line for ax in axes.flat for line in ax.get_lines()}
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=5, fontsize=8)
-    _save(figure, path)
+    save_picture(figure, path)
+
+
+PLOTS: dict[str, Callable[[Path], None]] = {"speed.png": draw_costs, "reproduction.png": draw_curves}
 
 
 def _ticks(axis: Any, values: list[float]) -> None:
@@ -262,18 +261,6 @@ def _ticks(axis: Any, values: list[float]) -> None:
     axis.set_ticks([value for value in values if low <= value <= high], minor=False)
     axis.set_ticks([], minor=True)
     axis.set_major_formatter("{x:.0f}")
-
-
-def _save(figure: Any, path: Path) -> None:
-    """A PNG of few colours, which is small."""
-    from io import BytesIO
-
-    from PIL import Image
-
-    buffer = BytesIO()
-    figure.savefig(buffer, dpi=100)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.open(buffer).convert("P", palette=Image.Palette.ADAPTIVE, colors=32).save(path, optimize=True)
 
 
 def _where(results: Results) -> str:
@@ -315,7 +302,8 @@ def _table(head: list[str], rows: list[list[str]], align: str) -> str:
 def main() -> None:
     for page in PAGES:
         page.write_text(filled(page.read_text()))
-    draw(PLOT)
+    for name, draw in PLOTS.items():
+        draw(IMAGES / name)
 
 
 if __name__ == "__main__":

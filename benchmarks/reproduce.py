@@ -38,7 +38,7 @@ RESULTS = ROOT / "benchmarks" / "results" / "reproduction"
 TABLES: dict[str, type[DigitClips]] = {"sync_mnist": SyncMNIST, "multi_sync_mnist": MultiSyncMNIST}
 SCALES = ("paper", "half", "small")
 STILLS = 128_000  # still frames that the first stages of the small scale learn from
-RADIUS = {"sync_mnist": 3.0, "multi_sync_mnist": 4.0}  # of the tents that these learn to draw, in pixels of the map
+RADIUS = {"sync_mnist": 3.0, "multi_sync_mnist": 2.0}  # of the tents that these learn to draw, in pixels of the map
 
 
 class Run:

@@ -1,10 +1,12 @@
-"""Tables of docs/reproduction.md, from the runs in benchmarks/results/reproduction."""
+"""Tables and curves of docs/reproduction.md, from the runs in benchmarks/results/reproduction."""
 
 import json
 import math
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
+
+from pictures import pyplot, save_picture
 
 Results = dict[str, Any]
 FOLDER = Path(__file__).parent / "results" / "reproduction"
@@ -31,8 +33,14 @@ MULTI_SYNC_MNIST: dict[str, tuple[str, dict[int, float]]] = {
     "dyreg_lite": ("DyReg-GNN-Lite", {5: 91.43}),
     "position_only": ("Position-Only", {5: 93.41}),
     "dyreg": ("DyReg-GNN", {5: 95.09}),
+    "salient": ("DyReg-GNN, salient anchors (not in the paper)", {}),
 }
 """Rows in the papers' order: title, and accuracy in the paper by number of digits."""
+
+LABELS = {
+    "val/acc": "validation accuracy",
+    "val/region_distance": "distance of digits from regions, fractions of the frame",
+}
 
 
 def runs(table: str, digits: int, scale: str) -> dict[str, list[Results]]:
@@ -72,6 +80,38 @@ def table(name: str, titles: dict[str, tuple[str, dict[int, float]]], scale: str
         cells += [f"{done[-1]['parameters']:,}" if done else "-", f"{minutes:.0f}" if done else "-"]
         lines.append(cells)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def curve(of_row: list[Results], key: str) -> tuple[list[int], list[float]]:
+    """Videos seen, and a logged value's mean over the seeds that have it."""
+    values: dict[int, list[float]] = {}
+    for run in of_row:
+        for point in run["curve"]:
+            if key in point:
+                values.setdefault(point["videos"], []).append(point[key])
+    return list(values), [mean(found) for found in values.values()]
+
+
+def draw_curves(path: Path) -> None:
+    """Validation accuracy of every row at the small scale over training, and the distance of digits from regions."""
+    panels = [
+        ("SyncMNIST, 3 digits", SYNC_MNIST, "sync_mnist", 3, "val/acc"),
+        ("SyncMNIST, 5 digits", SYNC_MNIST, "sync_mnist", 5, "val/acc"),
+        ("MultiSyncMNIST", MULTI_SYNC_MNIST, "multi_sync_mnist", 5, "val/acc"),
+        ("MultiSyncMNIST", MULTI_SYNC_MNIST, "multi_sync_mnist", 5, "val/region_distance"),
+    ]
+    figure, axes = pyplot().subplots(2, 2, figsize=(11, 8.5), layout="constrained")
+    for ax, (title, rows, name, digits, key) in zip(axes.flat, panels, strict=True):
+        found = runs(name, digits, "small")
+        for row, (label, _) in rows.items():
+            videos, values = curve(found.get(row, []), key)
+            if values:
+                ax.plot([n / 1000 for n in videos], values, "o-", ms=3, lw=1.2, label=label)
+        ax.set(title=title, xlabel="thousand videos", ylabel=LABELS[key])
+        ax.grid(alpha=0.3)
+        if ax.lines:
+            ax.legend(fontsize=7)
+    save_picture(figure, path)
 
 
 def sync_mnist_small() -> str:

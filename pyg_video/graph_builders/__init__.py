@@ -1,5 +1,6 @@
 """Every way to make nodes from a feature map, behind one interface."""
 
+from .anchors import SalientAnchors
 from .base import GraphBuilder
 from .box import BoxGraph
 from .cluster import ClusterGraph
@@ -32,6 +33,7 @@ __all__ = [
     "PooledGenerator",
     "RegionGraph",
     "SaliencyGraph",
+    "SalientAnchors",
     "SemanticGraph",
     "SlotAttention",
     "SlotGraph",

@@ -12,6 +12,7 @@ from ..functional import grid_boxes, normalize_kernel, tent_kernel
 from ..layers import FrameNorm, TemporalRNN
 from ..layers.readout import clip_vector
 from ..layers.time import State
+from .anchors import SalientAnchors
 from .base import EdgeOptions, GraphBuilder
 from .region_generators import GENERATORS, LearnedVectors, resolve_generator
 
@@ -41,13 +42,16 @@ class RegionGraph(GraphBuilder):
         adapt: what the regions adapt to: ``"frame"`` (DyReg-GNN), ``"clip"`` (the same in all frames: Constant-Time),
             ``"dataset"`` (learned, the same for all inputs: Static).
         region_size: ``"learned"``, or ``"fixed"`` at the initial size (Position-Only).
-        anchors: ``"center"`` of the frame, ``"grid"``, or one point ``(x, y)`` per region, as fractions of the frame.
-            The released code's centre lies half the *height* from the left, at ``(H / (2 W), 0.5)``.
+        anchors: ``"center"`` of the frame, ``"grid"``, one point ``(x, y)`` per region, as fractions of the frame, or
+            ``"salient"``: from the grid to what stands out in every frame (:class:`SalientAnchors`). The centre of the
+            released code lies half the *height* from the left, at ``(H / (2 W), 0.5)``.
         generator: ``"fc"`` (:class:`FullyConnectedGenerator`, also ``None``), ``"pool"`` (:class:`PooledGenerator`,
             DyReg-GNN-Lite), or a module :math:`(F, C, H, W)` to :math:`(F, N, D)` with ``out_channels`` :math:`= D`.
         region_channels: size :math:`D` of the region vectors of a generator given by name.
         cell: recurrence over time, ``"gru"`` or ``"lstm"``.
         gain: initial value of :math:`\gamma`.
+        extent: width and height of a region before its offsets, as a fraction of the frame, and at least two pixels; 0
+            for the published size above.
         **edges: ``edge_index`` or ``connect`` of :class:`GraphBuilder`.
 
     Example:
@@ -71,10 +75,17 @@ class RegionGraph(GraphBuilder):
         region_channels: int = 128,
         cell: str = "gru",
         gain: float = 0.0,
+        extent: float = 0.0,
         **edges: Unpack[EdgeOptions],
     ) -> None:
         check_option("adapt", adapt, ("frame", "clip", "dataset"))
         check_option("region_size", region_size, ("learned", "fixed"))
+        if isinstance(anchors, str) and anchors == "salient" and adapt != "frame":
+            raise ValueError(
+                f"Expected adapt='frame' with anchors='salient', which move in every frame (got '{adapt}')"
+            )
+        if not extent >= 0:
+            raise ValueError(f"Expected 'extent' of at least 0, as a fraction of the frame (got {extent})")
         _check_generator(generator, adapt)
         if region_channels < 1:
             raise ValueError(f"Expected 'region_channels' of at least 1 (got {region_channels})")
@@ -94,7 +105,11 @@ class RegionGraph(GraphBuilder):
         self.offset = nn.Linear(dim, 4)
         self.initial_gain = float(gain)
         self.gain = nn.Parameter(torch.full((4,), float(gain)))
+        self.extent = extent
         self.register_buffer("anchor_logits", _anchor_logits(N, self.cells, anchors), persistent=False)
+        self.salient: SalientAnchors | None = None
+        if isinstance(anchors, str) and anchors == "salient":
+            self.salient = SalientAnchors((self.anchor_logits.tanh().flip(-1) + 1) / 2)
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -116,17 +131,24 @@ class RegionGraph(GraphBuilder):
         z = self.time_norm(z)
         if self.adapt == "clip":
             z = clip_vector(z.flatten(2), "mean", lengths).view(B, 1, *z.shape[2:]).expand_as(z)
-        box = self._boxes(self.offset(z), (H, W))
+        anchor = self.anchor_logits
+        if self.salient is not None:
+            point = self.salient(x.flatten(0, 1)).unflatten(0, (B, T))
+            anchor = _logits(point - 0.5 / point.new_tensor([W, H])).flip(-1)  # pixels are whole numbers in _boxes
+        box = self._boxes(self.offset(z), anchor, (H, W))
         return Regions(box, normalize_kernel(tent_kernel(box, (H, W)))), state
 
-    def _boxes(self, offset: Tensor, size: tuple[int, int]) -> Tensor:
+    def _boxes(self, offset: Tensor, anchor: Tensor, size: tuple[int, int]) -> Tensor:
         offset = offset.to(torch.promote_types(offset.dtype, torch.float32)) * self.gain
         size_offset, center_offset = offset.split(2, dim=-1)  # each (y, x)
         if not self.learn_size:
             size_offset = torch.zeros_like(size_offset)
         pixels = offset.new_tensor(size)
-        radius = size_offset.exp() * (pixels / (2 * offset.new_tensor(self.cells)) + 1) + 1
-        center = (torch.tanh(center_offset + self.anchor_logits) + 1) * pixels / 2
+        if self.extent == 0:
+            radius = size_offset.exp() * (pixels / (2 * offset.new_tensor(self.cells)) + 1) + 1
+        else:
+            radius = (size_offset.exp() * self.extent * pixels / 2).clamp(min=1)
+        center = (torch.tanh(center_offset + anchor) + 1) * pixels / 2
         center = center.clamp(min=center.new_zeros(2), max=pixels - 1)
         # A pixel's coordinate is its centre: pixel q lies at (q + 1/2) / H of the frame.
         return torch.cat([((center + 0.5) / pixels).flip(-1), (2 * radius / pixels).flip(-1)], dim=-1)
@@ -148,7 +170,7 @@ def _check_generator(generator: str | nn.Module | None, adapt: str) -> None:
 
 def _cells(num_nodes: int | tuple[int, int], anchors: str | Tensor) -> tuple[float, float]:
     """Number of cells into which the regions divide each side, which sets their initial size."""
-    if isinstance(num_nodes, int) and not (isinstance(anchors, str) and anchors == "grid"):
+    if isinstance(num_nodes, int) and not (isinstance(anchors, str) and anchors != "center"):
         return (math.sqrt(num_nodes),) * 2
     return rows_and_columns(num_nodes)
 
@@ -160,9 +182,13 @@ def _anchor_logits(num_nodes: int, cells: tuple[float, float], anchors: str | Te
             raise ValueError(f"Expected 'anchors' of shape {[num_nodes, 2]} (got {list(anchors.shape)})")
         points = anchors.to(torch.float64)
     else:
-        check_option("anchors", anchors, ("center", "grid"))
+        check_option("anchors", anchors, ("center", "grid", "salient"))
         points = torch.full((num_nodes, 2), 0.5, dtype=torch.float64)
-        if anchors == "grid":
+        if anchors != "center":
             points = grid_boxes(int(cells[0]), int(cells[1]), dtype=torch.float64)[:, :2]
+    return _logits(points).flip(-1).to(torch.get_default_dtype())
+
+
+def _logits(points: Tensor) -> Tensor:
     # Points on or beyond the border are moved just inside, as in the released code.
-    return torch.atanh((2 * points - 1).clamp(-1 + 1e-7, 1 - 1e-7)).flip(-1).to(torch.get_default_dtype())
+    return torch.atanh((2 * points - 1).clamp(-1 + 1e-7, 1 - 1e-7))

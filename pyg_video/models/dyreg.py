@@ -16,7 +16,7 @@ from .registry import option_groups, options_of, register_model, register_varian
 from .resnets import resnet_backbone, second_to_last_block
 
 _WIDEST_GRAPH = 256  # channels; wider maps are projected to it, as released
-_OPTIONS = ("builder", "region_channels", "num_iterations", "anchors", "gain", "residual_scale")
+_OPTIONS = ("builder", "region_channels", "num_iterations", "anchors", "gain", "extent", "residual_scale")
 
 
 @register_model

@@ -22,6 +22,7 @@ def dyreg_block(
     gain: float = 0.0,
     adapt: str = "frame",
     region_size: str = "learned",
+    extent: float = 0.0,
     residual_scale: float = 0.0,
 ) -> GraphBlock:
     """Nodes, position embeddings and the recurrent graph of DyReg-GNN's released models in a residual block.
@@ -38,16 +39,17 @@ def dyreg_block(
         node_channels: channels of the graph, with projections to and from it; ``None`` for those of the map.
         num_iterations: iterations of time and space.
         region_channels: size of the vectors that regions are predicted from.
-        anchors: regions start at the ``"center"`` or on a ``"grid"``.
+        anchors: regions start at the ``"center"``, on a ``"grid"``, or on what is ``"salient"`` near the grid's points.
         gain: initial gain of the regions, see :class:`~pyg_video.graph_builders.RegionGraph`.
         adapt: regions for every ``"frame"``, every ``"clip"`` or the whole ``"dataset"``, for ``builder="dyreg"``.
         region_size: ``"learned"`` or ``"fixed"``, for ``builder="dyreg"``.
+        extent: first width and height of regions, see :class:`~pyg_video.graph_builders.RegionGraph`.
         residual_scale: initial scale of the block's norm, see :class:`~pyg_video.layers.GraphBlock`.
     """
     check_option("connect", connect, ("default", *CONNECT))
     options: dict[str, Option] = {} if connect == "default" else {"connect": connect}
     if builder in REGION_BUILDERS:
-        options |= {"region_channels": region_channels, "anchors": anchors, "gain": gain}
+        options |= {"region_channels": region_channels, "anchors": anchors, "gain": gain, "extent": extent}
     if builder == "dyreg":
         options |= {"adapt": adapt, "region_size": region_size}
     elif (adapt, region_size) != ("frame", "learned"):

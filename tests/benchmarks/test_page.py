@@ -1,7 +1,7 @@
 """The pages say what was measured."""
 
 import pytest
-from page import CASES, PAGES, PLOT, TABLES, filled, load
+from page import CASES, IMAGES, PAGES, PLOTS, TABLES, filled, load
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -28,5 +28,7 @@ def test_a_changed_result_shows(monkeypatch):
     assert "12345 (1 to 99999)" in TABLES["blocks"]()
 
 
-def test_the_plot_is_small():
-    assert PLOT.stat().st_size < 100_000
+@pytest.mark.parametrize("name", PLOTS)
+def test_the_plots_are_small_and_on_a_page(name):
+    assert (IMAGES / name).stat().st_size < 100_000
+    assert any(f"images/{name}" in page.read_text() for page in PAGES)

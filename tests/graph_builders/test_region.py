@@ -59,7 +59,7 @@ def test_points_beyond_the_frame_stay_inside():
 def test_offsets_move_and_scale_regions_as_published(x):
     model = builder(anchors="grid")
     offset = torch.randn(2, 3, 9, 4, dtype=x.dtype)
-    box = model._boxes(offset, (7, 9))
+    box = model._boxes(offset, model.anchor_logits, (7, 9))
     b, t, i = 1, 0, 5  # row 1, column 2 of the 3 x 3 anchors
     o = (offset[b, t, i] * model.gain).tolist()
     py, px = 1.5 * 7 / 3, 2.5 * 9 / 3
@@ -70,6 +70,35 @@ def test_offsets_move_and_scale_regions_as_published(x):
         min(max((math.tanh(o[3] + math.atanh(2 * px / 9 - 1)) + 1) * 9 / 2, 0), 8),
     ]
     torch.testing.assert_close(in_pixels(box, (7, 9))[b, t, i], torch.tensor(want, dtype=x.dtype), atol=1e-6, rtol=1e-6)
+
+
+def test_salient_regions_start_on_what_stands_out(x):
+    model = builder(anchors="salient", gain=0.0, extent=0.4)
+    box = model.regions(x).box
+    torch.testing.assert_close(box[..., :2].flatten(0, 1), model.salient(x.flatten(0, 1)))
+    assert (box[..., 2:] == torch.tensor([0.4, 0.4], dtype=x.dtype)).all()
+    moved = builder(anchors="salient", gain=0.5).regions(x).box
+    assert not torch.allclose(moved[..., :2], box[..., :2])
+
+
+def test_salient_regions_pass_their_gradient_to_the_features(x):
+    x.requires_grad_()
+    builder(anchors="salient", gain=0.0).regions(x).box[..., 0].sum().backward()
+    assert x.grad.abs().sum() > 0
+
+
+def test_salient_regions_run_frame_by_frame(x):
+    model, state, boxes = builder(anchors="salient"), None, []
+    for t in range(3):
+        regions, state = model.scan_regions(x[:, t : t + 1], state)
+        boxes.append(regions.box)
+    torch.testing.assert_close(torch.cat(boxes, 1), model.regions(x).box)
+
+
+@pytest.mark.parametrize(("extent", "side"), [(0.5, 0.5), (0.01, 2 / 9)])
+def test_an_extent_is_a_fraction_of_the_frame_and_two_pixels_at_least(extent, side, x):
+    width = builder(extent=extent, gain=0.0).regions(x).box[..., 2]
+    torch.testing.assert_close(width, torch.full_like(width, side))
 
 
 def test_kernels_sum_to_one_over_the_map(x):
@@ -163,7 +192,9 @@ def test_gradients_reach_every_parameter(generator, x):
     [
         ({"adapt": "video"}, "Expected 'adapt' to be one of 'frame', 'clip', 'dataset' .got 'video'"),
         ({"region_size": "big"}, "Expected 'region_size' to be one of 'learned', 'fixed'"),
-        ({"anchors": "left"}, "Expected 'anchors' to be one of 'center', 'grid'"),
+        ({"anchors": "left"}, "Expected 'anchors' to be one of 'center', 'grid', 'salient'"),
+        ({"anchors": "salient", "adapt": "clip"}, "Expected adapt='frame' with anchors='salient'.*got 'clip'"),
+        ({"extent": -0.1}, "Expected 'extent' of at least 0, as a fraction of the frame .got -0.1"),
         ({"size": (2, 9)}, "Expected a map of at least 3 x 3 pixels .got 2 x 9"),
         ({"num_nodes": (-1, -3)}, r"Expected 'num_nodes' to be a number of nodes or .* .got .-1, -3"),
         ({"region_channels": 0}, "Expected 'region_channels' of at least 1"),
