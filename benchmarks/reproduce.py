@@ -95,6 +95,14 @@ class Run:
         found = [path for version in self.versions() if (path := version / "checkpoints" / "last.ckpt").is_file()]
         return found[-1] if found else None
 
+    def best(self) -> Path:
+        """The checkpoint with the best validation accuracy so far."""
+        last = self.last()
+        if last is None:
+            raise FileNotFoundError(f"Expected a checkpoint in {self.folder} (got none); let an epoch end")
+        callbacks = torch.load(last, weights_only=True, map_location="cpu")["callbacks"]
+        return next(Path(state["best_model_path"]) for state in callbacks.values() if state.get("monitor") == "val/acc")
+
 
 def learn_stills(run: Run) -> None:
     """Train the first stages on still frames and save them, unless another row has done so with this seed."""
@@ -140,12 +148,7 @@ def curve(run: Run) -> list[dict[str, float]]:
 
 def record(run: Run, trajectories: Path | None) -> Path:
     """Test the best checkpoint so far and write down what is known of the run."""
-    last = run.last()
-    if last is None:
-        raise FileNotFoundError(f"Expected a checkpoint in {run.folder} (got none); let an epoch end")
-    state = torch.load(last, weights_only=True, map_location="cpu")
-    best = next(Path(c["best_model_path"]) for c in state["callbacks"].values() if c.get("monitor") == "val/acc")
-    model = load_trained(best).model
+    model = load_trained(run.best()).model
     data = run.config["data"]["init_args"]
     digits = data.get("digits", "bundled")
     if trajectories is None:
@@ -154,7 +157,8 @@ def record(run: Run, trajectories: Path | None) -> Path:
         clips, origin = SyncMNIST.from_trajectories(trajectories, digits=digits), trajectories.name
     score = evaluate(model, DigitSource(clips, origin, str(digits)), progress=True).top1
     points = curve(run)
-    seconds = next(c["time_elapsed"]["train"] for c in state["callbacks"].values() if "time_elapsed" in c)
+    callbacks = torch.load(run.last(), weights_only=True, map_location="cpu")["callbacks"]
+    seconds = next(state["time_elapsed"]["train"] for state in callbacks.values() if "time_elapsed" in state)
     row = {
         "table": run.table,
         "digits": run.digits,
