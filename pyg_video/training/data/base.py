@@ -1,6 +1,6 @@
 """Base class of the data modules."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 import torch
@@ -8,7 +8,7 @@ from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from ..scoring import Clips
-from .batches import SequentialBatches, ShuffledBatches
+from .batches import EpochBatches, SequentialBatches, ShuffledBatches
 
 
 class BatchedClips(Protocol):
@@ -71,7 +71,8 @@ class VideoData(LightningDataModule):
         return self._loader(clips, SequentialBatches(len(clips), batch_size, **self._share))
 
     def _loader(self, clips: BatchedClips, batches: Iterable[list[int] | list[tuple[int, int]]]) -> DataLoader[Clips]:
-        return DataLoader(
+        return _Loader(
+            self._batches_done,
             _Batched(clips),
             batch_size=None,  # an item is a batch; Lightning calls set_epoch of 'sampler', not of 'batch_sampler'
             sampler=batches,
@@ -80,12 +81,43 @@ class VideoData(LightningDataModule):
             persistent_workers=self.num_workers > 0,
         )
 
+    def _batches_done(self) -> int:
+        """Batches of the current epoch that a resumed training has had."""
+        trainer = self.trainer
+        if trainer is None or not trainer.training:
+            return 0
+        return trainer.fit_loop.epoch_loop.batch_progress.current.ready
+
     @property
     def _share(self) -> dict[str, int]:
         """Rank of this process and number of processes."""
         if self.trainer is None:
             return {}
         return {"rank": self.trainer.global_rank, "world_size": self.trainer.world_size}
+
+
+class _Loader(DataLoader[Clips]):
+    """Load from the first ``next`` on, behind the batches that are done.
+
+    Lightning makes the iterator of a resumed training before it sets the epoch, and workers would take batches of epoch
+    0 at once. It also goes on counting in the middle of an epoch, but leaves it to the loader to skip what was counted.
+    """
+
+    def __init__(self, batches_done: Callable[[], int], *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._batches_done = batches_done
+
+    def __iter__(self) -> Iterator[Clips]:  # type: ignore[override]  # a generator, since it has to wait
+        if isinstance(self.sampler, EpochBatches):
+            self.sampler.first = self._batches_done()
+        yield from super().__iter__()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing, since Lightning's progress holds epoch and batch; its sign that a loader can go on."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See :meth:`state_dict`."""
 
 
 class _Batched(Dataset[Clips]):

@@ -9,13 +9,18 @@ from torch.utils.data import Sampler
 Key = TypeVar("Key", int, tuple[int, int])
 
 
-class _EpochBatches(Sampler[list[Key]], Generic[Key]):
+class EpochBatches(Sampler[list[Key]], Generic[Key]):
     """Batches that depend on the epoch; processes take clips in turn, and subclasses give the order of an epoch.
 
     ``size % world_size`` clips are left out of every epoch, so that all processes have the same number of batches.
+
+    Attributes:
+        epoch: number of the epoch.
+        first: number of the batch to begin with.
     """
 
     epoch = 0
+    first = 0
 
     def __init__(self, size: int, batch_size: int, *, rank: int = 0, world_size: int = 1) -> None:
         if batch_size < 1 or size < world_size:
@@ -36,14 +41,14 @@ class _EpochBatches(Sampler[list[Key]], Generic[Key]):
 
     def __iter__(self) -> Iterator[list[Key]]:
         own = self.keys()[self.rank : self.size - self.size % self.world_size : self.world_size]
-        for i in range(0, len(own), self.batch_size):
+        for i in range(self.first * self.batch_size, len(own), self.batch_size):
             yield list(own[i : i + self.batch_size])
 
     def __len__(self) -> int:
         return -(-(self.size // self.world_size) // self.batch_size)
 
 
-class ShuffledBatches(_EpochBatches[tuple[int, int]]):
+class ShuffledBatches(EpochBatches[tuple[int, int]]):
     """Batches of ``(epoch, number)`` over all clips, reshuffled in every epoch.
 
     The order depends on the seed and the epoch only, so a resumed run equals an uninterrupted one. With several
@@ -72,7 +77,7 @@ class ShuffledBatches(_EpochBatches[tuple[int, int]]):
         return [(self.epoch, number) for number in torch.randperm(self.size, generator=generator).tolist()]
 
 
-class FreshBatches(_EpochBatches[int]):
+class FreshBatches(EpochBatches[int]):
     """Batches of clips that no earlier epoch had: epoch :math:`e` of :math:`S` clips starts with number :math:`eS`.
 
     A resumed run equals an uninterrupted one. With several processes, the last ``size % world_size`` clips of every
