@@ -39,7 +39,7 @@ MULTI_SYNC_MNIST: dict[str, tuple[str, dict[int, float]]] = {
 
 LABELS = {
     "val/acc": "validation accuracy",
-    "val/region_distance": "distance of digits from regions, fractions of the frame",
+    "val/region_distance": "distance of digits, fractions of the frame",
 }
 
 
@@ -100,17 +100,18 @@ def draw_curves(path: Path) -> None:
         ("MultiSyncMNIST", MULTI_SYNC_MNIST, "multi_sync_mnist", 5, "val/acc"),
         ("MultiSyncMNIST", MULTI_SYNC_MNIST, "multi_sync_mnist", 5, "val/region_distance"),
     ]
-    figure, axes = pyplot().subplots(2, 2, figsize=(11, 8.5), layout="constrained")
+    figure, axes = pyplot().subplots(2, 2, figsize=(12, 8), layout="constrained")
     for ax, (title, rows, name, digits, key) in zip(axes.flat, panels, strict=True):
         found = runs(name, digits, "small")
-        for row, (label, _) in rows.items():
+        for color, (row, (label, _)) in enumerate(rows.items()):
             videos, values = curve(found.get(row, []), key)
-            if values:
-                ax.plot([n / 1000 for n in videos], values, "o-", ms=3, lw=1.2, label=label)
+            line = {"color": f"C{color % 10}", "ls": "-" if color < 10 else "--", "label": label.split(" (")[0]}
+            ax.plot([n / 1000 for n in videos], values, "o", ms=3, lw=1.2, **line)
         ax.set(title=title, xlabel="thousand videos", ylabel=LABELS[key])
+        ax.set_ylim(bottom=0)
         ax.grid(alpha=0.3)
-        if ax.lines:
-            ax.legend(fontsize=7)
+    for ax in axes[:, 1]:
+        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
     save_picture(figure, path)
 
 
