@@ -101,7 +101,8 @@ class Run:
         if last is None:
             raise FileNotFoundError(f"Expected a checkpoint in {self.folder} (got none); let an epoch end")
         callbacks = torch.load(last, weights_only=True, map_location="cpu")["callbacks"]
-        return next(Path(state["best_model_path"]) for state in callbacks.values() if state.get("monitor") == "val/acc")
+        best = next(state["best_model_path"] for state in callbacks.values() if state.get("monitor") == "val/acc")
+        return self.folder.joinpath(*Path(best).parts[-3:])  # version/checkpoints/file, wherever the folder was then
 
 
 def learn_stills(run: Run) -> None:

@@ -22,8 +22,8 @@ class SalientAnchors(nn.Module):
         c_i \leftarrow \sum_p \mathrm{softmax}_p \big(S_p - d_{ip} + \log \mathrm{softmax}_i(-\rho \, d_{ip})\big) \, p,
         \qquad d_{ip} = \lVert p - c_i \rVert^2 / (2 \sigma^2)
 
-    Anchors follow what moves from the first training step on, since nothing but :math:`\tau` and :math:`\sigma` is
-    learned, and their gradients go to the features.
+    Only :math:`\tau` and :math:`\sigma` are learned, so anchors are on what stands out before the first training step;
+    their gradient goes to the features as well.
 
     Args:
         points: points of departure (x, y), as fractions of the frame.

@@ -80,15 +80,9 @@ class RegionGraph(GraphBuilder):
     ) -> None:
         check_option("adapt", adapt, ("frame", "clip", "dataset"))
         check_option("region_size", region_size, ("learned", "fixed"))
-        if isinstance(anchors, str) and anchors == "salient" and adapt != "frame":
-            raise ValueError(
-                f"Expected adapt='frame' with anchors='salient', which move in every frame (got '{adapt}')"
-            )
-        if not extent >= 0:
-            raise ValueError(f"Expected 'extent' of at least 0, as a fraction of the frame (got {extent})")
-        _check_generator(generator, adapt)
-        if region_channels < 1:
-            raise ValueError(f"Expected 'region_channels' of at least 1 (got {region_channels})")
+        salient = isinstance(anchors, str) and anchors == "salient"
+        _check_sizes(region_channels, extent)
+        _check_adapt(adapt, generator, salient=salient)
         super().__init__(channels, num_nodes, **edges)
         N = self.num_nodes
         self.cells = _cells(num_nodes, anchors)
@@ -107,9 +101,7 @@ class RegionGraph(GraphBuilder):
         self.gain = nn.Parameter(torch.full((4,), float(gain)))
         self.extent = extent
         self.register_buffer("anchor_logits", _anchor_logits(N, self.cells, anchors), persistent=False)
-        self.salient: SalientAnchors | None = None
-        if isinstance(anchors, str) and anchors == "salient":
-            self.salient = SalientAnchors((self.anchor_logits.tanh().flip(-1) + 1) / 2)
+        self.salient = SalientAnchors((self.anchor_logits.tanh().flip(-1) + 1) / 2) if salient else None
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -157,7 +149,16 @@ class RegionGraph(GraphBuilder):
         return f"{self.channels}, size={self.size}, num_nodes={self.num_nodes}, adapt='{self.adapt}'"
 
 
-def _check_generator(generator: str | nn.Module | None, adapt: str) -> None:
+def _check_sizes(region_channels: int, extent: float) -> None:
+    if region_channels < 1:
+        raise ValueError(f"Expected 'region_channels' of at least 1 (got {region_channels})")
+    if not extent >= 0:
+        raise ValueError(f"Expected 'extent' of at least 0, as a fraction of the frame (got {extent})")
+
+
+def _check_adapt(adapt: str, generator: str | nn.Module | None, *, salient: bool) -> None:
+    if salient and adapt != "frame":
+        raise ValueError(f"Expected adapt='frame' with anchors='salient', which move in every frame (got '{adapt}')")
     own = isinstance(generator, nn.Module)
     if isinstance(generator, str):
         check_option("generator", generator, tuple(GENERATORS))

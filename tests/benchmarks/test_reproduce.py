@@ -95,6 +95,8 @@ def test_a_run_is_recorded_and_goes_on_where_it_was(tiny, tmp_path):
     assert (both["videos"], both["of_videos"], both["clips"]) == (24, 24, 20)
     assert both["accuracy"] * 20 == round(both["accuracy"] * 20)
     assert tiny(3, "--record") == both | {"environment": both["environment"]}
+    moved = (tmp_path / "runs").rename(tmp_path / "moved")
+    assert Run("sync_mnist", "mean_lstm", "small", 3, 0, moved).best().is_file()
 
 
 def test_rows_share_stills_that_learned_the_same(monkeypatch, tmp_path):
