@@ -1,4 +1,5 @@
 # make demo: train, evaluate and draw on bundled data. make test: all tests but the slow ones. make slow: those.
+# make soak: kill trainings 20 times at any moment and compare what they end with.
 # make docs: the pages in docs/_build/html. make benchmarks: measure docs/speed.md anew, on an idle machine.
 # make reproduce TABLE=sync_mnist MODEL=rstg_all_temp SCALE=small DIGITS=5 SEED=0: a row of docs/reproduction.md.
 # Each installs what it needs, once.
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DOCS_INSTALLED := $(VENV)/.docs-installed
 
-.PHONY: install demo test slow lint docs benchmarks reproduce format clean
+.PHONY: install demo test slow soak lint docs benchmarks reproduce format clean
 
 install: $(INSTALLED)
 
@@ -27,6 +28,9 @@ test: $(INSTALLED)
 
 slow: $(INSTALLED)
 	$(BIN)/python -m pytest -q -m "slow and not gpu"
+
+soak: $(INSTALLED)
+	PYG_VIDEO_KILLS=20 $(BIN)/python -m pytest -q tests/runs/test_killed.py
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -3,8 +3,9 @@
 import csv
 import io
 import os
+import platform
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -12,7 +13,8 @@ from pathlib import Path
 def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Write ``path`` atomically: the path of a draft, which replaces it when the block ends without an error.
 
-    Missing folders are made. Of several processes that write the same file, the last one wins.
+    Missing folders are made. Of several processes that write the same file, the last one wins. The drafts that killed
+    processes of this machine left of the file are removed.
 
     Example:
         >>> path = getfixture("tmp_path") / "runs" / "note.txt"
@@ -23,14 +25,46 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    machine = f".{path.name}.{platform.node()}-"
+    _remove_left_over(path.parent, machine)
+    draft = path.with_name(f"{machine}{os.getpid()}.part")
     try:
         yield draft
-        with draft.open("r+b") as file:
-            os.fsync(file.fileno())  # on the disk before it has the name, in case the machine stops
+        _to_disk(draft)  # before it has the name, in case the machine stops
         os.replace(draft, path)
+        if os.name == "posix":
+            with suppress(OSError):  # not every file system can
+                _to_disk(path.parent)  # the name as well
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _to_disk(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove_left_over(folder: Path, start: str) -> None:
+    """Remove drafts whose process no longer runs."""
+    if os.name != "posix":  # where asking for a process would end it
+        return
+    for draft in folder.iterdir():
+        process = draft.name.removeprefix(start).removesuffix(".part")
+        if draft.name == f"{start}{process}.part" and process.isdecimal() and not _runs(int(process)):
+            draft.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # it is another user's
+        return True
+    return True
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes | str) -> Path:

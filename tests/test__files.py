@@ -1,5 +1,10 @@
 import os
+import platform
 import re
+import signal
+import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,6 +64,37 @@ def test_processes_have_drafts_of_their_own(tmp_path, monkeypatch):
             other.write_text("other")
         assert (tmp_path / "note").read_text() == "other"
     assert (tmp_path / "note").read_text() == "mine"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="drafts are removed where processes can be asked for")
+def test_the_draft_of_a_killed_process_is_removed_and_no_other(tmp_path):
+    kill_in_the_middle = """
+import os, signal, sys
+from pyg_video._files import whole_file
+with whole_file(sys.argv[1]) as draft:
+    draft.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    killed = subprocess.run([sys.executable, "-c", kill_in_the_middle, tmp_path / "note"], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    others = [tmp_path / f".other{left.name}", tmp_path / f".note.{platform.node()}-{os.getppid()}.part"]
+    for other in others:
+        other.touch()
+    path = write_whole(tmp_path / "note", "whole")
+    assert sorted(tmp_path.iterdir()) == sorted([path, *others])
+
+
+def test_the_folder_is_synchronised_after_the_file_has_its_name(tmp_path, monkeypatch):
+    path, fsync, synced = tmp_path / "note", os.fsync, []
+
+    def note(descriptor):
+        synced.append((stat.S_ISDIR(os.fstat(descriptor).st_mode), path.exists()))
+        fsync(descriptor)
+
+    monkeypatch.setattr("os.fsync", note)
+    write_whole(path, "whole")
+    assert synced == [(False, False), (True, True)]
 
 
 def test_text_is_written_as_it_is(tmp_path):

@@ -1,5 +1,6 @@
 """Models to files and back."""
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -7,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -14,7 +16,7 @@ from torch import Tensor, nn
 from .._files import write_whole
 from .._version import __version__
 from ..models import ModelRecipe, UnknownModelError, VideoClassifier, create_model
-from ..models.registry import check_known, model_module
+from ..models.registry import check_known, fresh_weights, model_module
 from .migration import migrated_options, migrated_weights
 from .weights import check_weights
 
@@ -32,18 +34,22 @@ class CheckpointInfo(NamedTuple):
         version: the version of pyg_video that wrote it.
         metadata: that of :func:`save_model`.
         module: the module that defines the model; empty for the models of this package.
+        checksum: SHA-256 of the weights; empty in files of earlier versions.
     """
 
     recipe: ModelRecipe
     version: str
     metadata: dict[str, Json]
     module: str = ""
+    checksum: str = ""
 
 
 def save_model(
     model: VideoClassifier, path: str | os.PathLike[str], metadata: Mapping[str, Json] | None = None
 ) -> Path:
     """Write a model's weights and recipe as safetensors, atomically; returns the path.
+
+    The file has a checksum of the weights, which loading compares.
 
     Args:
         model: a model made by :func:`~pyg_video.models.create_model`.
@@ -74,6 +80,7 @@ def save_model(
     if module := model_module(recipe.name):
         record["module"] = module
     tensors = {name: tensor.contiguous() for name, tensor in _named_tensors(model).items()}
+    record["checksum"] = _checksum(tensors)
     return write_whole(path, save(tensors, {"format": "pt", _KEY: json.dumps(record)}))
 
 
@@ -86,11 +93,8 @@ def load_file(path: str | os.PathLike[str], *, trust: bool = False) -> VideoClas
         check_known(info.recipe.name, info.module)
     except UnknownModelError as error:
         raise UnknownModelError(f"{error}, or use load_model('{path}', trust=True) if you trust the file") from None
-    given = info.recipe.options
-    no_download = {"weights": ""} if "weights" in given else {}  # the file has them all
-    model = create_model(info.recipe.name, **(given | no_download))
-    assert model.recipe is not None
-    model.recipe = info.recipe._replace(options=model.recipe.options | given)
+    with fresh_weights():
+        model = create_model(info.recipe.name, **info.recipe.options)
     versions = f"it was written by pyg_video {info.version}, this is {__version__}"
     check_weights(tensors, _named_tensors(model), f"{info.recipe.name} in '{path}'", versions)
     model.load_state_dict(tensors, strict=False)  # the second names of tied weights are not in the file
@@ -111,6 +115,15 @@ def _named_tensors(model: nn.Module) -> dict[str, Tensor]:
     return {name: state[name].detach() for name in first_name.values()}
 
 
+def _checksum(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of the names and bytes of tensors, in the order of the names."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode() + b"\0")
+        digest.update(tensors[name].cpu().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
 def _read(path: str | os.PathLike[str], *, weights: bool = True) -> tuple[CheckpointInfo, dict[str, Tensor]]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"Expected 'path' to be a checkpoint file (got '{path}', which is none)")
@@ -128,7 +141,12 @@ def _read(path: str | os.PathLike[str], *, weights: bool = True) -> tuple[Checkp
             f"Expected a file that pyg_video's save_model wrote (got '{path}', without its metadata); "
             "make the model by create_model and load the weights with safetensors"
         )
-    return _parse(path, record), migrated_weights(tensors)
+    info = _parse(path, record)
+    if weights and info.checksum not in ("", _checksum(tensors)):
+        raise ValueError(
+            f"Expected the weights that save_model wrote (got '{path}', whose weights have changed); copy it again"
+        )
+    return info, migrated_weights(tensors)
 
 
 def _parse(path: str | os.PathLike[str], text: str) -> CheckpointInfo:
@@ -136,7 +154,8 @@ def _parse(path: str | os.PathLike[str], text: str) -> CheckpointInfo:
         record = json.loads(text)
         options = {name: _as_option(value) for name, value in record["options"].items()}
         recipe = ModelRecipe(record["model"], migrated_options(record["model"], options))
-        info = CheckpointInfo(recipe, record["version"], record["metadata"], str(record.get("module", "")))
+        more = {name: str(record.get(name, "")) for name in ("module", "checksum")}
+        info = CheckpointInfo(recipe, record["version"], record["metadata"], **more)
         newer = record["format"] > _FORMAT
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
         raise ValueError(f"Expected a file that save_model wrote (got '{path}', whose record is damaged)") from error

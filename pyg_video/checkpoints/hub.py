@@ -138,8 +138,9 @@ def push_to_hub(
 
 def _write(model: VideoClassifier, folder: Path, metadata: Mapping[str, Json] | None, *, place: str) -> Path:
     path = save_model(model, folder / WEIGHTS, metadata)
-    recipe, version, told, _ = checkpoint_info(path)
-    config = {"model": recipe.name, "options": recipe.options, "pyg_video": version, "metadata": told}
+    info = checkpoint_info(path)
+    recipe, told = info.recipe, info.metadata
+    config = {"model": recipe.name, "options": recipe.options, "pyg_video": info.version, "metadata": told}
     write_whole(folder / "config.json", json.dumps(config, indent=2) + "\n")
     if not (folder / "README.md").exists():
         card = _CARD.format(

@@ -3,18 +3,19 @@
 import json
 import logging
 import re
+import signal
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, cast
 
-import torch
 from jsonargparse import ArgumentError, Namespace
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from .._config import merged_config
 from .._extras import need
@@ -24,7 +25,7 @@ from ..models import model_options
 from ..training import AtomicCheckpointIO, ExportBest, Prediction, VideoClassification, VideoData, last_checkpoint
 from ..training.callbacks import BEST, BestCheckpoint
 from ..training.data import CachedFeatures, MultiSyncMNISTData, SomethingSomethingData, SyncMNISTData
-from ..training.loading import task_of
+from ..training.loading import read_checkpoint, task_of
 from .parsing import take_option
 
 _STRICT = {"exit_on_error": False, "allow_abbrev": False}
@@ -113,6 +114,8 @@ def run(arguments: Sequence[str]) -> int:
         )
     except (ArgumentError, MisconfigurationException, ValueError) as error:
         raise ValueError(_readable(error)) from error
+    except SIGTERMException:  # which would end the process with exit code 0
+        return 128 + signal.SIGTERM
     return 0
 
 
@@ -174,7 +177,7 @@ def _checkpoint(path: str) -> dict[str, Any]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"Expected 'ckpt_path' to be a checkpoint of Lightning (got '{path}', no file)")
     try:
-        saved = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
+        saved = read_checkpoint(path, mmap=True)
     except (RuntimeError, UnpicklingError, EOFError, ValueError):
         saved = {}
     if not isinstance(saved, dict) or not saved.keys() >= _KEYS:

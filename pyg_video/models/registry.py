@@ -4,7 +4,9 @@ import functools
 import inspect
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from difflib import get_close_matches
 from typing import Any, TypeAlias, cast
 
@@ -14,6 +16,7 @@ from .classifier import ModelRecipe, Option, VideoClassifier
 VideoModel: TypeAlias = Callable[..., VideoClassifier]
 
 _ENTRIES: dict[str, VideoModel] = {}
+_FRESH = ContextVar("fresh_weights", default=False)
 
 
 def register_model(entry: VideoModel) -> VideoModel:
@@ -178,9 +181,20 @@ def create_model(name: str, **options: Option) -> VideoClassifier:
         if key in given and given[key] < 1:  # type: ignore[operator] # whole numbers, as their defaults
             raise ValueError(f"Expected '{key}' of {name} of at least 1 (got {given[key]})")
     recipe = ModelRecipe(name, defaults | given)
-    model = _ENTRIES[name](**recipe.options)
+    fresh = {"weights": ""} if _FRESH.get() and "weights" in recipe.options else {}
+    model = _ENTRIES[name](**(recipe.options | fresh))
     model.recipe = recipe
     return model
+
+
+@contextmanager
+def fresh_weights() -> Iterator[None]:
+    """Within it, :func:`create_model` fetches no published weights, for models whose weights come from a file."""
+    token = _FRESH.set(True)
+    try:
+        yield
+    finally:
+        _FRESH.reset(token)
 
 
 def model_module(name: str) -> str:

@@ -9,20 +9,21 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins import TorchCheckpointIO
 from pytorch_lightning.utilities import rank_zero_info
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch import Tensor
 
 from .._files import whole_file
 from ..checkpoints import save_model
 from ..checkpoints.files import Json
 from .data.base import VideoData
-from .loading import restored
+from .loading import check_unchanged, read_checkpoint, restored
 
 # Without a counter, so that best.ckpt stays best.ckpt.
 BEST: dict[str, Any] = {"monitor": "val/acc", "mode": "max", "filename": "best", "enable_version_counter": False}
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Write checkpoints atomically.
+    """Write checkpoints atomically, and refuse to load one that has changed since.
 
     Lightning writes to the temporary folder and moves the file. If that folder is on another disk, the move is a copy,
     and a run killed during it leaves a truncated ``last.ckpt``.
@@ -33,6 +34,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     ) -> None:
         with whole_file(path) as draft:
             super().save_checkpoint(checkpoint, draft, storage_options)
+
+    def load_checkpoint(self, path: str | Path, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        check_unchanged(path)
+        return super().load_checkpoint(path, *args, **kwargs)
 
 
 class BestCheckpoint(ModelCheckpoint):
@@ -63,19 +68,35 @@ class FreezeBatchNorm(Callback):
                 module.eval()
 
 
-def last_checkpoint() -> ModelCheckpoint:
-    """Write ``last.ckpt`` after every epoch, to resume from.
+class LastCheckpoint(ModelCheckpoint):
+    """``ModelCheckpoint`` that also saves where SIGTERM stops a training, after the current batch."""
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        if not (isinstance(exception, SIGTERMException) and trainer.training and self.dirpath):
+            super().on_exception(trainer, pl_module, exception)
+            return
+        path = Path(self.dirpath, f"{self.filename}{self.FILE_EXTENSION}")
+        trainer.save_checkpoint(path)
+        rank_zero_info(f"Stopped by SIGTERM; to go on, run the same command with --ckpt_path {path}")
+
+
+def last_checkpoint() -> LastCheckpoint:
+    """Write ``last.ckpt`` after every epoch and on SIGTERM, to resume from.
 
     ``ModelCheckpoint(monitor=..., save_last=True)`` writes ``last.ckpt`` only if the monitored value improves.
     """
-    return ModelCheckpoint(filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
+    return LastCheckpoint(filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
 
 
 class ExportBest(Callback):
-    """After training, export the best checkpoint as safetensors beside it, for ``load_model``.
+    """After training, or SIGTERM in it, export the best checkpoint as safetensors beside it, for ``load_model``.
 
     A module that was made in Python has no recipe to build it again: its weights stay in the checkpoint only.
     """
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        if isinstance(exception, SIGTERMException):
+            self.on_fit_end(trainer, pl_module)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         saved_by = [c for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint) and c.monitor]
@@ -95,7 +116,7 @@ class ExportBest(Callback):
 
 def export(checkpoint: Path, *, metric: str, score: Tensor | None, clips_per_epoch: int | None = None) -> Path:
     """Write the model of a Lightning checkpoint as safetensors of the same name; returns the new path."""
-    saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    saved = read_checkpoint(checkpoint)
     task = restored(saved)
     metadata: dict[str, Json] = {"epoch": saved["epoch"], "step": saved["global_step"]}
     if clips_per_epoch is not None:

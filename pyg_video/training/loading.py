@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import torch
 
 from ..checkpoints import checkpoint_info, find_checkpoint, load_model
 from ..checkpoints.migration import migrated_options, migrated_weights
 from ..models import UnknownModelError, VideoClassifier
-from ..models.registry import check_known
+from ..models.registry import check_known, fresh_weights
 
 if TYPE_CHECKING:
     from .module import VideoClassification
@@ -57,6 +58,29 @@ def load_trained(path: str | os.PathLike[str]) -> Trained:
     return Trained(load_model(path), tuple(map(str, names)) if isinstance(names, (list, tuple)) else (), *sizes)
 
 
+def read_checkpoint(path: str | os.PathLike[str], *, mmap: bool = False) -> dict[str, Any]:
+    """What :func:`torch.load` gives of a checkpoint of Lightning, after :func:`check_unchanged`."""
+    check_unchanged(path)
+    return cast("dict[str, Any]", torch.load(path, weights_only=True, map_location="cpu", mmap=mmap))
+
+
+def check_unchanged(path: str | os.PathLike[str]) -> None:
+    """Raise unless the parts of a file have the checksums that :func:`torch.save` wrote and torch.load ignores.
+
+    Raises:
+        ValueError: a part has changed. Of a file of another kind, :func:`torch.load` tells.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as file:
+            part = file.testzip()
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"Expected a whole file (got '{path}': {error})") from error
+    if part is not None:
+        raise ValueError(f"Expected the content that was written (got '{path}', whose part '{part}' has changed)")
+
+
 def task_of(saved: Mapping[str, Any]) -> VideoClassification:
     """The Lightning module that a checkpoint describes, also one of an earlier version, with fresh weights.
 
@@ -77,7 +101,8 @@ def task_of(saved: Mapping[str, Any]) -> VideoClassification:
         )
     check_known(str(name), saved.get(MODULE, ""))
     options["model_options"] = migrated_options(name, options.get("model_options") or {})
-    return VideoClassification(**options)
+    with fresh_weights():
+        return VideoClassification(**options)
 
 
 def restored(saved: Mapping[str, Any]) -> VideoClassification:
@@ -91,7 +116,7 @@ def _load_lightning(path: Path) -> Trained:
     if not path.is_file():
         raise FileNotFoundError(f"Expected a checkpoint file (got '{path}', which is none)")
     try:
-        saved = torch.load(path, weights_only=True, map_location="cpu")
+        saved = read_checkpoint(path)
         task = restored(saved)
     except UnknownModelError:
         raise

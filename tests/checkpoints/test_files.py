@@ -87,6 +87,26 @@ def test_truncated_files_are_refused(tmp_path, model, share):
         load_model(path)
 
 
+def test_a_changed_bit_in_a_weight_is_noticed(tmp_path, model):
+    path = save_model(model, tmp_path / "model.safetensors")
+    content = bytearray(path.read_bytes())
+    for at in (-1, -100, -400):  # the weights are at the end
+        content[at] ^= 1
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"model.safetensors', whose weights have changed"):
+            load_model(path)
+        content[at] ^= 1
+    path.write_bytes(content)
+    assert load_model(path).recipe == model.recipe
+
+
+def test_files_without_a_checksum_are_loaded(tmp_path, model):
+    path = save_model(model, tmp_path / "model.safetensors")
+    rewrite(path, lambda tensors, record: None)
+    assert checkpoint_info(path).checksum == ""
+    assert load_model(path).recipe == model.recipe
+
+
 def test_pickles_are_refused_and_not_run(tmp_path):
     path = tmp_path / "model.pt"
     path.write_bytes(pickle.dumps({"weight": 1}))
@@ -104,6 +124,7 @@ def rewrite(path, change):
     with safe_open(path, framework="pt") as file:
         record = json.loads(file.metadata()["pyg_video"])
     tensors = load_file(path)
+    del record["checksum"]
     change(tensors, record)
     save_file(tensors, path, {"pyg_video": json.dumps(record)})
 

@@ -1,11 +1,15 @@
 """A stopped training that goes on sees the clips that it would have seen, and ends with the same weights."""
 
+import os
+import signal
+
 import pytest
 import torch
 from pytorch_lightning import Callback, Trainer, seed_everything
 from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from pyg_video.training import SyncMNISTData, VideoClassification
+from pyg_video.training import SyncMNISTData, VideoClassification, last_checkpoint
 
 BATCHES, EPOCHS = 4, 3  # per epoch, and in all
 
@@ -20,7 +24,22 @@ class Seen(Callback):
         self.batches.append((trainer.current_epoch, batch_idx, batch.label.tolist(), float(batch.video.sum())))
 
 
-def train(folder, num_workers, ckpt_path=None):
+class Terminate(Callback):
+    """SIGTERM within a batch of training, or of the validation after it."""
+
+    def __init__(self, step, where="train"):
+        self.step, self.where = step, where
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if (self.where, trainer.global_step) == ("train", self.step - 1):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def on_validation_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if (self.where, trainer.global_step) == ("validation", self.step):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def train(folder, num_workers, ckpt_path=None, stop=()):
     seed_everything(0)
     data = SyncMNISTData(
         num_frames=2,
@@ -39,7 +58,7 @@ def train(folder, num_workers, ckpt_path=None):
     saved = ModelCheckpoint(folder, every_n_train_steps=1, save_top_k=-1, filename="{step}")
     trainer = Trainer(
         max_epochs=EPOCHS,
-        callbacks=[seen, saved],
+        callbacks=[seen, saved, last_checkpoint(), *stop],
         default_root_dir=folder,
         accelerator="cpu",
         logger=False,
@@ -58,5 +77,15 @@ def test_a_resumed_training_is_an_uninterrupted_one(num_workers, step, tmp_path)
     whole, weights = train(tmp_path / "whole", num_workers)
     assert [batch[:2] for batch in whole] == [(e, b) for e in range(EPOCHS) for b in range(BATCHES)]
     rest, resumed = train(tmp_path / "rest", num_workers, tmp_path / "whole" / f"step={step}.ckpt")
+    assert rest == whole[step:]
+    assert all(torch.equal(resumed[name], value) for name, value in weights.items())
+
+
+@pytest.mark.parametrize(("step", "where"), [(3, "train"), (BATCHES, "train"), (BATCHES, "validation"), (5, "train")])
+def test_a_terminated_training_goes_on_where_it_was(step, where, tmp_path):
+    whole, weights = train(tmp_path / "whole", 0)
+    with pytest.raises(SIGTERMException):
+        train(tmp_path / "stopped", 0, stop=[Terminate(step, where)])
+    rest, resumed = train(tmp_path / "rest", 0, tmp_path / "stopped" / "checkpoints" / "last.ckpt")
     assert rest == whole[step:]
     assert all(torch.equal(resumed[name], value) for name, value in weights.items())

@@ -18,7 +18,8 @@ CONFIGS = sorted((ROOT / "examples" / "configs").glob("sync_mnist_*.yaml"))
 RESNETS = [path for path in CONFIGS if path.stem.endswith("resnet50")]
 SMALL = [path for path in CONFIGS if path not in RESNETS]
 STREAMS = {"sync_mnist_mean_lstm", "sync_mnist_conv_lstm", "sync_mnist_rstg_space_only", "sync_mnist_rstg_time_only"}
-STREAMS |= {f"sync_mnist_rstg_{row}" for row in ("one_temp", "all_temp", "positional_all_temp", "published", "residual")}
+WITH_SPACE_AND_TIME = ("one_temp", "all_temp", "positional_all_temp", "published", "residual")
+STREAMS |= {f"sync_mnist_rstg_{row}" for row in WITH_SPACE_AND_TIME}
 TINY = {"frame_size": 20, "channels": (8, 16), "strides": (2, 2)}
 
 rows = pytest.mark.parametrize("config", SMALL, ids=lambda path: path.stem)

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torchvision import models
 
 from pyg_video.checkpoints import save_model
 from pyg_video.models import create_model
@@ -56,12 +57,20 @@ def _keep(length):
     return lambda path: path.write_bytes(path.read_bytes()[:length])
 
 
+def _change_a_weight(path):
+    content = bytearray(path.read_bytes())
+    at = content.index(torch.load(path, weights_only=True)["state_dict"]["net.head.linear.weight"].numpy().tobytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
         _keep(0),
         _keep(1000),
         _keep(-100),
+        _change_a_weight,
         lambda path: path.write_text("weights"),
         lambda path: path.write_bytes(b"\x80\x02."),
         lambda path: torch.save(torch.zeros(3), path),
@@ -69,13 +78,36 @@ def _keep(length):
         lambda path: torch.save({**torch.load(path, weights_only=True), "state_dict": {"a": torch.zeros(1)}}, path),
         lambda path: torch.save({**torch.load(path, weights_only=True), "hyper_parameters": {"hidden": 3}}, path),
     ],
-    ids=["empty", "head", "tail", "text", "pickle", "tensor", "keys", "weights", "module"],
+    ids=["empty", "head", "tail", "bit", "text", "pickle", "tensor", "keys", "weights", "module"],
 )
 def test_damaged_and_other_checkpoints_are_refused(checkpoint, spoil):
     _, path = checkpoint
     spoil(path)
     with pytest.raises(ValueError, match=r"Expected a whole checkpoint of pyg-video fit.*last.ckpt"):
         load_trained(path)
+
+
+def test_a_changed_checkpoint_is_not_resumed_from(checkpoint, tiny_task, tiny_data, tiny_trainer):
+    _, path = checkpoint
+    _change_a_weight(path)
+    data = tiny_data()
+    with pytest.raises(ValueError, match="whose part .* has changed"):
+        tiny_trainer(max_epochs=2, folder="again").fit(tiny_task(label_names=data.label_names), data, ckpt_path=path)
+
+
+def test_loading_fetches_and_opens_nothing_but_the_file(tmp_path, monkeypatch):
+    published = models.resnet18().state_dict()
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", lambda *_, **__: published)
+    options = {"weights": "IMAGENET1K_V1"}
+    task = VideoClassification(
+        "tsm_resnet18", 3, model_options=options, backbone_from="nowhere.safetensors", freeze_to="layer1"
+    )
+    torch.save({"hyper_parameters": dict(task.hparams), "state_dict": task.state_dict()}, tmp_path / "a.ckpt")
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", None)
+    model = load_trained(tmp_path / "a.ckpt").model
+    assert model.recipe == task.net.recipe
+    assert model.recipe.options["weights"] == "IMAGENET1K_V1"
+    assert torch.equal(model.backbone.stages["stem"].conv1.weight, published["conv1.weight"])
 
 
 def test_damaged_safetensors_are_refused(tmp_path):
