@@ -24,6 +24,7 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | tuple[Json, ...] | di
 
 _FORMAT = 2  # of the record below
 _KEY = "pyg_video"  # under which the record is in the file's metadata
+_RECORD = {"format": int, "version": str, "model": str, "options": dict, "metadata": dict}
 
 
 class CheckpointInfo(NamedTuple):
@@ -152,12 +153,14 @@ def _read(path: str | os.PathLike[str], *, weights: bool = True) -> tuple[Checkp
 def _parse(path: str | os.PathLike[str], text: str) -> CheckpointInfo:
     try:
         record = json.loads(text)
+        if wrong := [name for name, kind in _RECORD.items() if not isinstance(record[name], kind)]:
+            raise TypeError(f"another kind of {wrong[0]}")
         options = {name: _as_option(value) for name, value in record["options"].items()}
         recipe = ModelRecipe(record["model"], migrated_options(record["model"], options))
         more = {name: str(record.get(name, "")) for name in ("module", "checksum")}
         info = CheckpointInfo(recipe, record["version"], record["metadata"], **more)
         newer = record["format"] > _FORMAT
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, RecursionError, json.JSONDecodeError) as error:
         raise ValueError(f"Expected a file that save_model wrote (got '{path}', whose record is damaged)") from error
     if newer:
         raise ValueError(

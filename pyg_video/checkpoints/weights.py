@@ -12,7 +12,7 @@ Shapes = Tensor | Sequence[Sequence[int]]
 
 
 def check_weights(given: Mapping[str, Tensor], expected: Mapping[str, Shapes], what: str, repair: str = "") -> None:
-    """Raise unless weights have exactly the expected names and shapes.
+    """Raise unless weights have exactly the expected names and shapes, and are whole numbers where those are.
 
     Args:
         given: the weights.
@@ -21,7 +21,7 @@ def check_weights(given: Mapping[str, Tensor], expected: Mapping[str, Shapes], w
         repair: what to do about weights that do not fit, for errors.
 
     Raises:
-        ValueError: a weight is missing, unexpected or of another shape; names it.
+        ValueError: a weight is missing, unexpected, of another shape or of another kind; names it.
 
     Example:
         >>> from torch import nn
@@ -39,11 +39,13 @@ def check_weights(given: Mapping[str, Tensor], expected: Mapping[str, Shapes], w
 
 
 def check_shape(name: str, given: Tensor, expected: Shapes, what: str, repair: str = "") -> None:
-    """Raise a :exc:`ValueError` unless a weight has one of the expected shapes; arguments as :func:`check_weights`."""
+    """Raise a :exc:`ValueError` unless a weight is as expected; arguments as :func:`check_weights`."""
     shapes = [list(shape) for shape in ([expected.shape] if isinstance(expected, Tensor) else expected)]
     if list(given.shape) not in shapes:
         words = " or ".join(map(str, shapes))
         raise ValueError(f"Expected '{name}' of {what} of shape {words} (got {list(given.shape)}){_end(repair)}")
+    if isinstance(expected, Tensor) and given.dtype.is_floating_point != expected.dtype.is_floating_point:
+        raise ValueError(f"Expected '{name}' of {what} as {expected.dtype} (got {given.dtype}){_end(repair)}")
 
 
 def wrong_names(

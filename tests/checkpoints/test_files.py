@@ -135,6 +135,7 @@ def rewrite(path, change):
         (lambda tensors, record: tensors.pop("head.linear.bias"), "got them without head.linear.bias"),
         (lambda tensors, record: tensors.update(extra=torch.zeros(1)), "got them with extra"),
         (lambda tensors, record: tensors.update({"head.linear.bias": torch.zeros(7)}), r"shape \[4\] .*got \[7\]"),
+        (lambda tensors, record: tensors.update({"head.linear.bias": torch.zeros(4).int()}), "float32 .*got .*int32"),
         (lambda tensors, record: record.update(format=99), "upgrade pyg_video"),
         (lambda tensors, record: record.update(model="lost"), "name of a model"),
         (lambda tensors, record: record["options"].update(depth=3), "got 'depth'"),
@@ -145,6 +146,23 @@ def test_files_that_do_not_fit_are_refused(tmp_path, model, change, message):
     rewrite(path, change)
     with pytest.raises(ValueError, match=message):
         load_model(path)
+
+
+@pytest.mark.parametrize("name", ["format", "version", "model", "options", "metadata"])
+@pytest.mark.parametrize("value", [None, [], {}, "x", 0.5, ["x"], {"x": None}])
+def test_forged_records_are_refused_or_read(tmp_path, model, name, value):
+    path = save_model(model, tmp_path / "model.safetensors")
+    rewrite(path, lambda tensors, record: record.update({name: value}))
+    for load in (load_model, load_trained):
+        with contextlib.suppress(ValueError):  # whose message names the file
+            load(path)
+
+
+@pytest.mark.parametrize("text", ["null", "[]", "7", 10**5 * "[", '{"format": 2}', "{"])
+def test_damaged_records_are_refused(tmp_path, text):
+    save_file({"weight": torch.zeros(2)}, tmp_path / "a.safetensors", {"pyg_video": text})
+    with pytest.raises(ValueError, match=r"a.safetensors', whose record is damaged"):
+        load_model(tmp_path / "a.safetensors")
 
 
 def test_a_compiled_model_saves_what_it_compiled(tmp_path):

@@ -6,9 +6,10 @@ import csv
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from ..._checks import check_option
 
@@ -18,7 +19,6 @@ UNKNOWN = -1  # the label of a test video without an answer
 _ANSWERS = Path("labels", "test-answers.csv")
 _NAMES = {"train": "train", "val": "validation", "test": "test", "labels": "labels"}
 _SUFFIX = {"v1": ".csv", "v2": ".json"}
-_Json = TypeVar("_Json", dict[str, Any], list[Any])
 
 
 class VideoRecord(NamedTuple):
@@ -54,12 +54,13 @@ def read_labels(root: str | os.PathLike[str], version: str) -> tuple[str, ...]:
     The order of v1 is that of the published checkpoints of TSM and DyReg-GNN.
     """
     path = _list_file(root, version, "labels")
-    if version == "v1":
-        return tuple(sorted(filter(None, map(str.strip, path.read_text(encoding="utf-8").splitlines()))))
-    number = {name: int(label) for name, label in _read_json(path, dict).items()}
-    if sorted(number.values()) != list(range(len(number))):
-        raise ValueError(f"Expected labels from 0 to {len(number) - 1} in '{path}' (got others); fetch it again")
-    return tuple(sorted(number, key=number.__getitem__))
+    with _naming(path, f"the classes of Something-Something {version}"):
+        if version == "v1":
+            return tuple(sorted(filter(None, map(str.strip, path.read_text(encoding="utf-8").splitlines()))))
+        number = {name: int(_checked(label, str, int)) for name, label in _read_json(path, dict).items()}
+        if sorted(number.values()) != list(range(len(number))):
+            raise ValueError(f"labels other than 0 to {len(number) - 1}")
+        return tuple(sorted(number, key=number.__getitem__))
 
 
 def read_records(root: str | os.PathLike[str], version: str, split: str, names: Sequence[str]) -> list[VideoRecord]:
@@ -78,19 +79,15 @@ def read_records(root: str | os.PathLike[str], version: str, split: str, names: 
     check_option("split", split, SPLITS)
     path = _list_file(root, version, split)
     number = {name: label for label, name in enumerate(names)}
-    try:
+    what = f"ids and classes of Something-Something {version}"
+    with _naming(path, what):
         records = (_records_v1 if version == "v1" else _records_v2)(path, number)
-        if split == "test" and (answers := Path(root) / _ANSWERS).is_file():
-            path = answers
-            known = {record.id: record.label for record in _records_v1(path, number)}
-            records = [record._replace(label=known.get(record.id, UNKNOWN)) for record in records]
-    except (KeyError, IndexError, TypeError) as error:
-        raise ValueError(
-            f"Expected ids and classes of Something-Something {version} in '{path}' (got {error!r}); fetch it again, "
-            "and the list of labels with it"
-        ) from error
-    if not records:
-        raise ValueError(f"Expected videos in the list '{path}' (got none); fetch it again")
+        if not records:
+            raise ValueError("no video")
+    if split == "test" and (answers := Path(root) / _ANSWERS).is_file():
+        with _naming(answers, what):
+            known = {record.id: record.label for record in _records_v1(answers, number)}
+        records = [record._replace(label=known.get(record.id, UNKNOWN)) for record in records]
     return records
 
 
@@ -121,12 +118,12 @@ def _records_v1(path: Path, number: dict[str, int]) -> list[VideoRecord]:
 def _records_v2(path: Path, number: dict[str, int]) -> list[VideoRecord]:
     return [
         VideoRecord(
-            str(row["id"]),
+            str(_checked(row["id"], str, int)),
             number[re.sub(r"[\[\]]", "", row["template"])] if "template" in row else UNKNOWN,
-            row.get("label", ""),
-            tuple(row.get("placeholders", ())),
+            _checked(row.get("label", ""), str),
+            tuple(_checked(each, str) for each in _checked(row.get("placeholders", []), list)),
         )
-        for row in _read_json(path, list)
+        for row in (_checked(row, dict) for row in _read_json(path, list))
     ]
 
 
@@ -146,11 +143,24 @@ def _list_file(root: str | os.PathLike[str], version: str, kind: str) -> Path:
     )
 
 
-def _read_json(path: Path, kind: type[_Json]) -> _Json:
+@contextmanager
+def _naming(path: Path, what: str) -> Iterator[None]:
+    """Turn whatever a damaged list raises into an error that names it."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"Expected JSON in '{path}' (got {error}); fetch it again") from error
-    if not isinstance(content, kind):
-        raise ValueError(f"Expected a {kind.__name__} in '{path}' (got a {type(content).__name__}); fetch it again")
-    return content
+        yield
+    except (ValueError, LookupError, TypeError, RecursionError, csv.Error) as error:
+        problem = f"no {error}" if isinstance(error, LookupError) else str(error)
+        raise ValueError(
+            f"Expected {what} in '{path}' (got {problem}); fetch it again, and the list of labels with it"
+        ) from error
+
+
+def _read_json(path: Path, kind: type) -> Any:
+    return _checked(json.loads(path.read_text(encoding="utf-8")), kind)
+
+
+def _checked(value: Any, *kinds: type) -> Any:
+    if not isinstance(value, kinds) or isinstance(value, bool):
+        names = " or ".join(kind.__name__ for kind in kinds)
+        raise TypeError(f"{repr(value)[:40]}, which is no {names}")
+    return value

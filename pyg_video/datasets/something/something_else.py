@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from array import array
 from collections import Counter
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 FRAME_RATE = 12.0  # of the annotations
+_MOST_FRAMES = 10**6  # of a video
 _FILES = tuple(f"bounding_box_smthsmth_part{part}.json" for part in range(1, 5))
 
 
@@ -125,10 +127,14 @@ def _grouped(path: Path, name: str, frames: list[dict[str, Any]]) -> _Groups:
     try:
         for frame in frames:
             number = int(frame["name"].rpartition("/")[2].partition(".")[0]) - 1
+            if not 0 <= number < _MOST_FRAMES:
+                raise ValueError(f"frame number {number + 1}")
             seen: Counter[str] = Counter()
             for label in frame["labels"]:
                 category = str(label.get("standard_category", label["category"]))
                 edges = [float(label["box2d"][key]) for key in ("x1", "y1", "x2", "y2")]
+                if not all(map(math.isfinite, edges)):
+                    raise ValueError(f"a box of {edges}")
                 groups.setdefault((category == "hand", category, seen[category]), []).append((number, edges))
                 seen[category] += 1
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -138,19 +144,39 @@ def _grouped(path: Path, name: str, frames: list[dict[str, Any]]) -> _Groups:
 
 def _videos(path: Path) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """The entries of a large JSON object, parsed one by one: all at once would need ten times the file's size."""
-    text = path.read_text(encoding="utf-8")
     decoder = json.JSONDecoder()
-    position = text.find("{") + 1
+    seen = set[str]()
     try:
-        while text[(position := _skip(text, position, " \t\r\n,"))] != "}":
-            name, position = decoder.raw_decode(text, position)
-            frames, position = decoder.raw_decode(text, _skip(text, position, " \t\r\n:"))
+        text = path.read_text(encoding="utf-8")
+        _, position = _sign(text, 0, "{")
+        sign = "," if text.startswith('"', _next(text, position)) else ""
+        while sign == ",":
+            name, position = decoder.raw_decode(text, _next(text, position))
+            if not isinstance(name, str) or name in seen:
+                raise ValueError(f"{name!r}, which is no name of another video")
+            seen.add(name)
+            frames, position = decoder.raw_decode(text, _next(text, _sign(text, position, ":")[1]))
             yield name, frames
-    except (json.JSONDecodeError, IndexError) as error:
+            sign, position = _sign(text, position, ",}")
+        if not sign:
+            _, position = _sign(text, position, "}")
+        if (end := _next(text, position)) < len(text):
+            raise ValueError(f"more after the end: {text[end : end + 20]!r}")
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"Expected a whole JSON file in '{path}' (got {error}); fetch it again") from error
 
 
-def _skip(text: str, position: int, signs: str) -> int:
-    while position < len(text) and text[position] in signs:
+def _next(text: str, position: int) -> int:
+    """Position of the next sign that is no white space."""
+    while position < len(text) and text[position] in " \t\r\n":
         position += 1
     return position
+
+
+def _sign(text: str, position: int, expected: str) -> tuple[str, int]:
+    """The next sign, and the position after it."""
+    position = _next(text, position)
+    sign = text[position : position + 1]
+    if not sign or sign not in expected:
+        raise ValueError(f"{sign!r} at {position} where {' or '.join(expected)} belongs")
+    return sign, position + 1

@@ -53,7 +53,7 @@ def test_the_answers_of_the_later_download_are_the_labels_of_the_test_split(some
     answers.write_text(f"7;{names[3]}\n")
     assert read_records(something_v2, "v2", "test", names) == [VideoRecord("109", -1)]
     answers.write_text("109;Doing nothing\n")
-    with pytest.raises(ValueError, match=r"test-answers.csv' .got KeyError.'Doing nothing'"):
+    with pytest.raises(ValueError, match=r"test-answers.csv' .got no 'Doing nothing'"):
         read_records(something_v2, "v2", "test", names)
 
 
@@ -91,23 +91,48 @@ def test_right_as_a_part_of_a_word_or_without_partner_stays():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("[{", "Expected JSON in"),
-        ("{}", "Expected a list in"),
-        ("[]", "Expected videos in the list"),
-        ('[{"template": "Holding [something]"}]', "Expected ids and classes"),
+        ("[{", "Expecting property name"),
+        ("{}", "which is no list"),
+        ("[]", "no video"),
+        (10**5 * "[", "recursion"),
+        ('[{"template": "Holding [something]"}]', "no 'id'"),
+        ('[{"id": null, "template": "Holding [something]"}]', "None, which is no str or int"),
+        ('[{"id": "7", "template": 8}]', "expected string"),
+        ('[{"id": "7", "template": ["Holding [something]"]}]', "expected string"),
+        ('[{"id": "7", "template": "Holding [something]", "label": 0.9}]', "0.9, which is no str"),
+        ('[{"id": "7", "template": "Holding [something]", "placeholders": "pen"}]', "'pen', which is no list"),
         ('[{"id": "7", "template": "Juggling [something]"}]', "Juggling something"),
-        ("[7]", "Expected ids and classes"),
+        ("[7]", "7, which is no dict"),
+        ("\ud800", "can't decode"),
     ],
 )
 def test_damaged_lists_are_named(tmp_path, content, message):
-    (tmp_path / "something-something-v2-train.json").write_text(content)
-    with pytest.raises(ValueError, match=message):
+    path = tmp_path / "something-something-v2-train.json"
+    path.write_text(content, errors="surrogatepass")
+    with pytest.raises(ValueError, match=rf"Expected ids and classes of .* in '{path}' \(got .*{message}"):
         read_records(tmp_path, "v2", "train", ["Holding something"])
 
 
-def test_labels_with_gaps_are_refused(tmp_path):
-    (tmp_path / "something-something-v2-labels.json").write_text('{"Holding something": "0", "Folding something": "2"}')
-    with pytest.raises(ValueError, match="Expected labels from 0 to 1"):
+def test_over_long_fields_are_named(tmp_path):
+    path = tmp_path / "something-something-v1-train.csv"
+    path.write_text("7;" + 200_000 * "a")
+    with pytest.raises(ValueError, match=rf"'{path}' \(got field larger than"):
+        read_records(tmp_path, "v1", "train", ["Holding something"])
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ("2", "labels other than 0 to 1"),
+        (0.9, "0.9, which is no str or int"),
+        (None, "None, which"),
+        ("a", "invalid literal"),
+    ],
+)
+def test_labels_that_do_not_number_the_classes_are_refused(tmp_path, second, message):
+    path = tmp_path / "something-something-v2-labels.json"
+    path.write_text(json.dumps({"Holding something": "0", "Folding something": second}))
+    with pytest.raises(ValueError, match=rf"Expected the classes of .* in '{path}' \(got .*{message}"):
         read_labels(tmp_path, "v2")
 
 
