@@ -74,6 +74,14 @@ def test_two_clips_in_a_batch_equal_the_clips_alone(name, readout, x):
     torch.testing.assert_close(net(x), torch.cat([net(clip[None]) for clip in x]))
 
 
+@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_a_pixel_that_is_no_number_is_refused(name, value, x):
+    x[1, 2, 0, 1, 1] = value
+    with pytest.raises(ValueError, match=r"Expected finite 'x' \(got NaN or infinity in frame 2 of clip 1\)"):
+        build(name)(x)
+
+
 @pytest.mark.parametrize("name", CAUSAL)
 def test_future_frames_do_not_leak_into_the_map(name, x):
     net = model(name, ToMap).double()

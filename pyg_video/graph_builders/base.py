@@ -11,7 +11,7 @@ from torch_geometric.nn.inits import reset
 
 from .._checks import check_lengths, looks_free, rows_and_columns
 from ..data import Regions, VideoGraph
-from ..functional import complete_edges, loops_last, normalize_kernel, repeat_edges
+from ..functional import complete_edges, frame_mask, loops_last, normalize_kernel, repeat_edges
 from ..layers import State
 from ..layers.map_reads import pool_map, shared_map
 from .connect import CompleteEdges, Edges, resolve_connect
@@ -193,6 +193,15 @@ class GraphBuilder(nn.Module):
             raise TypeError(f"Expected 'x' of a floating type (got {x.dtype}); convert it with x.float()")
         if lengths is not None:
             check_lengths(lengths, x.size(0), x.size(1))
+        if looks_free(x):
+            total = x.detach().sum(dim=(2, 3, 4), dtype=torch.promote_types(x.dtype, torch.float32))
+            wrong = ~total.isfinite() & (True if lengths is None else frame_mask(lengths, x.size(1)))
+            if bool(wrong.any()):
+                b, t = wrong.nonzero()[0].tolist()
+                raise ValueError(
+                    f"Expected finite 'x' (got NaN or infinity in frame {t} of clip {b}); look for it in the video, or "
+                    "lower the learning rate if training diverged"
+                )
 
     def _check_regions(self, x: Tensor, regions: Regions) -> None:
         B, T, _, H, W = x.shape
@@ -207,8 +216,7 @@ class GraphBuilder(nn.Module):
             raise ValueError(f"{expected} a mask of booleans {[B, T, N]} (got {list(mask.shape)} of {mask.dtype})")
         if looks_free(box) and not bool(box.isfinite().all()):
             raise ValueError(
-                f"{expected} finite boxes (got NaN or infinity); look for it in the input, or lower the learning rate "
-                "if training diverged"
+                f"{expected} finite boxes (got NaN or infinity); lower the learning rate if training diverged"
             )
 
 

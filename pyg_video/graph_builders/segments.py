@@ -28,7 +28,7 @@ def segment_regions(x: Tensor, segment: Callable[["ndarray"], "ndarray"], num_no
     """
     frames = x.detach().flatten(0, 1).movedim(1, -1).to("cpu", torch.float64)
     if not bool(frames.isfinite().all()):
-        raise ValueError("Expected 'x' without NaN and infinity (got some); look for them in the input")
+        raise ValueError("Expected finite 'x' (got NaN or infinity); look for it in the video")
     labels = torch.stack([torch.from_numpy(segment(frame)) for frame in frames.numpy()]).to(x.device)
     kernel = F.one_hot(labels.long(), num_nodes).movedim(-1, 1).unflatten(0, x.shape[:2])
     kernel = kernel.to(torch.promote_types(x.dtype, torch.float32))  # [B, T, N, H, W]
