@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ._checks import printable
+
 
 @contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -75,7 +77,21 @@ def write_whole(path: str | os.PathLike[str], content: bytes | str) -> Path:
 
 
 def write_table(path: str | os.PathLike[str], rows: Iterable[Iterable[object]]) -> Path:
-    """Write rows as CSV as :func:`whole_file` does; returns the path."""
+    """Write rows as CSV as :func:`whole_file` does; returns the path.
+
+    Control characters are escaped, and text that a spreadsheet would compute gets an apostrophe in front.
+    """
     text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    csv.writer(text, lineterminator="\n").writerows(map(_cell, row) for row in rows)
     return write_whole(path, text.getvalue())
+
+
+def _cell(value: object) -> object:
+    if not isinstance(value, (str, os.PathLike)):
+        return value
+    text = printable(os.fspath(value))
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+    return text  # a number, such as -1.5

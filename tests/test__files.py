@@ -102,6 +102,12 @@ def test_text_is_written_as_it_is(tmp_path):
     assert write_table(tmp_path / "table", [("a", "b"), (1, "x, y")]).read_bytes() == b'a,b\n1,"x, y"\n'
 
 
+def test_tables_hold_no_formulas_and_no_control_characters(tmp_path):
+    row = ("=1+1", "@a", "-1.5", -2, "+ 3", Path("-x\x1b[31m"), "a\nb", None)
+    table = write_table(tmp_path / "table", [row]).read_text()
+    assert table == "'=1+1,'@a,-1.5,-2,'+ 3,'-x\\x1b[31m,a\\nb,\n"
+
+
 def test_nothing_in_the_package_writes_in_another_way():
     """Files are opened for writing in ``_files.py`` alone, or as a draft of ``whole_file``."""
     other = re.compile(r"""os\.replace|\.rename\(|\bopen\(.*["'][wax]b?\+?["']|\.write_(text|bytes)\(""")

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from .._checks import printable
 from .._files import write_table, write_whole
 from ..visualization import draw_confusion, save_png
 from .accuracy import Evaluation, Score
@@ -61,13 +62,13 @@ def write_evaluation(evaluation: Evaluation, folder: str | os.PathLike[str]) -> 
 
 
 def short_name(name: str) -> str:
-    """Shortened name of a class of the synchronous digits.
+    """Name of a class to print, shortened for the synchronous digits.
 
     Example:
         >>> short_name("3 and 7 move together"), short_name("nothing moves together")
         ('3 & 7', 'nothing')
     """
-    return name.removesuffix(" move together").removesuffix(" moves together").replace(" and ", " & ")
+    return printable(name.removesuffix(" move together").removesuffix(" moves together").replace(" and ", " & "))
 
 
 def _json(evaluation: Evaluation) -> str:

@@ -99,3 +99,14 @@ def test_a_failed_picture_leaves_the_earlier_file(tmp_path, monkeypatch):
         write_evaluation(evaluation(), tmp_path)
     assert (tmp_path / "predictions.csv").read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_names_of_classes_cannot_write_to_the_terminal_or_a_spreadsheet(tmp_path):
+    odd = evaluation()
+    names = {"=HYPERLINK(1)": odd.per_class[NAMES[0]], "\x1b[2Jgone": odd.per_class[NAMES[1]]}
+    odd = odd._replace(per_class=names | {name: odd.per_class[name] for name in NAMES[2:]})
+    assert "\x1b" not in as_text(odd)
+    write_evaluation(odd, tmp_path)
+    for table in tmp_path.glob("*.csv"):
+        assert "\x1b" not in table.read_text()
+        assert not any(field.startswith("=") for line in csv.reader(table.read_text().splitlines()) for field in line)

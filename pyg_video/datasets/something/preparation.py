@@ -155,7 +155,7 @@ def _report(
     listed = problems | (damaged if on_corrupt == "warn" else {})
     rows = ((split, name, wrong, video_path(root, version, name)) for (split, name), wrong in listed.items())
     table = root / f"pyg-video-problems-{version}.csv"
-    write_table(table, [("split", "id", "problem", "path"), *(map(printable, map(str, row)) for row in rows)])
+    write_table(table, [("split", "id", "problem", "path"), *rows])
     return Report(len(videos), checked, problems, damaged, index_path(root, version), table)
 
 
