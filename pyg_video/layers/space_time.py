@@ -110,7 +110,7 @@ class SpaceTimeConv(nn.Module):
         before = {name: v.new_zeros(v.size(0), memory, *v.shape[2:]) for name, v in chunk.items()}
         frames = {name: torch.cat([v, chunk[name]], dim=1) for name, v in (state or before).items()}
         x = self._convolve(_graph_of(frames))[:, memory:]
-        return graph.with_x(x.flatten(0, 2)), {name: v[:, -memory:] for name, v in frames.items()}
+        return graph.with_x(x.flatten(0, 2)), {name: v[:, -memory:].clone() for name, v in frames.items()}
 
     def _convolve(self, graph: VideoGraph) -> Tensor:
         """The nodes afterwards, :math:`(B, T, N, C')`."""
