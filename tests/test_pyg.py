@@ -466,6 +466,35 @@ and are refused in a stream.
 """
 
 
+EXPLANATIONS = """
+## Explanations
+
+`explain(model, video, target)` runs PyG's explainers on the graph of every block of a model, `explain_graph` on any
+module from a graph to a graph or to class scores. What comes back are the graphs with a `node_mask`, an `edge_mask` and
+a `frame_mask`; `plot_explanation` draws them over the frames. An `edge_mask` belongs to the `edge_index` number for
+number, whether a convolution adds self-loops or not, also over edges in time. Frames after the one that is explained
+have masks of 0 where edges go forward.
+
+```python
+import torch
+from torch_geometric.explain import AttentionExplainer
+from pyg_video.inspection import explain
+from pyg_video.models import create_model
+from pyg_video.visualization import plot_explanation
+
+model, video = create_model("rstg_sync_mnist", num_classes=10, frame_size=28), torch.rand(1, 4, 1, 28, 28)
+graph = explain(model, video, target=3)["head.builder"]  # a GNNExplainer, if no other algorithm is given
+assert graph.frame_mask.shape == (1, 4) and len(graph.edge_mask) == graph.num_edges
+figure = plot_explanation(graph, video[0])  # figure.savefig("explanation.png")
+attention = explain(model, video, algorithm=AttentionExplainer())["head.builder"].edge_mask
+```
+
+Masks tell within a graph which nodes and edges count more than others; how large they are is less telling, since norms
+undo a factor that all nodes have in common. Refused are `HomogeneousGraph`, attention over two kinds of edges, and
+clips with padding where a convolution knows no mask.
+"""
+
+
 def page():
     kinds = "\n".join(f"| {link('transforms', name)} | {words} |" for name, words in TRANSFORMS.items())
     return f"""# PyG's layers on clips
@@ -499,7 +528,7 @@ As a norm of `SpaceConv` or `RSTG`: frames are the graphs.
 | transform | on a clip |
 |---|---|
 {kinds}
-{TIME}"""
+{TIME}{EXPLANATIONS}"""
 
 
 def test_every_layer_of_pyg_has_a_row():

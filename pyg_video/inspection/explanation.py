@@ -45,12 +45,13 @@ def explain(
         - **video:** :math:`(B, T, C, H, W)`
         - **target:** :math:`(B)`
         - **output:** graphs by the name of their builder within the model, with ``node_mask`` :math:`(V)`,
-          ``edge_mask`` :math:`(E)` and ``frame_mask`` :math:`(B, T)`, the largest of the frame's nodes; all in [0, 1].
-          Where nothing passes messages there is no ``edge_mask``, and with ``AttentionExplainer`` nothing else
+          ``edge_mask`` :math:`(E)` and ``frame_mask`` :math:`(B, T)`, the largest of the frame's nodes; all in [0, 1],
+          of which those within a graph compare: norms undo what nodes have in common. Where nothing passes messages
+          there is no ``edge_mask``, and with ``AttentionExplainer`` nothing else
 
     Raises:
         ValueError: the model has no builder or gives no class scores, messages pass along edges that no graph has, or
-            ``target`` is given for an explanation by attention, which does not depend on it.
+            ``target`` is no class, or given for an explanation by attention, which does not depend on it.
 
     Example:
         >>> from pyg_video.models import create_model
@@ -69,7 +70,7 @@ def explain(
     if not isinstance(scores, Tensor) or scores.dim() != 2:
         got = list(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
         raise ValueError(f"Expected a model that gives class scores [B, K] (got {got}); use explain_graph for graphs")
-    wanted = None if target is None else torch.as_tensor(target, device=scores.device).expand(len(scores))
+    wanted = _classes(target, scores)
     explained = {}
     for name, graphs in made.items():
         block = _Block(twin, run, twin.get_submodule(name), max(graphs, key=_num_edges).with_x(graphs[0].x))
@@ -119,8 +120,7 @@ def explain_graph(
         if not 0 <= node < graph.num_nodes:
             raise ValueError(f"Expected 'target' as the number of a node below {graph.num_nodes} (got {target})")
         return block.explained(algorithm, layers["0"], None, classes=False, node=node)
-    wanted = None if target is None else torch.as_tensor(target, device=y.device).expand(len(y))
-    return block.explained(algorithm, layers["0"], wanted, classes=y.size(1) > 1)
+    return block.explained(algorithm, layers["0"], _classes(target, y), classes=y.size(1) > 1)
 
 
 class _Block(nn.Module):
@@ -178,6 +178,20 @@ class _Block(nn.Module):
             masks["node_mask"] = of_nodes.flatten()
             masks["frame_mask"] = self.graph.grid(masks["node_mask"]).amax(dim=-1)
         return self.graph.with_attr(**{name: mask for name, mask in masks.items() if mask is not None})
+
+
+def _classes(target: int | Tensor | None, scores: Tensor) -> Tensor | None:
+    """The class to explain of every clip."""
+    if target is None:
+        return None
+    given, (B, K) = torch.as_tensor(target, device=scores.device), scores.shape
+    right = given.dtype == torch.long and given.shape in ((), (B,)) and K > 1
+    if not right or int(given.min()) < 0 or int(given.max()) >= K:
+        raise ValueError(
+            f"Expected 'target' as a class below {K}, for all clips or for each of {B} (got {target}); leave it out "
+            "for the class that is predicted, or for a model with one output"
+        )
+    return given.expand(B)
 
 
 def _learned_masks() -> GNNExplainer:
