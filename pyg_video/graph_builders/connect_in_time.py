@@ -1,7 +1,7 @@
 """Edges between the frames of a clip."""
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, NoReturn, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -184,6 +184,13 @@ class ConnectInTime(nn.Module):
 
     def forward(self, graph: VideoGraph) -> VideoGraph:
         return connect_in_time(graph, self.rule, steps=self.steps, causal=self.causal)
+
+    def scan(self, graph: VideoGraph, state: object = None) -> NoReturn:  # noqa: ARG002
+        """Raises a :exc:`TypeError`: a stream does not have the earlier frames whose nodes send."""
+        raise TypeError(
+            "Expected whole clips for ConnectInTime before a layer (got a stream, which does not have the frames "
+            "before); make it a part of the layer: SpaceTimeConv(..., connect=ConnectInTime(...))"
+        )
 
     def extra_repr(self) -> str:
         rule = repr(self.rule) if isinstance(self.rule, str) else getattr(self.rule, "__name__", repr(self.rule))

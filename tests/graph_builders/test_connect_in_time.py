@@ -15,7 +15,7 @@ from pyg_video.graph_builders import (
     same_node,
     tracked_nodes,
 )
-from pyg_video.layers import RSTG, ConnectAllPairs, DenseSpaceConv, HomogeneousGraph, SpaceConv
+from pyg_video.layers import RSTG, ConnectAllPairs, DenseSpaceConv, HomogeneousGraph, SpaceConv, scan
 
 NONE = torch.empty(2, 0, dtype=torch.long)
 
@@ -172,6 +172,12 @@ def test_layers_that_need_edges_within_frames_name_the_one_that_does_not(layer):
     del bare.edge_type
     with pytest.raises(ValueError, match="Expected edges within frames .got some .*; use SpaceTimeConv"):
         layer(bare)
+
+
+def test_a_stream_is_refused_since_it_lacks_the_frames_before():
+    for net in (nn.Sequential(GridGraph(8), ConnectInTime()), ConnectInTime()):
+        with pytest.raises(TypeError, match="Expected whole clips for ConnectInTime .*; make it a part of the layer"):
+            scan(net, torch.rand(1, 2, 8, 6, 6))
 
 
 def test_wrong_input_is_a_clear_error():

@@ -118,6 +118,19 @@ def test_masks_are_those_of_the_edges_of_the_graph(name, loops):
     assert found.node_mask[~torch.isin(torch.arange(V), torch.arange(5, 10))].abs().max() == 0
 
 
+@pytest.mark.parametrize("conv", [pyg.GATv2Conv, pyg.GATConv, pyg.GCNConv, pyg.SAGEConv])
+@pytest.mark.parametrize("sender", [5, 2])
+@pytest.mark.parametrize("kinds", [1, 2])
+def test_the_only_message_has_the_only_mask(conv, sender, kinds):
+    """All nodes are zero but one, in the frame of the one that is explained or in the frame before."""
+    clips = graph()
+    clips.x[torch.arange(V) != sender] = 0
+    net = SpaceTimeConv(*(conv(C, C, bias=False) for _ in range(kinds)), connect=ConnectInTime("same_node"))
+    found = explain_graph(net, clips, 7, algorithm=GNNExplainer(epochs=3))
+    assert found.edge_index[:, found.edge_mask > 0].T.tolist() == [[sender, 7]]
+    assert found.node_mask.nonzero().flatten().tolist() == [sender]
+
+
 MODELS = {
     "recurrence": lambda conv: RSTG(conv(), TemporalRNN(C), TemporalRNN(C), num_iterations=2),
     "all pairs": lambda conv: nn.Sequential(ConnectAllPairs(), RSTG(SpaceConv(C), TemporalRNN(C), nn.Identity())),
