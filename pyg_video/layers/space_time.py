@@ -31,9 +31,8 @@ class SpaceTimeConv(nn.Module):
 
     :class:`~pyg_video.graph_builders.ConnectInTime` makes the edges between frames: before this layer, or as its part
     ``connect``, which a stream needs. Where they go forward, no frame sees a later one, whatever the convolution but
-    those in ``LOOKS_AHEAD`` and those that find their own neighbours. What a ``forward`` names is passed on as by
-    :class:`RSTG`, so that norms and ``batch`` take frames for graphs. ``torch.compile`` breaks the graph at two
-    convolutions.
+    ``ChebConv`` and ``DirGNNConv``, which look ahead. What a ``forward`` names is passed on as by :class:`RSTG`, so
+    that norms and ``batch`` take frames for graphs. ``torch.compile`` breaks the graph at two convolutions.
 
     Args:
         space_conv: message passing ``(x, edge_index) -> x``: :class:`SpaceConv` or any PyG convolution. With a
