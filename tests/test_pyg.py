@@ -4,6 +4,7 @@
 """
 
 import importlib.util
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -17,9 +18,10 @@ from torch_geometric.nn import aggr, conv, norm
 
 from pyg_video.data import VideoGraph
 from pyg_video.functional import complete_edges, repeat_edges
-from pyg_video.graph_builders import GridGraph
-from pyg_video.layers import RSTG, SpaceConv
+from pyg_video.graph_builders import ConnectInTime, GridGraph
+from pyg_video.layers import RSTG, SpaceConv, SpaceTimeConv, scan
 from pyg_video.layers.space_call import REFUSED
+from pyg_video.layers.space_time import LOOKS_AHEAD
 
 PAGE = Path(__file__).parent.parent / "docs" / "pyg.md"
 B, T, N, C, D = 2, 3, 4, 8, 3
@@ -344,6 +346,61 @@ def test_sparse_edges_are_refused(clips):
     torch.testing.assert_close(model(kept).x, model(clips).x)
 
 
+NEEDS_EDGES = {"edge_attr", "edge_type"}  # of which one is made with the edges in time, and the other is not
+IN_TIME = [
+    name for name, row in CONVS.items() if works(name, row) and not row.package and not NEEDS_EDGES & {*row.needs}
+]
+
+
+@pytest.mark.parametrize("name", [*IN_TIME, "RGCNConv", "RGATConv"])
+def test_a_convolution_over_time_is_causal_and_streams_or_is_named(name):
+    net = SpaceTimeConv(CONVS[name].make(), connect=ConnectInTime("same_node")).double().eval()
+    graph = graph_for(CONVS[name], "sparse")
+    nodes = {key: graph.grid(graph[key]) for key in ("x", "pos", "normal") if key in graph}
+
+    def frames(first, last):
+        part = {key: value[:, first:last].flatten(0, 2) for key, value in nodes.items()}
+        edges = repeat_edges(graph.edge_index[:, :5], N, B * (last - first))
+        return VideoGraph(edge_index=edges, layout=(last - first, N), **part)
+
+    whole = net(frames(0, T)).frames
+    looks_ahead = not torch.allclose(net(frames(0, T - 1)).frames, whole[:, :-1])
+    assert looks_ahead == (type(net.space_conv) in LOOKS_AHEAD)
+    if not looks_ahead:
+        state, parts = None, []
+        for t in range(T):
+            y, state = scan(net, frames(t, t + 1), state)
+            parts.append(y.frames)
+        torch.testing.assert_close(torch.cat(parts, dim=1), whole)
+
+
+def joints_that_move(num_clips, seed):
+    """Five joints on a circle that turn one way or the other, by clip."""
+    generator = torch.Generator().manual_seed(seed)
+    label = torch.arange(num_clips) % 2
+    start = 6.28 * torch.rand(num_clips, 1, 1, generator=generator)
+    turn = (2.0 * label - 1)[:, None, None] * torch.arange(8)[:, None] * 0.4
+    angle = start + turn + torch.arange(5)
+    return torch.stack([angle.cos(), angle.sin(), torch.zeros_like(angle)], dim=-1), label
+
+
+def test_the_model_of_the_page_tells_which_way_joints_turn():
+    names = {}
+    exec(re.findall(r"```python\n(.*?)```", TIME, re.DOTALL)[0], names)
+    torch.manual_seed(0)
+    net, skeletons = names["st_gcn"](3, 2, widths=(16, 16)), names["skeletons"]
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+    for step in range(40):
+        joints, label = joints_that_move(32, step)
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(net(skeletons(joints)), label).backward()
+        optimizer.step()
+    joints, label = joints_that_move(100, 1000)
+    assert (net(skeletons(joints)).argmax(1) == label).float().mean() > 0.95
+    still = joints[:, :1].expand_as(joints)  # without motion there is nothing to tell
+    assert (net(skeletons(still)).argmax(1) == label).float().mean() < 0.65
+
+
 def link(package, name):
     return f"[`{name}`](https://pytorch-geometric.readthedocs.io/en/latest/generated/torch_geometric.{package}.{name}.html)"
 
@@ -358,6 +415,84 @@ def table(package, rows):
         cells = [link(package, name), answer, needs, "; ".join(filter(None, remarks))]
         lines.append(f"| {' | '.join(cells)} |".replace("|  |", "| |").replace("|  |", "| |"))
     return "\n".join(lines)
+
+
+TIME = """
+## Time as edges
+
+`RSTG` joins frames by recurrence. Edges may join them as well: `connect_in_time(graph, rule)`, or its module
+`ConnectInTime`, adds edges from the node with the same number (`"same_node"`), from all nodes (`"complete"`), from
+boxes that overlap (`"overlap"`), from the nearest nodes (`"knn"`) or along tracks (`"track"`), over the last `steps`
+frames; with `causal=False` in both directions. `edge_type` says which edges are of space (0) and of time (1), as
+`RGCNConv(..., num_relations=2)` takes it. `SpaceTimeConv(conv)` runs a convolution over all edges,
+`SpaceTimeConv(space_conv, time_conv)` one over each kind and sums, as `HeteroConv` does. A model after ST-GCN (Yan et
+al., AAAI 2018), for joints of a skeleton:
+
+```python
+import torch
+from torch import nn
+from torch_geometric.nn import GCNConv, SAGEConv
+from pyg_video import VideoGraph
+from pyg_video.functional import repeat_edges
+from pyg_video.graph_builders import ConnectInTime
+from pyg_video.layers import ApplyToNodes, SpaceTimeConv, ToVector, scan
+
+BONES = torch.tensor([[0, 1, 1, 2, 1, 3, 3, 4], [1, 0, 2, 1, 3, 1, 4, 3]])  # both ways, of five joints
+
+
+def skeletons(joints):  # [B, T, 5, C]
+    B, T, N, C = joints.shape
+    return VideoGraph(joints.flatten(0, 2), repeat_edges(BONES, N, B * T), layout=(T, N))
+
+
+def st_gcn(channels, num_classes, widths=(32, 32, 64)):
+    layers, connect = [], ConnectInTime("same_node", steps=4)
+    for width in widths:
+        conv = SpaceTimeConv(GCNConv(channels, width), SAGEConv(channels, width), connect=connect)
+        layers += [conv, ApplyToNodes(nn.Sequential(nn.LayerNorm(width), nn.ReLU()))]
+        channels = width
+    return nn.Sequential(*layers, ToVector("mean"), nn.Linear(channels, num_classes))
+
+
+model, joints, state = st_gcn(3, num_classes=10), torch.randn(2, 12, 5, 3), None
+for part in joints.split(4, dim=1):  # a stream, four frames at a time
+    scores, state = scan(model, skeletons(part), state)
+assert torch.allclose(scores, model(skeletons(joints)), atol=1e-5)
+```
+
+Edges that go forward never show a frame a later one, and a clip in pieces gives the numbers of the clip whole: with
+every convolution of the table above that needs no `edge_attr`, but for `ChebConv` and `DirGNNConv`, which look ahead
+and are refused in a stream.
+"""
+
+
+EXPLANATIONS = """
+## Explanations
+
+`explain(model, video, target)` runs PyG's explainers on the graph of every block of a model, `explain_graph` on any
+module from a graph to a graph or to class scores. What comes back are the graphs with a `node_mask`, an `edge_mask` and
+a `frame_mask`; `plot_explanation` draws them over the frames. An `edge_mask` belongs to the `edge_index` number for
+number, whether a convolution adds self-loops or not, also over edges in time. Frames after the one that is explained
+have masks of 0 where edges go forward.
+
+```python
+import torch
+from torch_geometric.explain import AttentionExplainer
+from pyg_video.inspection import explain
+from pyg_video.models import create_model
+from pyg_video.visualization import plot_explanation
+
+model, video = create_model("rstg_sync_mnist", num_classes=10, frame_size=28), torch.rand(1, 4, 1, 28, 28)
+graph = explain(model, video, target=3)["head.builder"]  # a GNNExplainer, if no other algorithm is given
+assert graph.frame_mask.shape == (1, 4) and len(graph.edge_mask) == graph.num_edges
+figure = plot_explanation(graph, video[0])  # figure.savefig("explanation.png")
+attention = explain(model, video, algorithm=AttentionExplainer())["head.builder"].edge_mask
+```
+
+Masks tell within a graph which nodes and edges count more than others; how large they are is less telling, since norms
+undo a factor that all nodes have in common. Refused are `HomogeneousGraph`, attention over two kinds of edges, and
+clips with padding where a convolution knows no mask.
+"""
 
 
 def page():
@@ -393,7 +528,7 @@ As a norm of `SpaceConv` or `RSTG`: frames are the graphs.
 | transform | on a clip |
 |---|---|
 {kinds}
-"""
+{TIME}{EXPLANATIONS}"""
 
 
 def test_every_layer_of_pyg_has_a_row():

@@ -3,17 +3,19 @@
 import pytest
 import torch
 from torch import Tensor, nn
+from torch_geometric import nn as pyg
 from torchvision.models.resnet import BasicBlock
 
 from pyg_video import backbones, graph_builders, layers, models
 from pyg_video.backbones import ClipStage, OnlineShift, ShiftedBlock
-from pyg_video.graph_builders import BoxGraph, GraphBuilder, GridGraph, RegionGraph, SlotGraph
+from pyg_video.graph_builders import BoxGraph, ConnectInTime, GraphBuilder, GridGraph, RegionGraph, SlotGraph
 from pyg_video.layers import (
     RSTG,
     ConvLSTM,
     GraphBlock,
     HomogeneousGraph,
     SpaceConv,
+    SpaceTimeConv,
     TemporalRNN,
     ToMap,
     ToVector,
@@ -30,6 +32,10 @@ T = sum(CHUNKS)
 
 def rstg(cell="lstm", num_iterations=1):
     return RSTG(SpaceConv(C), TemporalRNN(C, cell=cell), TemporalRNN(C, cell=cell), num_iterations=num_iterations)
+
+
+def edges_in_time():
+    return SpaceTimeConv(pyg.GATv2Conv(C, C), pyg.GCNConv(C, C), connect=ConnectInTime("same_node", steps=2))
 
 
 def regions():
@@ -71,6 +77,7 @@ PARTS = {
     "LSTM": (lambda: TemporalRNN(C, cell="lstm"), NODES),
     "stages of time": (lambda: nn.Sequential(TemporalRNN(C), nn.LayerNorm(C), TemporalRNN(C)), NODES),
     "graph": (lambda: nn.Sequential(GridGraph(C), rstg(num_iterations=2), ToMap()), MAPS),
+    "edges in time": (lambda: nn.Sequential(GridGraph(C), edges_in_time(), ToMap()), MAPS),
     "regions": (lambda: nn.Sequential(regions(), ToMap()), MAPS),
     "slots": (lambda: nn.Sequential(slots(), ToMap()), MAPS),
     "boxes": (lambda: GraphBlock(C, BoxGraph(C, 4), rstg("gru"), residual_scale=1.0), MAPS),

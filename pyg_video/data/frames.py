@@ -1,9 +1,12 @@
-"""Which frame every row of a flat tensor is in."""
+"""Which frame every row of a flat tensor is in, and whether edges stay in theirs."""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from .._checks import looks_free
+from ..functional import between_frames
 
 
 class Frames(NamedTuple):
@@ -52,3 +55,12 @@ class Frames(NamedTuple):
     def per_clip(self) -> "Frames":
         """The same rows with every clip taken as one frame."""
         return Frames(self.num_clips, 1, None if self.frame is None else self.frame // self.num_frames)
+
+
+def check_within_frames(edge_index: Tensor, num_nodes: int) -> None:
+    """Raise a :exc:`ValueError` if edges join nodes of different frames."""
+    if looks_free(edge_index) and bool(between_frames(edge_index, num_nodes).any()):
+        raise ValueError(
+            "Expected edges within frames (got some between nodes of different frames); use SpaceTimeConv, or a graph "
+            "from before connect_in_time"
+        )

@@ -10,7 +10,7 @@ from torch_geometric.data.data import DataEdgeAttr, DataTensorAttr
 
 from .._checks import check_lengths
 from ..functional import frame_mask, loops_last
-from .frames import Frames
+from .frames import Frames, check_within_frames
 from .regions import Regions
 from .storage import Layout, VideoStorage, clip_layouts
 
@@ -19,8 +19,9 @@ class VideoGraph(Data):
     r"""The graph sequence of one or more clips as one flat PyG graph.
 
     Nodes are ordered by clip, frame and place in the frame, so that :math:`V = B \cdot T \cdot N` and
-    :attr:`frames` is a view. Edges stay within a frame. Every PyG layer, transform, loader and explainer that takes
-    a :class:`~torch_geometric.data.Data` takes this graph.
+    :attr:`frames` is a view. Edges stay within a frame, unless :class:`~pyg_video.graph_builders.ConnectInTime` adds
+    some. Every PyG layer, transform, loader and explainer that takes a :class:`~torch_geometric.data.Data` takes this
+    graph.
 
     PyG's :class:`~torch_geometric.loader.DataLoader` collates clips of any length, graphs of several clips, and
     batches. The layers of this package take such a batch as it is and give a batch, with the numbers of each clip
@@ -29,7 +30,7 @@ class VideoGraph(Data):
 
     Args:
         x: node features.
-        edge_index: edges, block-diagonal over frames.
+        edge_index: edges, block-diagonal over frames, or over clips.
         layout: ``(T, N)``, frames per clip and nodes per frame.
         kernel: node-to-pixel assignment, which :class:`~pyg_video.layers.ToMap` reuses.
         box: node regions, ``cxcywh`` as fractions of the frame.
@@ -190,8 +191,12 @@ class VideoGraph(Data):
         Returns:
             :math:`(B, T, N, N)`, bool, whether there is an edge; or :math:`(B, T, N, N, *)`, the attribute, 0 where
             there is none.
+
+        Raises:
+            ValueError: some edges join nodes of different frames.
         """
         N = self.frame_layout[1]
+        check_within_frames(self._store["edge_index"], N)
         sender, receiver = self._store["edge_index"]
         place = (receiver, sender % N)
         shape = (self._store["x"].size(0), N)

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+_TOUCH = 1e-6  # fractions of the frame below which two borders count as the same line
+
 
 def box_edges(box: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Left, top, right and bottom edge of every box.
@@ -35,6 +37,26 @@ def pairwise_iou(box: Tensor, other: Tensor) -> Tensor:
     inside = w * h
     union = (x1 - x0) * (y1 - y0) + (u1 - u0) * (v1 - v0) - inside
     return inside / union.clamp(min=torch.finfo(union.dtype).tiny)
+
+
+def boxes_touch(box: Tensor, other: Tensor) -> Tensor:
+    """Whether every box overlaps every other, or shares a border of positive length with it (RSTG).
+
+    Shapes:
+        - **box:** :math:`(*, N, 4)`
+        - **other:** :math:`(*, M, 4)`
+        - **output:** :math:`(*, N, M)`, bool
+
+    Example:
+        >>> cells = grid_boxes(2, 2)
+        >>> boxes_touch(cells[:1], cells)  # itself, the cell to the right, the one below, not the one across
+        tensor([[ True,  True,  True, False]])
+    """
+    left, top, right, bottom = (edge[..., :, None] for edge in box_edges(box))
+    others_left, others_top, others_right, others_bottom = (edge[..., None, :] for edge in box_edges(other))
+    dx = torch.minimum(right, others_right) - torch.maximum(left, others_left)
+    dy = torch.minimum(bottom, others_bottom) - torch.maximum(top, others_top)
+    return (dx > -_TOUCH) & (dy > -_TOUCH) & ((dx > _TOUCH) | (dy > _TOUCH))
 
 
 def grid_boxes(rows: int, cols: int, *, dtype: torch.dtype | None = None, device: torch.device | None = None) -> Tensor:

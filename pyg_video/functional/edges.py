@@ -4,9 +4,7 @@ import torch
 from torch import Tensor
 
 from .._checks import looks_free
-from .boxes import box_edges
-
-_TOUCH = 1e-6  # fractions of the frame below which two borders count as the same line
+from .boxes import boxes_touch
 
 
 def _check_finite(name: str, value: Tensor) -> None:
@@ -47,10 +45,8 @@ def overlap_edges(box: Tensor) -> Tensor:
     """
     _check_finite("box", box)
     N = box.size(-2)
-    left, top, right, bottom = box_edges(box.reshape(-1, N, 4))
-    dx = torch.minimum(right[:, :, None], right[:, None]) - torch.maximum(left[:, :, None], left[:, None])
-    dy = torch.minimum(bottom[:, :, None], bottom[:, None]) - torch.maximum(top[:, :, None], top[:, None])
-    touch = (dx > -_TOUCH) & (dy > -_TOUCH) & ((dx > _TOUCH) | (dy > _TOUCH))
+    frames = box.reshape(-1, N, 4)
+    touch = boxes_touch(frames, frames)
     touch = touch & ~torch.eye(N, dtype=torch.bool, device=box.device)
     frame, receiver, sender = touch.nonzero(as_tuple=True)
     return torch.stack([frame * N + sender, frame * N + receiver])
@@ -99,6 +95,25 @@ def repeat_edges(edge_index: Tensor, num_nodes: int, num_graphs: int) -> Tensor:
     """
     offset = num_nodes * torch.arange(num_graphs, device=edge_index.device)
     return (edge_index[:, None] + offset[:, None]).flatten(1)
+
+
+def between_frames(edge_index: Tensor, num_nodes: int) -> Tensor:
+    """Which edges join nodes of different frames.
+
+    Args:
+        edge_index: edges of consecutive frames together.
+        num_nodes: nodes per frame :math:`N`.
+
+    Shapes:
+        - **edge_index:** :math:`(2, E)`
+        - **output:** :math:`(E)`, bool
+
+    Example:
+        >>> between_frames(torch.tensor([[0, 1, 2], [1, 3, 3]]), num_nodes=2)
+        tensor([False,  True, False])
+    """
+    sender, receiver = edge_index // num_nodes
+    return sender != receiver
 
 
 def loops_last(edge_index: Tensor) -> Tensor:

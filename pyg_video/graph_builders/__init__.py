@@ -5,6 +5,18 @@ from .base import GraphBuilder
 from .box import BoxGraph
 from .cluster import ClusterGraph
 from .connect import CONNECT, AttentionEdges, CompleteEdges, Edges, NearestEdges, OverlapEdges
+from .connect_in_time import (
+    TIME_RULES,
+    ConnectInTime,
+    TimeRule,
+    TimeWindow,
+    all_nodes,
+    connect_in_time,
+    nearest_nodes,
+    overlapping_nodes,
+    same_node,
+    tracked_nodes,
+)
 from .grid import GridGraph
 from .region import RegionGraph
 from .region_generators import FullyConnectedGenerator, HourGlass, LearnedVectors, PooledGenerator
@@ -18,10 +30,12 @@ from .token_learner import TokenLearnerGraph
 __all__ = [
     "CONNECT",
     "REGION_BUILDERS",
+    "TIME_RULES",
     "AttentionEdges",
     "BoxGraph",
     "ClusterGraph",
     "CompleteEdges",
+    "ConnectInTime",
     "Edges",
     "FullyConnectedGenerator",
     "GraphBuilder",
@@ -38,7 +52,15 @@ __all__ = [
     "SlotAttention",
     "SlotGraph",
     "SuperpixelGraph",
+    "TimeRule",
+    "TimeWindow",
     "TokenLearnerGraph",
+    "all_nodes",
+    "connect_in_time",
     "list_builders",
+    "nearest_nodes",
+    "overlapping_nodes",
     "resolve_builder",
+    "same_node",
+    "tracked_nodes",
 ]

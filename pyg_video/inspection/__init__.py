@@ -1,7 +1,8 @@
-"""Graphs, regions and attention of a model as data, and its cost in parameters, multiply-adds and time."""
+"""Graphs, regions, attention and explanations of a model as data; its parameters, multiply-adds and latency."""
 
 from .cost import Cost, Latency, MultiplyAdds, model_cost
 from .edges import on_edges
+from .explanation import explain, explain_graph
 from .graphs import capture_graphs, capture_maps, find_builders, find_graphs
 from .regions import BlockRegions, model_regions
 
@@ -12,6 +13,8 @@ __all__ = [
     "MultiplyAdds",
     "capture_graphs",
     "capture_maps",
+    "explain",
+    "explain_graph",
     "find_builders",
     "find_graphs",
     "model_cost",

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, cast
 from torch import Tensor, nn
 
 from ..data import VideoGraph
+from ..functional import between_frames
 from ..layers import DenseSpaceConv, SpaceConv
 from .graphs import capture_graphs
 
@@ -17,7 +18,7 @@ class BlockRegions(NamedTuple):
         - **box:** :math:`(B, T, N, 4)`, ``cxcywh`` as fractions of the frame
         - **kernel:** :math:`(B, T, N, H, W)`, the nodes' weights on the pixels of the block's map
         - **attention:** a tensor :math:`(B, T, N, N, heads)` for every iteration of the space stage, receivers before
-          senders; 0 where there is no edge
+          senders; 0 where there is no edge. That of edges between frames is left out
     """
 
     box: Tensor
@@ -84,8 +85,15 @@ def _take_alpha(graphs: dict[str, VideoGraph], attention: dict[str, tuple[VideoG
             if name not in attention or attention[name][0] is not graph:
                 attention[name] = (graph, [])
             T, N = graph.frame_layout
-            pairs = graph.dense_edges(alpha[1]) if isinstance(alpha, tuple) else alpha.view(-1, T, N, N, alpha.size(-1))
+            is_dense = not isinstance(alpha, tuple)
+            pairs = alpha.view(-1, T, N, N, alpha.size(-1)) if is_dense else _within_frames(graph, *alpha)
             attention[name][1].append(pairs)
         return cast(Tensor, nodes)
 
     return hook
+
+
+def _within_frames(graph: VideoGraph, edge_index: Tensor, alpha: Tensor) -> Tensor:
+    """The attention of edges as a matrix of pairs; that between frames has no place in it."""
+    inside = ~between_frames(edge_index, graph.frame_layout[1])
+    return graph.with_attr(edge_index=edge_index[:, inside]).dense_edges(alpha[inside])

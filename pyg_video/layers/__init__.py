@@ -13,6 +13,7 @@ from .readout import ToMap, ToVector
 from .rstg import RSTG
 from .scan import detach_state, reset_state, scan
 from .space import SpaceConv
+from .space_time import SpaceTimeConv
 from .time import State, TemporalRNN
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "MapState",
     "MeanAttention",
     "SpaceConv",
+    "SpaceTimeConv",
     "State",
     "TablePosition",
     "TemporalRNN",

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
 
 from ..data import Frames, VideoGraph
+from ..data.frames import check_within_frames
 from ..data.padding import pad
 from .space_call import is_dense, space_call
 
@@ -92,7 +93,7 @@ class HomogeneousGraph(nn.Module):
 
 
 def _check_edges(graph: VideoGraph) -> None:
-    graph.need("edge_index")
+    check_within_frames(graph.need("edge_index"), graph.frame_layout[1])
     attributes = sorted({"adjacency", "edge_attr", "edge_weight"} & set(graph.keys()))
     if attributes:
         raise ValueError(

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import nn
 from torch_geometric.nn.inits import reset
 
 from .._checks import looks_free
 from ..data import VideoGraph
+from ..data.frames import check_within_frames
 from ..data.padding import pad
 from .norm import normalize
 from .scan import scan, start
@@ -120,9 +120,7 @@ class RSTG(nn.Module):
                 f"Expected 'edge_index' between 0 and the number of nodes - 1 = {graph.frames.shape[:3].numel() - 1} "
                 f"(got {int(edge_index.min())} to {int(edge_index.max())})"
             )
-        sender, receiver = edge_index // graph.frame_layout[1]
-        if not torch.equal(sender, receiver):
-            raise ValueError("Expected edges within frames (got some between nodes of different frames)")
+        check_within_frames(edge_index, graph.frame_layout[1])
 
 
 def _stage(part: nn.Module, k: int) -> nn.Module:

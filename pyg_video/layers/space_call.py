@@ -43,24 +43,30 @@ class SpaceCall(NamedTuple):
         taken: arguments of its ``forward`` by name.
         edges: the edges, for a stage that is given them by position.
         kept: the nodes that it is run on, :math:`(V)`, bool; ``None`` for all.
+        keeps_channels: whether its output has to have the channels of its input.
     """
 
     space: nn.Module
     taken: Mapping[str, Any]
     edges: Tensor | None = None
     kept: Tensor | None = None
+    keeps_channels: bool = True
 
     def __call__(self, x: Tensor) -> Tensor:
         """The stage on nodes :math:`(B, T, N, C)`; nodes that it is not run on become zeros."""
         rows = x.flatten(0, 1 if is_dense(self.space) else 2)
         rows = rows if self.kept is None else rows[self.kept]
         y = self.space(rows, **self.taken) if self.edges is None else self.space(rows, self.edges, **self.taken)
-        if not isinstance(y, Tensor) or y.shape != rows.shape or not y.is_floating_point():
+        if not isinstance(y, Tensor) or not self._fits(y, rows) or not y.is_floating_point():
             got = f"{list(y.shape)} of {y.dtype}" if isinstance(y, Tensor) else type(y).__name__
-            raise ValueError(f"Expected a space stage that keeps {x.size(-1)} channels (got {got} from {self.space})")
+            wanted = f"keeps {x.size(-1)} channels" if self.keeps_channels else f"gives {rows.size(0)} rows"
+            raise ValueError(f"Expected a space stage that {wanted} (got {got} from {self.space})")
         if self.kept is not None:
-            y = y.new_zeros(x.flatten(0, 2).shape).index_put((self.kept,), y)
-        return y.view(x.shape)
+            y = y.new_zeros(len(self.kept), y.size(-1)).index_put((self.kept,), y)
+        return y.view(*x.shape[:-1], y.size(-1))
+
+    def _fits(self, y: Tensor, rows: Tensor) -> bool:
+        return y.shape == rows.shape if self.keeps_channels else y.shape[:-1] == rows.shape[:-1]
 
 
 def is_dense(space: nn.Module) -> bool:

@@ -1,8 +1,9 @@
-"""Draw videos, regions, graphs and kernels, learning curves and confusion matrices."""
+"""Draw videos, regions, graphs, explanations and kernels, learning curves and confusion matrices."""
 
 from .confusion import draw_confusion
 from .curves import plot_curves
 from .draw import PALETTE, caption, contact_sheet, draw_boxes
+from .explanation import plot_explanation
 from .graph import plot_graph
 from .kernels import draw_kernels
 from .pictures import save_gif, save_mp4, save_png
@@ -15,6 +16,7 @@ __all__ = [
     "draw_confusion",
     "draw_kernels",
     "plot_curves",
+    "plot_explanation",
     "plot_graph",
     "save_gif",
     "save_mp4",

@@ -63,10 +63,25 @@ def plot_graph(
         raise ValueError(f"Expected the graph of one frame (got {graph.node_frames.total}); use graph.frame(b, t)")
     box = graph.need("box").detach().float().cpu()
     E, N = graph.num_edges, graph.num_nodes
-    opacity = torch.full((E,), 0.6) if edge_weight is None else _relative("edge_weight", edge_weight, E)
-    size = box[:, 2:].prod(-1).sqrt() if node_size is None else node_size
-    size = 20 + 180 * _relative("node_size", size, N)
+    opacity = torch.full((E,), 0.6) if edge_weight is None else relative("edge_weight", edge_weight, E)
+    size = relative("node_size", box[:, 2:].prod(-1).sqrt() if node_size is None else node_size, N)
     axes = axes or new_axes(5, 5)
+    draw_frame(axes, graph, image, opacity, size, torch.full((N,), 0.7) if boxes else None)
+    return axes
+
+
+def draw_frame(
+    axes: Axes, graph: VideoGraph, image: Tensor, opacity: Tensor, size: Tensor, outline: Tensor | None
+) -> Tensor:
+    """Draw the graph of one frame; give the places of its nodes.
+
+    Shapes:
+        - **opacity:** of the edges, :math:`(E)`, in [0, 1]
+        - **size:** of the nodes, :math:`(N)`, in [0, 1]
+        - **outline:** opacity of the outlines of the regions, :math:`(N)`, or ``None`` for no outlines
+        - **output:** :math:`(N, 2)`, as fractions of the frame
+    """
+    box = graph.need("box").detach().float().cpu()
     H, W = image.shape[-2:]
     picture = as_bytes(image[None])[0].expand(3, -1, -1)
     axes.imshow(picture.permute(1, 2, 0).numpy(), extent=(0, 1, 1, 0), interpolation="nearest", aspect=H / W)
@@ -79,14 +94,15 @@ def plot_graph(
             x, y = place[[sender, receiver]].T.tolist()
             color = colors[max(kind[sender], kind[receiver])]
             axes.plot(x, y, color=color, alpha=alpha, linewidth=0.5 + 2.5 * alpha, zorder=2)
-    if boxes:
-        _draw_boxes(axes, box, kind, colors)
+    if outline is not None:
+        _draw_boxes(axes, box, outline, [colors[k] for k in kind])
     x, y = place.T.tolist()
-    axes.scatter(x, y, s=size.tolist(), c=[colors[k] for k in kind], edgecolors="black", linewidths=0.8, zorder=3)
-    return axes
+    fill = [colors[k] for k in kind]
+    axes.scatter(x, y, s=(20 + 180 * size).tolist(), c=fill, edgecolors="black", linewidths=0.8, zorder=3)
+    return place
 
 
-def _relative(name: str, value: Tensor, count: int) -> Tensor:
+def relative(name: str, value: Tensor, count: int) -> Tensor:
     """Values as fractions of the largest."""
     if value.shape != (count,) or bool((value < 0).any()):
         raise ValueError(f"Expected '{name}' of shape [{count}] and at least 0 (got {list(value.shape)})")
@@ -113,9 +129,9 @@ def _side_by_side(box: Tensor) -> Tensor:
     return place
 
 
-def _draw_boxes(axes: Axes, box: Tensor, kind: list[int], colors: Sequence[str]) -> None:
+def _draw_boxes(axes: Axes, box: Tensor, alpha: Tensor, colors: Sequence[str]) -> None:
     from matplotlib.patches import Rectangle
 
-    for (x, y, w, h), k in zip(box.tolist(), kind, strict=True):
-        outline = Rectangle((x - w / 2, y - h / 2), w, h, fill=False, edgecolor=colors[k], linewidth=0.8, alpha=0.7)
+    for (x, y, w, h), a, color in zip(box.tolist(), alpha.tolist(), colors, strict=True):
+        outline = Rectangle((x - w / 2, y - h / 2), w, h, fill=False, edgecolor=color, linewidth=0.8, alpha=a)
         axes.add_patch(outline)

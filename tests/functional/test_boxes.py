@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pyg_video.functional import box_edges, grid_boxes, pairwise_iou
+from pyg_video.functional import box_edges, boxes_touch, grid_boxes, pairwise_iou
 
 
 def test_edges_of_a_box():
@@ -28,3 +28,9 @@ def test_intersection_over_union_is_torchvisions():
 
 def test_empty_boxes_overlap_nothing():
     assert pairwise_iou(torch.zeros(1, 4), torch.zeros(1, 4)).item() == 0
+
+
+def test_boxes_of_two_frames_touch_where_they_overlap_or_share_a_side():
+    left, right, corner = [0.25, 0.25, 0.5, 0.5], [0.75, 0.25, 0.5, 0.5], [0.75, 0.75, 0.5, 0.5]
+    touch = boxes_touch(torch.tensor([left, corner]), torch.tensor([left, right, corner]))
+    assert touch.tolist() == [[True, True, False], [False, True, True]]

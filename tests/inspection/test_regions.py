@@ -1,9 +1,9 @@
 import torch
 from torch import nn
 
-from pyg_video.graph_builders import GridGraph
+from pyg_video.graph_builders import ConnectInTime, GridGraph
 from pyg_video.inspection import capture_graphs, model_regions
-from pyg_video.layers import RSTG, SpaceConv, TemporalRNN
+from pyg_video.layers import RSTG, SpaceConv, SpaceTimeConv, TemporalRNN
 from pyg_video.models import create_model
 
 TINY = {"num_classes": 4, "frame_size": 14, "channels": (4, 6), "strides": (2, 1), "region_channels": 8}
@@ -52,3 +52,10 @@ def test_blocks_that_run_again_are_described_by_their_last_call():
     shapes = {name: [alpha.shape for alpha in block.attention] for name, block in regions.items()}
     assert shapes == {"one.0": [(1, 1, 4, 4, 1)], "other.0": [(1, 2, 1, 1, 1)]}
     assert regions["one.0"].box.shape == (1, 1, 4, 4)
+
+
+def test_attention_between_frames_is_left_out():
+    conv = SpaceTimeConv(SpaceConv(4, attention="mean"), connect=ConnectInTime("complete"))
+    alpha = model_regions(nn.Sequential(GridGraph(4, scales=(2,)), conv), torch.rand(2, 3, 4, 3, 3))["0"].attention[0]
+    sums = alpha.sum(dim=(3, 4))  # two neighbours in the frame, and four nodes in the frame before
+    torch.testing.assert_close(sums, torch.tensor([1.0, 1 / 3, 1 / 3])[:, None].expand_as(sums))

@@ -1,0 +1,290 @@
+"""Which nodes, edges and frames an answer of a model depends on: PyG's explainers on the graphs of its blocks."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.explain import AttentionExplainer, Explainer, GNNExplainer
+from torch_geometric.explain.algorithm import ExplainerAlgorithm
+from torch_geometric.nn import MessagePassing
+
+from ..data import VideoGraph
+from .edges import on_edges
+from .graphs import find_builders
+
+Call = Callable[[nn.Module], Any]
+
+
+def explain(
+    model: nn.Module,
+    video: Tensor,
+    target: int | Tensor | None = None,
+    *,
+    algorithm: ExplainerAlgorithm | None = None,
+    **given: Tensor,
+) -> dict[str, VideoGraph]:
+    """Explain the class scores of a model by the nodes, edges and frames of every graph in it.
+
+    The blocks are explained one after the other, each with the others as they are, on a copy of the model in evaluation
+    mode. A node is masked by a factor of its features as the builder gives them, an edge by a factor of its messages
+    in all iterations. A :class:`~pyg_video.layers.DenseSpaceConv` is explained as the
+    :class:`~pyg_video.layers.SpaceConv` with its parameters, which has edges.
+
+    Args:
+        model: any module with :class:`~pyg_video.graph_builders.GraphBuilder` parts that gives class scores
+            :math:`(B, K)`, such as a :class:`~pyg_video.models.VideoClassifier`.
+        video: input of the model.
+        target: the class to explain, of each clip or of all; by default the one predicted.
+        algorithm: an algorithm of :mod:`torch_geometric.explain`; by default a ``GNNExplainer``, which learns which
+            masks keep the score. ``AttentionExplainer()`` masks edges alone, by their largest attention.
+        **given: further inputs of the model, such as ``box``.
+
+    Shapes:
+        - **video:** :math:`(B, T, C, H, W)`
+        - **target:** :math:`(B)`
+        - **output:** graphs by the name of their builder within the model, with ``node_mask`` :math:`(V)`,
+          ``edge_mask`` :math:`(E)` and ``frame_mask`` :math:`(B, T)`, the largest of the frame's nodes; all in [0, 1],
+          of which those within a graph compare: norms undo what nodes have in common. Where nothing passes messages
+          there is no ``edge_mask``, and with ``AttentionExplainer`` nothing else
+
+    Raises:
+        ValueError: the model has no builder or gives no class scores, messages pass along edges that no graph has, or
+            ``target`` is no class, or given for an explanation by attention, which does not depend on it.
+
+    Example:
+        >>> from pyg_video.models import create_model
+        >>> model = create_model("dyreg_gnn_sync_mnist", num_classes=10, frame_size=40)
+        >>> graphs = explain(model, torch.rand(1, 8, 1, 40, 40), algorithm=GNNExplainer(epochs=2))
+        >>> graph = graphs["blocks.stage3.builder"]
+        >>> graph.node_mask.shape, graph.edge_mask.shape, graph.frame_mask.shape
+        (torch.Size([72]), torch.Size([648]), torch.Size([1, 8]))
+    """
+    twin = _twin(model)
+
+    def run(twin: nn.Module) -> Any:
+        return twin(video, **given)
+
+    scores, made, layers = _record(twin, run, find_builders(twin))
+    if not isinstance(scores, Tensor) or scores.dim() != 2:
+        got = list(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+        raise ValueError(f"Expected a model that gives class scores [B, K] (got {got}); use explain_graph for graphs")
+    wanted = _classes(target, scores)
+    explained = {}
+    for name, graphs in made.items():
+        block = _Block(twin, run, twin.get_submodule(name), max(graphs, key=_num_edges).with_x(graphs[0].x))
+        explained[name] = block.explained(algorithm, layers[name], wanted, scores.size(1) > 1)
+    return explained
+
+
+def explain_graph(
+    processor: nn.Module,
+    graph: VideoGraph,
+    target: int | Tensor | None = None,
+    *,
+    algorithm: ExplainerAlgorithm | None = None,
+) -> VideoGraph:
+    """Explain what a module makes of a graph, by the graph's nodes, edges and frames; as :func:`explain`.
+
+    Args:
+        processor: a module that gives a graph, such as :class:`~pyg_video.layers.RSTG`, or class scores :math:`(B, K)`.
+        graph: what it is given.
+        target: number of the node whose new features to explain, or a class, by default the one predicted.
+        algorithm: as for :func:`explain`.
+
+    Returns:
+        The graph with the masks, self-loops behind the other edges; also with the edges that the processor adds.
+
+    Example:
+        >>> from pyg_video.graph_builders import GridGraph
+        >>> from pyg_video.layers import RSTG, SpaceConv, TemporalRNN
+        >>> graph = GridGraph(8, scales=(2,))(torch.randn(1, 3, 8, 6, 6))
+        >>> rstg = RSTG(SpaceConv(8), TemporalRNN(8), TemporalRNN(8))
+        >>> explained = explain_graph(rstg, graph, 4, algorithm=GNNExplainer(epochs=2))  # a node of the second frame
+        >>> explained.frame_mask[0, 2]
+        tensor(0.)
+    """
+    if not isinstance(graph, VideoGraph):
+        raise TypeError(f"Expected 'graph' to be a VideoGraph (got {type(graph).__name__}); use explain for videos")
+    twin, graph = _twin(nn.Sequential(nn.Identity(), processor)), graph.loops_last()
+    door = twin.get_submodule("0")
+
+    def run(twin: nn.Module) -> Any:
+        return twin(graph)
+
+    y, made, layers = _record(twin, run, {"0": door})
+    block = _Block(twin, run, door, max(made["0"], key=_num_edges).with_x(graph.x))
+    if isinstance(y, VideoGraph):
+        node = int(-1 if target is None else target)
+        if not 0 <= node < graph.num_nodes:
+            raise ValueError(f"Expected 'target' as the number of a node below {graph.num_nodes} (got {target})")
+        return block.explained(algorithm, layers["0"], None, classes=False, node=node)
+    return block.explained(algorithm, layers["0"], _classes(target, y), classes=y.size(1) > 1)
+
+
+class _Block(nn.Module):
+    """A model as PyG's explainers call it: what they mask are the nodes and edges of the graph of one ``maker``."""
+
+    def __init__(self, model: nn.Module, run: Call, maker: nn.Module, graph: VideoGraph) -> None:
+        super().__init__()
+        self.model, self.run, self.graph = model, run, graph
+        self.maker = [maker]  # which is a part of the model
+
+    def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:  # noqa: ARG002
+        def mask(maker: nn.Module, args: object, graph: VideoGraph) -> VideoGraph:  # noqa: ARG001
+            return graph.with_x(graph.x * x.to(graph.x.dtype))
+
+        with _hooks(self.maker, mask):
+            y = self.run(self.model)
+        return y.x if isinstance(y, VideoGraph) else y
+
+    def explained(
+        self,
+        algorithm: ExplainerAlgorithm | None,
+        layers: set[MessagePassing],
+        target: Tensor | None,
+        classes: bool,
+        node: int | None = None,
+    ) -> VideoGraph:
+        """The graph with its masks."""
+        algorithm = _learned_masks() if algorithm is None else algorithm
+        by_attention = isinstance(algorithm, AttentionExplainer)
+        if by_attention and target is not None:
+            raise ValueError(
+                "Expected no 'target' for AttentionExplainer, whose masks do not depend on it (got one); leave it out, "
+                "or use GNNExplainer"
+            )
+        explainer = Explainer(
+            self,
+            algorithm,
+            explanation_type="model" if target is None else "phenomenon",
+            node_mask_type=None if by_attention else "attributes",
+            edge_mask_type="object" if layers else None,
+            model_config={
+                "mode": "multiclass_classification" if classes else "regression",
+                "task_level": "graph",
+                "return_type": "raw",
+            },
+        )
+        ones = self.graph.x.new_ones(self.graph.num_nodes, 1)
+        with ExitStack() as stack:
+            for layer in (part for part in self.model.modules() if isinstance(part, MessagePassing)):
+                layer.explain = None if layer in layers else False
+            stack.enter_context(_masks_follow_edges(layers, self.graph, by_attention))
+            found = explainer(ones, self.graph.edge_index, target=target, index=node)
+        masks = {"edge_mask": found.get("edge_mask")}
+        if (of_nodes := found.get("node_mask")) is not None:
+            masks["node_mask"] = of_nodes.flatten()
+            masks["frame_mask"] = self.graph.grid(masks["node_mask"]).amax(dim=-1)
+        return self.graph.with_attr(**{name: mask for name, mask in masks.items() if mask is not None})
+
+
+def _classes(target: int | Tensor | None, scores: Tensor) -> Tensor | None:
+    """The class to explain of every clip."""
+    if target is None:
+        return None
+    given, (B, K) = torch.as_tensor(target, device=scores.device), scores.shape
+    right = given.dtype == torch.long and given.shape in ((), (B,)) and K > 1
+    if not right or int(given.min()) < 0 or int(given.max()) >= K:
+        raise ValueError(
+            f"Expected 'target' as a class below {K}, for all clips or for each of {B} (got {target}); leave it out "
+            "for the class that is predicted, or for a model with one output"
+        )
+    return given.expand(B)
+
+
+def _learned_masks() -> GNNExplainer:
+    """With edges that cost what nodes cost: PyG's defaults keep edges that change next to nothing."""
+    return GNNExplainer(epochs=100, lr=0.1, edge_size=1.0, edge_reduction="mean", edge_ent=0.1)
+
+
+def _twin(model: nn.Module) -> nn.Module:
+    return on_edges(model).eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def _record(
+    twin: nn.Module, run: Call, makers: Mapping[str, nn.Module]
+) -> tuple[Any, dict[str, list[VideoGraph]], dict[str, set[MessagePassing]]]:
+    """The output, and by maker the graphs that follow it, its own first, and the layers that send messages in them."""
+    made: dict[str, list[VideoGraph]] = {}
+    layers: dict[str, set[MessagePassing]] = {}
+    names = {maker: name for name, maker in makers.items()}
+
+    def keep(part: nn.Module, args: object, y: Any) -> None:  # noqa: ARG001
+        if part in names:
+            made.pop(names[part], None)  # of an earlier call
+            made[names[part]], layers[names[part]] = [y.loops_last()], set()
+        elif made:
+            name = next(reversed(made))
+            if isinstance(y, VideoGraph) and y.num_nodes == made[name][0].num_nodes:
+                made[name].append(y)
+            if isinstance(part, MessagePassing):
+                layers[name].add(part)
+
+    with _hooks(list(twin.modules()), keep):
+        y = run(twin)
+    return y, made, layers
+
+
+def _num_edges(graph: VideoGraph) -> int:
+    return graph.num_edges
+
+
+@contextmanager
+def _hooks(parts: list[nn.Module], hook: Any) -> Iterator[None]:
+    with ExitStack() as stack:
+        for part in parts:
+            stack.callback(part.register_forward_hook(hook).remove)
+        yield
+
+
+@contextmanager
+def _masks_follow_edges(layers: set[MessagePassing], graph: VideoGraph, by_attention: bool) -> Iterator[None]:
+    """Give every layer the part of the mask that belongs to its edges, where it has others than the graph."""
+    whole: dict[MessagePassing, tuple[Tensor, Tensor]] = {}
+
+    def choose(layer: MessagePassing, args: tuple[Any, ...], given: dict[str, Any]) -> None:
+        x, edge_index = given.get("x", args[0] if args else None), given.get("edge_index", (*args, None, None)[1])
+        which = _places(x, edge_index, graph)
+        if which is None or (layer._edge_mask is None and not by_attention):
+            return
+        if by_attention:
+            raise ValueError(
+                "Expected one convolution over all edges where attention is explained (got one over some of them); "
+                "use GNNExplainer, or SpaceTimeConv without 'time_conv'"
+            )
+        whole[layer] = layer._edge_mask, layer._loop_mask
+        layer._parameters.pop("_edge_mask", None)  # a tensor can't take the place of a parameter
+        layer._edge_mask, layer._loop_mask = whole[layer][0][which], edge_index[0] != edge_index[1]
+
+    def put_back(layer: MessagePassing, args: object, y: object) -> None:  # noqa: ARG001
+        if layer in whole:
+            layer._edge_mask, layer._loop_mask = whole.pop(layer)
+
+    with ExitStack() as stack, _hooks([*layers], put_back):
+        for layer in layers:
+            stack.callback(layer.register_forward_pre_hook(choose, with_kwargs=True).remove)
+        yield
+
+
+def _places(x: Any, edge_index: Any, graph: VideoGraph) -> Tensor | None:
+    """Where the edges of a layer stand among those of the graph; ``None`` if they are the same."""
+    x = x[0] if isinstance(x, (tuple, list)) else x
+    same_nodes = isinstance(x, Tensor) and x.size(0) == graph.num_nodes
+    edges = graph.edge_index
+    as_many = isinstance(edge_index, Tensor) and edge_index.size(1) == edges.size(1)
+    if as_many and (not same_nodes or torch.equal(edge_index, edges)):  # without nodes that do not count
+        return None
+    if same_nodes and isinstance(edge_index, Tensor):
+        V = graph.num_nodes
+        known, order = (edges[0] * V + edges[1]).sort()
+        asked = edge_index[0] * V + edge_index[1]
+        place = torch.searchsorted(known, asked).clamp(max=len(known) - 1)
+        if torch.equal(known[place], asked):
+            return order[place]
+    raise ValueError(
+        "Expected messages along the edges of the graph (got others, or those of some nodes); give clips without "
+        "padding, and make edges over time with ConnectInTime"
+    )
