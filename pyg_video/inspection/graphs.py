@@ -30,8 +30,9 @@ def find_builders(model: nn.Module) -> dict[str, GraphBuilder]:
 def capture_graphs(model: nn.Module) -> Iterator[dict[str, VideoGraph]]:
     """Collect the graphs of all builders, with gradients, while the model runs in the ``with`` block.
 
-    The model may run as a whole or, with :func:`~pyg_video.layers.scan`, on the next frames of a stream. The dict holds the graph of every builder's last call under the builder's name within the model; the builder that
-    ran last comes last.
+    The model may run as a whole or, with :func:`~pyg_video.layers.scan`, on the next frames of a stream. The dict
+    holds the graph of every builder's last call under the builder's name within the model; the builder that ran last
+    comes last.
 
     Example:
         >>> from pyg_video.models import create_model

@@ -55,10 +55,10 @@ def opened(
     """
     with errors_of(path), ExitStack() as stack:
         path = check_present(path) if number is None else Path(path)
-        container = stack.enter_context(_open(path, guess=guess, quick=number is not None))
+        container = stack.enter_context(open_container(path, guess=guess, quick=number is not None))
         stream = next((known for known in container.streams.video if known.index == number), None)
         if stream is None and number is not None:  # it comes later than a quick look goes
-            container = stack.enter_context(_open(path, guess=guess))
+            container = stack.enter_context(open_container(path, guess=guess))
         stream = stream or _video_stream(path, container)
         stream.codec_context.thread_count = 1  # data loader workers run in parallel already
         stream.codec_context.options = {"max_pixels": str(max_frame_pixels())}
@@ -67,7 +67,8 @@ def opened(
         yield container, stream
 
 
-def _open(path: Path, *, guess: bool, quick: bool = False) -> InputContainer:
+def open_container(path: Path, *, guess: bool, quick: bool = False) -> InputContainer:
+    """Open the file itself, and nothing but it; raises what ffmpeg raises."""
     av = need("av", "video")
     options = _OPTIONS | ({} if guess else {"fflags": "nofillin"}) | ({"analyzeduration": "1"} if quick else {})
     try:  # with "file:", a name may have a colon
