@@ -174,7 +174,7 @@ def predict_windows(
     Example:
         >>> from pyg_video.visualization import save_mp4
         >>> path = save_mp4(getfixture("tmp_path") / "clip.mp4", torch.rand(25, 1, 40, 40), fps=10)
-        >>> [(found.start, found.end) for found in predict_windows("cnn_small", path, window=1)]
+        >>> [(round(found.start, 1), round(found.end, 1)) for found in predict_windows("cnn_small", path, window=1)]
         [(0.0, 1.0), (0.5, 1.5), (1.0, 2.0), (1.5, 2.5)]
     """
     check_seconds(window=window, every=every)

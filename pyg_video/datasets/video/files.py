@@ -149,13 +149,21 @@ def iter_frames(
     path = Path(path)
     damage = Damage(path, on_corrupt)
     table = timetable(path)
-    numbers, wanted = tee(range(table.num_frames) if indices is None else indices)
+    every = range(table.num_frames)
+    numbers, wanted = tee(every if indices is None else _within(path, indices, every))
     frames = FrameReader(path, table, damage).each(wanted, check_all=True)
     for frame in frames:
         yield next(numbers), frame
     if (missing := next(numbers, None)) is not None:
         raise VideoFileError.of(path, f"no frame number {missing}, counted from 0")
     damage.tell()
+
+
+def _within(path: Path, numbers: Iterable[int], known: range) -> Iterator[int]:
+    for number in numbers:
+        if number not in known:
+            raise VideoFileError.of(path, f"no frame number {number}, counted from 0")
+        yield number
 
 
 def check_backend(backend: str) -> None:
