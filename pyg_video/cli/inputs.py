@@ -48,8 +48,13 @@ def find_inputs(given: Sequence[str], scratch: Path, *, without: Path | None = N
 
 def _of(argument: str, scratch: Path, without: Path | None) -> list[Input]:
     from ..datasets.folder.lists import find_videos
+    from ..datasets.video.live import is_live, shown_name
 
     path = Path(argument)
+    if is_live(argument) and not path.exists():
+        raise ValueError(
+            f"Expected a file, as no camera and no address is opened without --stream (got '{shown_name(argument)}')"
+        )
     if argument == STDIN:
         return [Input(STDIN, _from_stdin(scratch / "stdin"))]
     if path.is_dir():

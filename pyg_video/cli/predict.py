@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 import warnings
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from .inputs import Input, find_inputs
 from .parsing import Parser, add_shared, in_one_line, make_parser
@@ -29,11 +31,12 @@ Classify videos, and draw the regions that the model uses on their frames.
   pyg-video predict long.mp4 --checkpoint best.ckpt --window 4 --every 1
   cat clip.mp4 | pyg-video predict - --checkpoint someone/some-model
 
-A video is a file, a pattern in quotes, a folder (all videos in it and below), or - for bytes on standard input. Prints
-the most probable classes of every video, writes them to predictions.csv and with all regions to predictions.json, and
-draws the regions on the frames of the video in NAME_regions.mp4. Of several videos, those that cannot be read are
-listed and skipped, damaged ones as well, unless --on-corrupt says otherwise. Exit code 0: all videos were read; 2: some
-were not; 130: stopped by Ctrl-C, with what was written so far kept.
+A video is a file, a pattern in quotes, a folder (all videos in it and below), - for bytes on standard input, or with
+--stream the number of a camera or an address such as rtsp://camera.local/live. Prints the most probable classes of every
+video, writes them to predictions.csv and with all regions to predictions.json, and draws the regions on the frames of the
+video in NAME_regions.mp4. Of several videos, those that cannot be read are listed and skipped, damaged ones as well,
+unless --on-corrupt says otherwise. Exit code 0: all videos were read; 2: some were not; 130: stopped by Ctrl-C, with what
+was written so far kept.
 
 With --config, --ckpt_path or another option of pyg-video test, predict runs on the clips of a data set instead; its
 options are those of pyg-video test --help.
@@ -68,7 +71,10 @@ def run(arguments: Sequence[str]) -> int:
     how = {name: vars(options)[name] for name in ("views", "device", "stream")}
     model = VideoModel(options.checkpoint, num_frames=options.frames, **how)
     with tempfile.TemporaryDirectory() as scratch:
-        inputs = find_inputs(options.videos, Path(scratch), without=Path(options.output))
+        if _is_live(options):
+            inputs = [Input(options.videos[0], Path(_stem(options.videos[0])))]
+        else:
+            inputs = find_inputs(options.videos, Path(scratch), without=Path(options.output))
         skipped, stopped = _predict_all(model, inputs, options)
     if skipped:
         print(f"{skipped} of {len(inputs)} videos skipped", file=sys.stderr)
@@ -79,7 +85,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def _predict_all(model: VideoModel, inputs: Sequence[Input], options: Namespace) -> tuple[int, bool]:
     """Predict on all videos; the number of those skipped, and whether the user stopped it."""
-    from ..datasets import VideoFileError
+    from ..datasets import VideoFileError, probe_video
+    from ..datasets.video.live import shown_name
     from ..evaluation.record import open_record
 
     folder = Path(options.output)
@@ -89,8 +96,15 @@ def _predict_all(model: VideoModel, inputs: Sequence[Input], options: Namespace)
     with open_record(folder, about, top=options.top, stream=options.stream) as record:
         for one in inputs:
             try:
-                with _warnings_printed(), record.video(one.name) as entry:
-                    stopped = not _predict(model, one, entry, _unused(folder, one.path, taken), options)
+                target = _unused(folder, one.path, taken)
+                with _warnings_printed():
+                    if _is_live(options):
+                        with record.video(shown_name(one.name)) as entry:
+                            stopped, skipped = _predict_live(model, one.name, entry, target, options)
+                        break
+                    info = probe_video(one.path)
+                    with record.video(one.name, frame_rate=info.frame_rate, num_frames=info.num_frames) as entry:
+                        stopped = not _predict(model, one, entry, target, options)
             except KeyboardInterrupt:  # before there was anything to keep
                 stopped = True
             except VideoFileError as error:
@@ -134,10 +148,44 @@ def _predict(model: VideoModel, one: Input, entry: VideoRecord, target: Path, op
     return entry.complete
 
 
+def _predict_live(
+    model: VideoModel, source: str, entry: VideoRecord, target: Path, options: Namespace
+) -> tuple[bool, bool]:
+    """Predict on a camera or an address until it ends; whether the user stopped it, and whether it was lost."""
+    from ..datasets import VideoFileError
+    from ..datasets.video.live import LiveVideo
+    from ..evaluation.live import draw_live
+
+    def add(prediction: VideoPrediction) -> None:
+        deque(_printed(entry.each([prediction]), live.name if entry.count == 0 else "", each=True), maxlen=0)
+
+    film = target.with_name(f"{target.name}_regions.mp4") if options.draw else None
+    stopped = lost = False
+    how = {"every": options.every or 1.0, "graph": options.graph, "parts": options.draw}
+    with LiveVideo(source, tell=lambda text: print(text, file=sys.stderr)) as live:
+        try:
+            draw_live(model, live, live.name, film, add, **how)
+        except KeyboardInterrupt:
+            stopped = True
+        except VideoFileError as error:
+            if entry.overall is None:
+                raise
+            print(in_one_line(error), file=sys.stderr)
+            lost = True
+    if entry.overall is None:
+        raise KeyboardInterrupt
+    entry.complete, entry.ending = not (stopped or lost), {"dropped": live.dropped}
+    if live.dropped:
+        print(f"  dropped {live.dropped} frames: the model is slower than the source", file=sys.stderr)
+    if film is not None:
+        print(f"  wrote {film}")
+    return stopped, lost
+
+
 def _printed(predictions: Iterator[VideoPrediction], name: str, *, each: bool) -> Iterator[VideoPrediction]:
     """The predictions; the name is printed with the first one, and a line for each if asked for."""
     for number, prediction in enumerate(predictions):
-        if number == 0:
+        if number == 0 and name:
             print(name)
         if each:
             (best, share), *_ = prediction.top(1)
@@ -157,7 +205,7 @@ def _warnings_printed() -> Iterator[None]:
 def _parser() -> Parser:
     parser = make_parser("pyg-video predict", _DESCRIPTION)
     add = parser.add_argument
-    add("videos", nargs="+", metavar="VIDEO", help="files of any length, frame rate and size; patterns; folders; -")
+    add("videos", nargs="+", metavar="VIDEO", help="files, patterns, folders, -, or a camera or address")
     add_shared(parser, "--checkpoint")
     add("--output", default="predictions", metavar="FOLDER", help="where to write (default: predictions)")
     add("--top", type=int, default=5, metavar="K", help="number of classes to print (default: 5)")
@@ -204,6 +252,21 @@ def _check(options: Namespace) -> None:
     elif options.rate or (options.every and not options.window):
         name, needed = ("rate", "--stream") if options.rate else ("every", "--window or --stream")
         raise ValueError(f"Expected '--{name}' with {needed} (got it alone)")
+
+
+def _is_live(options: Namespace) -> bool:
+    """Whether the video is a camera or an address."""
+    from ..datasets.video.live import is_live
+
+    sources = [name for name in options.videos if is_live(name) and not Path(name).exists()]
+    if options.stream and sources and len(options.videos) > 1:
+        raise ValueError(f"Expected a single camera or address with --stream (got {len(options.videos)} videos)")
+    return bool(options.stream and sources)
+
+
+def _stem(source: str) -> str:
+    """The name of a camera or an address in the names of files."""
+    return re.sub(r"[^\w-]+", "_", Path(urlsplit(source).path).stem) if "://" in source else f"camera{source}"
 
 
 def _unused(folder: Path, path: Path, taken: set[Path]) -> Path:

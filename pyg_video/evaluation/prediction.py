@@ -37,6 +37,7 @@ class VideoPrediction(NamedTuple):
         names: names of the classes.
         start: start of the part in seconds.
         end: its end.
+        size: height and width of the frames.
         place: where the square that the model saw lies in the frames, left, top, width and height as fractions of the
             frame; with several views, the middle one.
 
@@ -60,6 +61,7 @@ class VideoPrediction(NamedTuple):
     frames: Tensor
     regions: dict[str, Tensor]
     kernels: dict[str, Tensor]
+    size: tuple[int, int]
     place: tuple[float, float, float, float]
 
     @property
@@ -282,9 +284,19 @@ def _prediction(
     frames: Tensor,
 ) -> VideoPrediction:
     table = timetable(path)
-    names, place = model.names(len(seen.probability)), model.place(table.height, table.width)
+    names, size = model.names(len(seen.probability)), (table.height, table.width)
     return VideoPrediction(
-        path, names, seen.probability, *part, numbers, times, frames, seen.regions, seen.kernels, place
+        path,
+        names,
+        seen.probability,
+        *part,
+        numbers,
+        times,
+        frames,
+        seen.regions,
+        seen.kernels,
+        size,
+        model.place(*size),
     )
 
 

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from .._files import whole_file
-from ..datasets import probe_video
 from .prediction import VideoPrediction
 
 _FORMAT = 1
@@ -23,9 +22,20 @@ _COLUMNS = ("video", "start", "end", "rank", "name", "probability")
 
 
 class VideoRecord:
-    """The entry of one video, to which predictions are added."""
+    """The entry of one video, to which predictions are added.
 
-    def __init__(self, video: str, json_file: BinaryIO, csv_file: BinaryIO, top: int, stream: bool) -> None:
+    Attributes:
+        count: number of predictions so far.
+        complete: whether the video was not stopped.
+        overall: the last prediction, with the classes of the whole video so far.
+        ending: what the entry ends with.
+    """
+
+    def __init__(
+        self, video: str, about: Mapping[str, object], json_file: BinaryIO, csv_file: BinaryIO, top: int, stream: bool
+    ) -> None:
+        self._about = about
+        self.ending: dict[str, object] = {}
         self._video, self._json, self._csv, self._top, self._stream = video, json_file, csv_file, top, stream
         self.count = 0
         self.complete = True
@@ -40,7 +50,7 @@ class VideoRecord:
     def add(self, prediction: VideoPrediction) -> None:
         """Write a prediction."""
         if self.overall is None:
-            self._write(json.dumps(self._about(prediction))[:-1] + ', "windows": [')
+            self._write(self._begin(prediction))
         self._write((",\n  " if self.count else "\n  ") + json.dumps(as_json(prediction), allow_nan=False))
         part = (f"{prediction.start:.3f}", f"{prediction.end:.3f}")
         best = enumerate(prediction.top(self._top), start=1)
@@ -56,20 +66,14 @@ class VideoRecord:
         """Write the end of the entry."""
         assert self.overall is not None
         classes = _classes(self.overall)
-        self._write("\n ], " + json.dumps({"classes": classes, "complete": self.complete})[1:])
+        self._write("\n ], " + json.dumps({**self.ending, "classes": classes, "complete": self.complete})[1:])
 
-    def _about(self, prediction: VideoPrediction) -> dict[str, object]:
-        info = probe_video(prediction.path)
+    def _begin(self, prediction: VideoPrediction) -> str:
         left, top, width, height = prediction.place
         seen = torch.tensor([left, top, left + width, top + height], dtype=torch.float64)
-        return {
-            "video": self._video,
-            "width": info.width,
-            "height": info.height,
-            "frame_rate": info.frame_rate,
-            "num_frames": info.num_frames,
-            "square": _pixels(seen, info.height, info.width),
-        }
+        size = dict(zip(("height", "width"), prediction.size, strict=True))
+        about = {"video": self._video, **size, **self._about, "square": _pixels(seen, prediction.size)}
+        return json.dumps(about)[:-1] + ', "windows": ['
 
     def _write(self, text: str) -> None:
         self._json.write(text.encode())
@@ -83,10 +87,10 @@ class PredictionRecord:
         self._count = 0
 
     @contextmanager
-    def video(self, name: str) -> Iterator[VideoRecord]:
-        """The entry of a video; an error in the block leaves none."""
+    def video(self, name: str, **about: object) -> Iterator[VideoRecord]:
+        """The entry of a video, with what is known about it beforehand; an error in the block leaves none."""
         places = [(file, file.tell()) for file in (self._json, self._csv)]
-        entry = VideoRecord(name, self._json, self._csv, self._top, self._stream)
+        entry = VideoRecord(name, about, self._json, self._csv, self._top, self._stream)
         try:
             self._json.write(b",\n " if self._count else b"\n ")
             yield entry
@@ -130,12 +134,11 @@ def as_json(prediction: VideoPrediction) -> dict[str, object]:
     A region is ``[left, top, right, bottom]``, which may reach beyond the frame, or None where a node is missing;
     ``regions[graph][t][n]`` is that of node ``n`` on the frame ``frames[t]``.
     """
-    info = probe_video(prediction.path)
     regions = {}
     for name in prediction.regions:
         box = prediction.on_frame(name).double()
         corners = torch.cat([box[..., :2] - box[..., 2:] / 2, box[..., :2] + box[..., 2:] / 2], dim=-1)
-        frames = _pixels(corners, info.height, info.width)
+        frames = _pixels(corners, prediction.size)
         regions[name] = [[None if region[0] != region[0] else region for region in frame] for frame in frames]
     return {
         "start": round(prediction.start, 3),
@@ -151,8 +154,8 @@ def _classes(prediction: VideoPrediction) -> list[dict[str, object]]:
     return [{"name": name, "probability": round(share, 6)} for name, share in prediction.top(len(prediction.names))]
 
 
-def _pixels(corners: Tensor, height: int, width: int) -> list[Any]:
-    found: list[Any] = (corners * torch.tensor([width, height] * 2)).round(decimals=1).tolist()
+def _pixels(corners: Tensor, size: tuple[int, int]) -> list[Any]:
+    found: list[Any] = (corners * torch.tensor([size[1], size[0]] * 2)).round(decimals=1).tolist()
     return found
 
 

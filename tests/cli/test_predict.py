@@ -3,6 +3,9 @@ import json
 import signal
 import subprocess
 import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -251,6 +254,30 @@ def test_results_never_replace_a_video(command, clips, tmp_path):
     assert main(["predict", str(paths[0]), str(given), "--checkpoint", SHIPPED, "--output", str(tmp_path)]) == 0
     assert given.read_bytes() == paths[1].read_bytes()
     assert (tmp_path / "0_2_regions.mp4").is_file()
+
+
+def test_an_address_is_opened_with_stream_only(command, make_video, tmp_path, told):
+    make_video(tmp_path / "clip.mkv", codec="libx264", rate=25, height=96, width=128)
+    quiet = type("Quiet", (SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(quiet, directory=str(tmp_path))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"127.0.0.1:{server.server_address[1]}/clip.mkv"
+        code, printed, error = command(f"http://me:secret@{address}", "--stream", "--checkpoint", SHIPPED)
+        assert code == 0
+        assert printed.splitlines()[0] == f"http://{address}"
+        assert "secret" not in printed + error + (tmp_path / "out" / "predictions.json").read_text()
+        (video,) = told()
+        assert (video["video"], video["width"], video["height"]) == (f"http://{address}", 128, 96)
+        shown = sum(len(window["frames"]) for window in video["windows"])
+        assert shown + video["dropped"] == 12
+        assert probe_video(tmp_path / "out" / "clip_regions.mp4").num_frames == shown
+        server.shutdown()
+    code, _, error = command(f"http://me:secret@{address}", "--checkpoint", SHIPPED)
+    assert (code, error.count("\n")) == (2, 1)
+    assert f"no camera and no address is opened without --stream (got 'http://{address}')" in error
+    code, _, error = command("0", "http://a/b", "--stream", "--checkpoint", SHIPPED)
+    assert (code, error.count("\n")) == (2, 1)
+    assert "Expected a single camera or address" in error
 
 
 @pytest.mark.slow

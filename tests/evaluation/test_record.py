@@ -17,16 +17,15 @@ def read(folder):
 def test_everything_is_in_the_json_and_the_best_in_the_csv(looking, spot_video, tmp_path):
     path = spot_video(num_frames=24)
     windows = list(predict_windows(looking(96), path, 1.0, 0.5, views=1))
-    with open_record(tmp_path, {"checkpoint": "a.ckpt"}, top=2) as record, record.video("spot") as entry:
+    with open_record(tmp_path, {"checkpoint": "a.ckpt"}, top=2) as record, record.video("spot", num_frames=24) as entry:
         assert list(entry.each(windows)) == windows
     told, rows = read(tmp_path)
     (video,) = told["videos"]
     assert (told["format"], told["checkpoint"]) == (1, "a.ckpt")
-    assert [video[name] for name in ("video", "width", "height", "frame_rate", "num_frames")] == [
+    assert [video[name] for name in ("video", "width", "height", "num_frames")] == [
         "spot",
         128,
         96,
-        8,
         24,
     ]
     assert video["square"] == [16, 0, 112, 96]
