@@ -20,7 +20,7 @@ from .parsing import Parser, add_shared, in_one_line, make_parser
 
 if TYPE_CHECKING:
     from ..evaluation.prediction import VideoPrediction
-    from ..evaluation.record import VideoRecord
+    from ..evaluation.record import PredictionRecord, VideoRecord
     from ..evaluation.video_model import VideoModel
 
 _DESCRIPTION = """\
@@ -32,15 +32,16 @@ Classify videos, and draw the regions that the model uses on their frames.
   cat clip.mp4 | pyg-video predict - --checkpoint someone/some-model
 
 A video is a file, a pattern in quotes, a folder (all videos in it and below), - for bytes on standard input, or with
---stream the number of a camera or an address such as rtsp://camera.local/live. Prints the most probable classes of every
-video, writes them to predictions.csv and with all regions to predictions.json, and draws the regions on the frames of the
-video in NAME_regions.mp4. Of several videos, those that cannot be read are listed and skipped, damaged ones as well,
-unless --on-corrupt says otherwise. Exit code 0: all videos were read; 2: some were not; 130: stopped by Ctrl-C, with what
-was written so far kept.
+--stream the number of a camera or an address such as rtsp://camera.local/live. Prints the most probable classes of
+every video, writes them to predictions.csv and with all regions to predictions.json, and draws the regions on the
+frames of the video in NAME_regions.mp4. Of several videos, those that cannot be read are listed and skipped, damaged
+ones as well, unless --on-corrupt says otherwise. Exit code 0: all videos were read; 2: some were not; 130: stopped by
+Ctrl-C, with what was written so far kept.
 
 With --config, --ckpt_path or another option of pyg-video test, predict runs on the clips of a data set instead; its
 options are those of pyg-video test --help.
 """
+_STOPPED = 130  # exit code
 _ENDS = ("_regions.mp4", "_sheet.png")
 _OF_DATA_SETS = {"--config", "-c", "--ckpt_path", "--data", "--model", "--trainer", "--optimizer", "--lr_scheduler"}
 _OF_DATA_SETS |= {"--seed_everything", "--print_config", "--return_predictions", "--weights_only"}
@@ -63,6 +64,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command, the first of ``arguments``, and return the exit code."""
     options = _parser().parse_intermixed_args(arguments[1:])
 
+    from ..evaluation.record import open_record
     from ..evaluation.video_model import VideoModel
     from ..training.scoring import choose_device
 
@@ -70,56 +72,54 @@ def run(arguments: Sequence[str]) -> int:
     choose_device(options.device)
     how = {name: vars(options)[name] for name in ("views", "device", "stream")}
     model = VideoModel(options.checkpoint, num_frames=options.frames, **how)
-    with tempfile.TemporaryDirectory() as scratch:
-        if _is_live(options):
-            inputs = [Input(options.videos[0], Path(_stem(options.videos[0])))]
-        else:
-            inputs = find_inputs(options.videos, Path(scratch), without=Path(options.output))
-        skipped, stopped = _predict_all(model, inputs, options)
-    if skipped:
-        print(f"{skipped} of {len(inputs)} videos skipped", file=sys.stderr)
-    if stopped:
-        print("Stopped; what was written so far is kept.", file=sys.stderr)
-    return 130 if stopped else 2 if skipped else 0
-
-
-def _predict_all(model: VideoModel, inputs: Sequence[Input], options: Namespace) -> tuple[int, bool]:
-    """Predict on all videos; the number of those skipped, and whether the user stopped it."""
-    from ..datasets import VideoFileError, probe_video
-    from ..datasets.video.live import shown_name
-    from ..evaluation.record import open_record
-
-    folder = Path(options.output)
     recipe = getattr(model.net, "recipe", None)
     about = {"checkpoint": options.checkpoint, "model": recipe.name if recipe else type(model.net).__name__}
-    skipped, stopped, taken = 0, False, {one.path.absolute() for one in inputs}
-    with open_record(folder, about, top=options.top, stream=options.stream) as record:
+    with open_record(options.output, about, top=options.top, stream=options.stream) as record:
+        live = _is_live(options)
+        try:
+            code = (
+                _predict_live(model, options.videos[0], record, options)
+                if live
+                else _predict_all(model, record, options)
+            )
+        except KeyboardInterrupt:  # before there was anything of this video to keep
+            code = _STOPPED
+    print(f"wrote {Path(options.output, 'predictions.csv')} and predictions.json")
+    if code == _STOPPED:
+        print("Stopped; what was written so far is kept.", file=sys.stderr)
+    return code
+
+
+def _predict_all(model: VideoModel, record: PredictionRecord, options: Namespace) -> int:
+    """Predict on all videos; the exit code."""
+    from ..datasets import VideoFileError, probe_video
+
+    folder, skipped = Path(options.output), 0
+    with tempfile.TemporaryDirectory() as scratch:
+        inputs = find_inputs(options.videos, Path(scratch), without=folder)
+        taken = {one.path.absolute() for one in inputs}
         for one in inputs:
+            target = _unused(folder, one.path, taken)
             try:
-                target = _unused(folder, one.path, taken)
-                with _warnings_printed():
-                    if _is_live(options):
-                        with record.video(shown_name(one.name)) as entry:
-                            stopped, skipped = _predict_live(model, one.name, entry, target, options)
-                        break
-                    info = probe_video(one.path)
-                    with record.video(one.name, frame_rate=info.frame_rate, num_frames=info.num_frames) as entry:
-                        stopped = not _predict(model, one, entry, target, options)
-            except KeyboardInterrupt:  # before there was anything to keep
-                stopped = True
+                info = probe_video(one.path)
+                about = {"frame_rate": info.frame_rate, "num_frames": info.num_frames}
+                with _warnings_printed(), record.video(one.name, **about) as entry:
+                    _predict(model, one, entry, target, options)
             except VideoFileError as error:
                 if len(inputs) == 1:
                     raise
                 print(f"skipped {one.name}: {error.problem or in_one_line(error)}", file=sys.stderr)
                 skipped += 1
-            if stopped:
-                break
-    print(f"wrote {folder / 'predictions.csv'} and predictions.json")
-    return skipped, stopped
+            else:
+                if not entry.complete:
+                    return _STOPPED
+    if skipped:
+        print(f"{skipped} of {len(inputs)} videos skipped", file=sys.stderr)
+    return 2 if skipped else 0
 
 
-def _predict(model: VideoModel, one: Input, entry: VideoRecord, target: Path, options: Namespace) -> bool:
-    """Predict on one video, print, write and draw; whether that is complete and the user did not stop it."""
+def _predict(model: VideoModel, one: Input, entry: VideoRecord, target: Path, options: Namespace) -> None:
+    """Predict on one video, print, write and draw; Ctrl-C leaves an entry that is not complete."""
     from ..evaluation import draw_video, predict_stream, predict_windows
     from ..visualization import save_png
 
@@ -145,41 +145,36 @@ def _predict(model: VideoModel, one: Input, entry: VideoRecord, target: Path, op
         written.append(save_png(target.with_name(f"{target.name}_sheet.png"), entry.overall.sheet()))
     for path in written:
         print(f"  wrote {path}")
-    return entry.complete
 
 
-def _predict_live(
-    model: VideoModel, source: str, entry: VideoRecord, target: Path, options: Namespace
-) -> tuple[bool, bool]:
-    """Predict on a camera or an address until it ends; whether the user stopped it, and whether it was lost."""
+def _predict_live(model: VideoModel, source: str, record: PredictionRecord, options: Namespace) -> int:
+    """Predict on a camera or an address until it ends, is lost or the user stops it; the exit code."""
     from ..datasets import VideoFileError
     from ..datasets.video.live import LiveVideo
     from ..evaluation.live import draw_live
 
-    def add(prediction: VideoPrediction) -> None:
-        deque(_printed(entry.each([prediction]), live.name if entry.count == 0 else "", each=True), maxlen=0)
-
-    film = target.with_name(f"{target.name}_regions.mp4") if options.draw else None
-    stopped = lost = False
+    film = Path(options.output, f"{_stem(source)}_regions.mp4") if options.draw else None
     how = {"every": options.every or 1.0, "graph": options.graph, "parts": options.draw}
-    with LiveVideo(source, tell=lambda text: print(text, file=sys.stderr)) as live:
+    live, code = LiveVideo(source, tell=lambda text: print(text, file=sys.stderr)), 0
+
+    def add(prediction: VideoPrediction) -> None:
+        deque(_printed(entry.each([prediction]), "" if entry.count else live.name, each=True), maxlen=0)
+
+    with _warnings_printed(), record.video(live.name) as entry, live:
         try:
             draw_live(model, live, live.name, film, add, **how)
-        except KeyboardInterrupt:
-            stopped = True
-        except VideoFileError as error:
+        except (KeyboardInterrupt, VideoFileError) as error:
             if entry.overall is None:
                 raise
-            print(in_one_line(error), file=sys.stderr)
-            lost = True
-    if entry.overall is None:
-        raise KeyboardInterrupt
-    entry.complete, entry.ending = not (stopped or lost), {"dropped": live.dropped}
+            code = 2 if isinstance(error, VideoFileError) else _STOPPED
+            if code == 2:
+                print(in_one_line(error), file=sys.stderr)
+        entry.complete, entry.ending = code == 0, {"dropped": live.dropped}
     if live.dropped:
         print(f"  dropped {live.dropped} frames: the model is slower than the source", file=sys.stderr)
     if film is not None:
         print(f"  wrote {film}")
-    return stopped, lost
+    return code
 
 
 def _printed(predictions: Iterator[VideoPrediction], name: str, *, each: bool) -> Iterator[VideoPrediction]:

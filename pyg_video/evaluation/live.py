@@ -34,6 +34,8 @@ def predict_live(
     state = None
     for number, (time, frame) in enumerate(frames):
         crops = model.crops(frame)[None]
+        if number == 0:
+            model.warn_of_colour(name, crops)
         seen, state = model.scan(crops, state)
         size = (frame.size(1), frame.size(2))
         numbers, times = torch.tensor([number]), torch.tensor([time], dtype=torch.float64)

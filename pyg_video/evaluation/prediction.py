@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import count, groupby, islice, tee
+from collections.abc import Iterator
+from itertools import groupby, islice, tee
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,13 +17,12 @@ from ..datasets.video.sampling import segment_indices
 from ..datasets.video.timetable import frame_times, timetable
 from ..training.loading import Trained
 from ..visualization import contact_sheet, draw_boxes
+from .plans import ROUNDING, ascending, at_rate, frames_within, window_parts
 from .video_model import Seen, VideoModel, joined
 
 _DRAWN = 224  # pixels at least, of the side of a frame on a contact sheet
 _COLUMNS = 8  # of a contact sheet
 _CHUNK = 16  # frames of a stream that the model sees at once, which bounds the memory
-_ROUNDING = 1e-3  # seconds; many files store times in milliseconds
-_COLOURFUL = 10  # mean difference of the largest and the smallest of red, green and blue, of 255
 
 Model = VideoModel | Trained | nn.Module | str | os.PathLike[str]
 
@@ -238,8 +236,8 @@ def _windows(
     model: VideoModel, path: Path, window: float | None, every: float | None, on_corrupt: str
 ) -> Iterator[VideoPrediction]:
     ends = frame_times(timetable(path))
-    plan, ahead = tee((part, _sampled(model, ends, *part)) for part in _parts(float(ends[-1]), window, every))
-    frames = iter_frames(path, _ascending(numbers for _, numbers in ahead), on_corrupt=on_corrupt)
+    plan, ahead = tee((part, _sampled(model, ends, part)) for part in window_parts(float(ends[-1]), window, every))
+    frames = iter_frames(path, ascending(numbers for _, numbers in ahead), on_corrupt=on_corrupt)
     crops: dict[int, Tensor] = {}
     for part, numbers in plan:
         crops = {number: crop for number, crop in crops.items() if number >= int(numbers.min())}
@@ -248,7 +246,7 @@ def _windows(
             crops[number] = model.crops(frame)
         clips = torch.stack([crops[number] for number in numbers.flatten().tolist()]).unflatten(0, numbers.shape)
         if part[0] == 0:
-            _warn_of_colour(model, path, clips)
+            model.warn_of_colour(path, clips)
         yield _prediction(model, path, part, numbers[0], ends[numbers[0]], model(clips), clips[0, :, -1])
     deque(frames, maxlen=0)  # damage behind the last frame that was needed counts
 
@@ -257,21 +255,27 @@ def _stream(
     model: VideoModel, path: Path, every: float, rate: float | None, on_corrupt: str
 ) -> Iterator[VideoPrediction]:
     times = frame_times(timetable(path))
-    shown, ahead = tee(_at_rate(times[:-1].tolist(), rate))
+    shown, ahead = tee(at_rate(times[:-1].tolist(), rate))
     frames = iter_frames(path, ahead, on_corrupt=on_corrupt)
     state = None
-    for k, group in groupby(shown, lambda number: int((float(times[number]) + _ROUNDING) // every)):
+    for k, group in groupby(shown, lambda number: int((float(times[number]) + ROUNDING) // every)):
         numbers, seen = list(group), list[Seen]()
         for few in (numbers[i : i + _CHUNK] for i in range(0, len(numbers), _CHUNK)):
             crops = torch.stack([model.crops(frame) for _, frame in islice(frames, len(few))])
             if few[0] == 0:
-                _warn_of_colour(model, path, crops)
+                model.warn_of_colour(path, crops)
             one, state = model.scan(crops, state)
             seen.append(one)
         part = (k * every, min((k + 1) * every, float(times[-1])))
         shown_at = times[torch.tensor(numbers)]
         yield _prediction(model, path, part, torch.tensor(numbers), shown_at, joined(seen), crops[:0, -1])
     deque(frames, maxlen=0)
+
+
+def _sampled(model: VideoModel, times: Tensor, part: tuple[float, float]) -> Tensor:
+    """Numbers of the frames that the model sees of a part of a video, ``[S, T]``."""
+    first, end = frames_within(times, *part)
+    return first + segment_indices(end - first, model.length(end - first), model.num_clips)
 
 
 def _prediction(
@@ -297,58 +301,4 @@ def _prediction(
         seen.kernels,
         size,
         model.place(*size),
-    )
-
-
-def _parts(duration: float, window: float | None, every: float | None) -> Iterator[tuple[float, float]]:
-    """Start and end of every window; the last one ends with the video."""
-    if window is None or window >= duration - _ROUNDING:
-        yield 0.0, duration
-        return
-    step = every or window / 2
-    for k in count():
-        if k * step + window >= duration - _ROUNDING:
-            break
-        yield k * step, k * step + window
-    yield duration - window, duration
-
-
-def _sampled(model: VideoModel, times: Tensor, start: float, end: float) -> Tensor:
-    """Numbers of the frames that the model sees of a part of a video, ``[S, T]``."""
-    first, last = torch.searchsorted(times[:-1], torch.tensor([start, end], dtype=torch.float64) - _ROUNDING).tolist()
-    if first == last:  # no frame begins within the part: the one that is shown then
-        first -= 1
-    return first + segment_indices(last - first, model.length(last - first), model.num_clips)
-
-
-def _ascending(plans: Iterable[Tensor]) -> Iterator[int]:
-    """The numbers of all plans, each once and in order; plans may overlap and come in the order of their firsts."""
-    waiting = set[int]()
-    for plan in plans:
-        first = int(plan.min())
-        yield from sorted(number for number in waiting if number < first)
-        waiting = {number for number in waiting if number >= first} | set(plan.flatten().tolist())
-    yield from sorted(waiting)
-
-
-def _at_rate(times: Sequence[float], rate: float | None) -> Iterator[int]:
-    """Numbers of the frames that are shown at so many moments per second at most."""
-    coming = 0.0
-    for number, time in enumerate(times):
-        if rate is None or time + _ROUNDING >= coming:
-            yield number
-            coming = max(coming + 1 / rate, time) if rate else 0.0
-
-
-def _warn_of_colour(model: VideoModel, path: Path, crops: Tensor) -> None:
-    """Warn if a model of grey frames is shown colours."""
-    pixels = crops.flatten(0, -4).float()
-    if model.colour or (pixels.amax(dim=1) - pixels.amin(dim=1)).mean() < _COLOURFUL:
-        return
-    recipe = getattr(model.net, "recipe", None)
-    kind = f"{recipe.name}, " if recipe else ""
-    warnings.warn(
-        f"'{path}' is in colour, and the model was made for something else ({kind}grey frames of {model.size} x "
-        f"{model.size} pixels): its classes say nothing about this video",
-        stacklevel=4,
     )

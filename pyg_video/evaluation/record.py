@@ -7,7 +7,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -117,6 +117,7 @@ def open_record(
     """
     folder = Path(folder)
     with (
+        _no_empty(folder),
         whole_file(folder / "predictions.json") as draft,
         whole_file(folder / "predictions.csv") as table,
         draft.open("wb") as json_file,
@@ -126,6 +127,19 @@ def open_record(
         csv_file.write(_csv_lines([_COLUMNS]))
         yield PredictionRecord(json_file, csv_file, top, stream)
         json_file.write(b"\n]}\n")
+
+
+@contextmanager
+def _no_empty(folder: Path) -> Iterator[None]:
+    """Remove the folder after an error if it was not there before and has nothing in it."""
+    known = folder.exists()
+    try:
+        yield
+    except BaseException:
+        if not known:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 def as_json(prediction: VideoPrediction) -> dict[str, object]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import os
+import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
 from os import PathLike
@@ -21,6 +23,8 @@ from ..models import VideoClassifier
 from ..training.loading import Trained, load_trained
 from ..training.scoring import choose_device
 from ..transforms import CentreCrop, Normalize, ShortSide, ThreeCrops
+
+_COLOURFUL = 10  # mean difference of the largest and the smallest of red, green and blue, of 255
 
 
 class Seen(NamedTuple):
@@ -73,12 +77,7 @@ class VideoModel:
         self.colour = channels == 3
         self.views = (6 if self.colour and not stream else 1) if views is None else views
         check_option("views", self.views, (1, 3) if stream else (1, 3, 6))
-        if channels not in (1, 3):
-            raise ValueError(
-                f"Expected a model on grey or colour frames (got one on {channels} channels, maybe features)"
-            )
-        if "box" in accepted_info(net):
-            raise ValueError("Expected a model that finds its regions by itself (got one on given boxes)")
+        _check_model(net, channels)
         if num_frames is not None and num_frames < 1:
             raise ValueError(f"Expected 'num_frames' of at least 1 (got {num_frames})")
         self.num_frames = num_frames or self.trained.num_frames
@@ -124,6 +123,19 @@ class VideoModel:
         """What the model makes of a stream as of its next frames :math:`(T, V, 3, h, w)`, and the state after them."""
         return self._run(crops.transpose(0, 1), (state,), shown=-1)
 
+    def warn_of_colour(self, path: str | PathLike[str], crops: Tensor) -> None:
+        """Warn if this is a model of grey frames, and the crops of a video are in colour."""
+        pixels = crops.flatten(0, -4).float()
+        if self.colour or (pixels.amax(dim=1) - pixels.amin(dim=1)).mean() < _COLOURFUL:
+            return
+        recipe = getattr(self.net, "recipe", None)
+        kind = f"{recipe.name}, " if recipe else ""
+        warnings.warn(
+            f"'{os.fspath(path)}' is in colour, and the model was made for something else ({kind}grey frames of "
+            f"{self.size} x {self.size} pixels): its classes say nothing about this video",
+            stacklevel=4,
+        )
+
     @torch.no_grad()
     def _run(self, views: Tensor, state: tuple[Any] | None, shown: int) -> tuple[Seen, Any]:
         video = Normalize().video(views) if self.colour else views.float().mean(dim=2, keepdim=True) / 255
@@ -155,6 +167,14 @@ class VideoModel:
                 f"Expected a model that runs frame by frame for a stream (got one that does not: {first_line(error)}); "
                 "take windows"
             ) from error
+
+
+def _check_model(net: nn.Module, channels: int) -> None:
+    """Raise a :exc:`ValueError` for a model that needs more than frames."""
+    if channels not in (1, 3):
+        raise ValueError(f"Expected a model on grey or colour frames (got one on {channels} channels, maybe features)")
+    if "box" in accepted_info(net):
+        raise ValueError("Expected a model that finds its regions by itself (got one on given boxes)")
 
 
 def joined(parts: Sequence[Seen]) -> Seen:

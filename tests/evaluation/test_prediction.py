@@ -9,7 +9,6 @@ from pyg_video.backbones import SmallCNN
 from pyg_video.checkpoints import SHIPPED_TASK, load_model, save_model, shipped_checkpoint
 from pyg_video.datasets import SyncMNIST, VideoFileError, decode_frames, probe_video
 from pyg_video.evaluation import draw_video, predict_stream, predict_video, predict_windows
-from pyg_video.evaluation.prediction import _parts
 from pyg_video.graph_builders import GridGraph
 from pyg_video.layers import RSTG, GraphBlock, SpaceConv, TemporalRNN
 from pyg_video.models import PoolHead, VideoClassifier, create_model, register_model
@@ -182,13 +181,6 @@ def test_each_window_is_classified_as_a_video_of_its_own(spot_video, looking, ma
     (whole,) = predict_windows(model, path, window=9.0)
     assert whole.part == (0, pytest.approx(3))
     torch.testing.assert_close(whole.probability, predict_video(model, path).probability)
-
-
-@pytest.mark.parametrize(
-    ("duration", "expected"), [(2.5, [(0, 1), (1, 2), (1.5, 2.5)]), (2, [(0, 1), (1, 2)]), (0.5, [(0, 0.5)])]
-)
-def test_windows_cover_the_video_to_its_end(duration, expected):
-    assert list(_parts(duration, 1.0, 1.0)) == expected
 
 
 def test_a_window_between_two_frames_shows_the_first_of_them(looking, spot_video):

@@ -84,4 +84,4 @@ def test_without_a_video_the_list_is_empty_and_an_error_leaves_no_file(tmp_path)
     assert read(tmp_path) == ({"format": 1, "videos": []}, [])
     with pytest.raises(KeyError), open_record(tmp_path / "other", {}):
         raise KeyError
-    assert not list((tmp_path / "other").iterdir())
+    assert not (tmp_path / "other").exists()
