@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .._checks import check_option
-from ..datasets import iter_frames
+from ..datasets import VideoFileError, iter_frames
 from ..datasets.video.sound import Sound, opened_sound
 from ..datasets.video.timetable import Timetable, frame_times, timetable
 from ..visualization import draw_regions
@@ -104,8 +104,8 @@ def draw_video(
         on_corrupt: for damaged frames, as for the predictions.
 
     Raises:
-        VideoFileError: the video cannot be read.
-        ValueError: there is no prediction, an option is unknown, or an mp4 file cannot hold the sound.
+        VideoFileError: the video cannot be read, or an mp4 file cannot hold its sound.
+        ValueError: there is no prediction, or an option is unknown.
 
     Example:
         >>> from pyg_video.datasets import probe_video
@@ -126,7 +126,11 @@ def draw_video(
     stopped: KeyboardInterrupt | None = None
     with ExitStack() as stack:
         sound = stack.enter_context(opened_sound(first.path)) if audio == "keep" else None
-        film = stack.enter_context(_film_like(table, output, sound))
+        try:
+            film = stack.enter_context(_film_like(table, output, sound))
+        except ValueError as error:
+            problem = f"sound of {sound and sound.stream.codec_context.name}, which no mp4 file can hold"
+            raise VideoFileError.of(first.path, problem, "leave it out with audio 'drop'") from error
         start = (table.times[0] if table.times else 0) * table.unit
         track = _SoundTrack(film, sound, start)
         times = frame_times(table)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pyg_video.datasets import decode_frames, probe_video
+from pyg_video.datasets import VideoFileError, decode_frames, probe_video
 from pyg_video.datasets.video.sound import opened_sound
 from pyg_video.evaluation import draw_video, predict_stream, predict_video, predict_windows
 from pyg_video.evaluation.drawing import RegionArtist
@@ -98,6 +98,13 @@ def test_the_sound_is_dropped_or_kept(looking, write_sound, tmp_path):
     assert kept[-1] == before[-1]
     silent = predict_video(looking(), draw_video(found, tmp_path / "silent.mp4"))
     assert packets(draw_video(silent, tmp_path / "film.mp4", audio="keep")) is None
+
+
+def test_sound_that_no_mp4_file_can_hold_is_refused(looking, write_sound, tmp_path):
+    found = predict_video(looking(), write_sound(tmp_path / "tone.avi", codec="adpcm_ms"))
+    with pytest.raises(VideoFileError, match="tone.avi' .got sound of adpcm_ms, .*; leave it out with audio 'drop'"):
+        draw_video(found, tmp_path / "film.mp4", audio="keep")
+    assert [path.name for path in tmp_path.iterdir()] == ["tone.avi"]
 
 
 def test_frames_at_times_of_their_own_keep_them(looking, tmp_path):
