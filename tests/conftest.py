@@ -57,6 +57,26 @@ def write_video(path, num_frames=12, *, codec="libvpx", rate=12, height=48, widt
     return path
 
 
+def write_sounding(path, seconds=2, *, rate=10, codec="aac", height=48, width=64):
+    """Encode a video with a tone of 440 Hz; give its path."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        sound = container.add_stream(codec, rate=16000, layout="mono")
+        for number in range(seconds * rate):
+            picture = av.VideoFrame.from_ndarray(frame(number, height, width), format="rgb24")
+            container.mux(stream.encode(picture))
+            wave = np.sin(np.arange(number * 16000 // rate, (number + 1) * 16000 // rate) / 16000 * 2 * np.pi * 440)
+            tone = av.AudioFrame.from_ndarray((8000 * wave).astype(np.int16)[None], format="s16", layout="mono")
+            tone.sample_rate, tone.pts = 16000, number * 16000 // rate
+            container.mux(sound.encode(tone))
+        container.mux(stream.encode())
+        container.mux(sound.encode())
+    return path
+
+
 def class_names():
     """174 classes; those that differ in left and right stand where they do in the published list."""
     names = [f"Doing something of kind {k:03d}" for k in range(174)]
@@ -69,6 +89,11 @@ def class_names():
 @pytest.fixture(scope="session")
 def make_video():
     return write_video
+
+
+@pytest.fixture(scope="session")
+def write_sound():
+    return write_sounding
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from .._extras import need
 from .._files import write_whole
 from ..models import VideoClassifier
 from .files import Json, checkpoint_info, load_file, save_model
+from .shipped import shipped_checkpoint, shipped_names
 
 WEIGHTS = "model.safetensors"
 _ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -55,6 +56,13 @@ def find_checkpoint(name: str | os.PathLike[str], revision: str | None = None) -
         if not (path / WEIGHTS).is_file():
             raise FileNotFoundError(f"Expected a folder with {WEIGHTS} (got '{path}' without it)")
         return path / WEIGHTS
+    if not path.is_file() and os.fspath(name) in shipped_names():
+        return shipped_checkpoint(os.fspath(name))
+    if not path.exists() and len(path.parts) == 1 and not path.suffix:
+        raise FileNotFoundError(
+            f"Expected a checkpoint: a file, a folder, a shipped model ({', '.join(shipped_names())}) or an id on the "
+            f"Hub (got '{name}', which is none)"
+        )
     if path.is_file() or path.suffix in (".safetensors", ".ckpt") or not _ID.fullmatch(os.fspath(name)):
         return path
     return _download(os.fspath(name), revision)
@@ -64,8 +72,9 @@ def load_model(name: str | os.PathLike[str], *, revision: str | None = None, tru
     """The model of a file, of a folder or of a repository on the Hugging Face Hub; on the CPU, in evaluation mode.
 
     Args:
-        name: a file of :func:`save_model`, a folder of :func:`save_pretrained`, or, if neither exists, the id of a
-            repository on the Hub, such as ``"someone/some-model"`` (``pip install ".[hub]"`` in a checkout).
+        name: a file of :func:`save_model`, a folder of :func:`save_pretrained`, or, if neither exists, the name of a
+            shipped model, such as ``"dyreg_gnn_small"``, or the id of a repository on the Hub, such as
+            ``"someone/some-model"`` (``pip install ".[hub]"`` in a checkout).
         revision: branch, tag or commit of the repository.
         trust: import the module that the file names, for a model of another package; never imported otherwise.
 

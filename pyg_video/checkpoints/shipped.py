@@ -28,7 +28,12 @@ def shipped_checkpoint(name: str) -> Path:
     Raises:
         ValueError: there is no such file; lists the known names.
     """
-    shipped = {path.stem: path for path in sorted(_FOLDER.glob("*.safetensors"))}
-    if name not in shipped:
-        raise ValueError(f"Expected a shipped checkpoint, one of: {', '.join(shipped) or 'none yet'} (got '{name}')")
-    return shipped[name]
+    known = shipped_names()
+    if name not in known:
+        raise ValueError(f"Expected a shipped checkpoint, one of: {', '.join(known) or 'none yet'} (got '{name}')")
+    return _FOLDER / f"{name}.safetensors"
+
+
+def shipped_names() -> list[str]:
+    """The names of the shipped checkpoints."""
+    return sorted(path.stem for path in _FOLDER.glob("*.safetensors"))

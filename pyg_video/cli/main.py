@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from .._extras import need
 from .._version import __version__
 from .parsing import IMPORT, import_modules, run_command, take_option
+from .predict import is_on_files
 
 _COMMANDS = {  # the module of each command
     **dict.fromkeys(("fit", "validate", "test", "predict"), "pyg_video.cli.fit"),
@@ -78,7 +79,7 @@ def _run(argv: Sequence[str]) -> int:
     # torch_geometric scripts helpers at import, which torch 2.15 announces to be deprecated.
     warnings.filterwarnings("ignore", "`torch.jit.script", FutureWarning)
     import_modules(modules)
-    on_files = command == "predict" and rest and not rest[0].startswith("-")
+    on_files = command == "predict" and is_on_files(rest)
     home = need("pyg_video.cli.predict" if on_files else _COMMANDS[command], "train")
     code: int = home.run(arguments)
     return code

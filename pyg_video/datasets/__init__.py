@@ -12,7 +12,7 @@ from .something.something_else import SomethingElse
 from .something.something_something import SomethingSomething
 from .video.clip import VideoClip
 from .video.errors import VideoFileError
-from .video.files import VideoInfo, decode_frames, probe_video
+from .video.files import VideoInfo, decode_frames, iter_frames, probe_video
 
 __all__ = [
     "DigitClips",
@@ -31,6 +31,7 @@ __all__ = [
     "VideoInfo",
     "decode_frames",
     "digit_maps",
+    "iter_frames",
     "load_digits",
     "prepare",
     "probe_video",

@@ -2,8 +2,9 @@
 
 from .accuracy import Answers, Evaluation, Score, judge
 from .clips import configured_clips, recorded_clips
+from .drawing import draw_video
 from .evaluate import evaluate
-from .prediction import VideoPrediction, predict_video
+from .prediction import VideoPrediction, predict_stream, predict_video, predict_windows
 from .report import write_evaluation
 from .sources import ClipSource, DigitSource, ModuleSource, VideoSource
 
@@ -17,9 +18,12 @@ __all__ = [
     "VideoPrediction",
     "VideoSource",
     "configured_clips",
+    "draw_video",
     "evaluate",
     "judge",
+    "predict_stream",
     "predict_video",
+    "predict_windows",
     "recorded_clips",
     "write_evaluation",
 ]

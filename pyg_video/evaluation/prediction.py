@@ -1,74 +1,101 @@
-"""Class probabilities of a video file, and the regions that the model used."""
+"""Class probabilities of a video file, or of parts of it, and the regions that the model used."""
 
 from __future__ import annotations
 
-import copy
 import os
-from contextlib import ExitStack
+from collections import deque
+from collections.abc import Iterator
+from itertools import groupby, islice, tee
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from .._checks import check_option
-from ..datasets import VideoClip, decode_frames, probe_video
+from ..datasets import iter_frames
 from ..datasets.video.sampling import segment_indices
-from ..graph_builders import GraphBuilder
-from ..inspection import capture_graphs
-from ..layers import accepted_info
-from ..models import VideoClassifier
-from ..training.loading import Trained, load_trained
-from ..training.scoring import choose_device
-from ..transforms import CentreCrop, Normalize, ShortSide, ThreeCrops
-from ..visualization import caption, draw_boxes, save_mp4
+from ..datasets.video.timetable import frame_times, timetable
+from ..training.loading import Trained
+from ..visualization import contact_sheet, draw_boxes
+from .plans import ROUNDING, ascending, at_rate, frames_within, window_parts
+from .video_model import Seen, VideoModel, joined
 
-_DRAWN = 224  # pixels at least, of a drawn frame's side
+_DRAWN = 224  # pixels at least, of the side of a frame on a contact sheet
+_COLUMNS = 8  # of a contact sheet
+_CHUNK = 16  # frames of a stream that the model sees at once, which bounds the memory
+
+Model = VideoModel | Trained | nn.Module | str | os.PathLike[str]
 
 
 class VideoPrediction(NamedTuple):
-    """The result of :func:`predict_video`.
+    """What a model made of a video or a part of it.
 
     Attributes:
+        path: the video.
         names: names of the classes.
-        frame_rate: frames per second at which ``frames`` take as long as the video.
+        start: start of the part in seconds.
+        end: its end.
+        size: height and width of the frames.
+        place: where the square that the model saw lies in the frames, left, top, width and height as fractions of the
+            frame; with several views, the middle one.
 
     Shapes:
         - **probability:** of each class, :math:`(K)`
-        - **frames:** the input frames :math:`(T, 3, H, W)`, uint8; with several views, those of the middle one
-        - **regions:** boxes on these frames :math:`(T, N, 4)`, ``cxcywh`` in [0, 1], by the name of the graph in the
-          model; empty for a model without graph
+        - **numbers:** of the frames that the model saw :math:`(T)`, int64
+        - **times:** of these frames :math:`(T)`, float64, seconds
+        - **frames:** the square in these frames, as the model saw it :math:`(T, 3, H, W)`, uint8
+        - **regions:** boxes in this square :math:`(T, N, 4)`, ``cxcywh`` in [0, 1], NaN for missing nodes, by the name
+          of the graph in the model; empty for a model without graph
+        - **kernels:** weights of the nodes on the square :math:`(T, N, h, w)`, by the name of the graph
     """
 
-    probability: Tensor
+    path: Path
     names: tuple[str, ...]
+    probability: Tensor
+    start: float
+    end: float
+    numbers: Tensor
+    times: Tensor
     frames: Tensor
     regions: dict[str, Tensor]
-    frame_rate: float
+    kernels: dict[str, Tensor]
+    size: tuple[int, int]
+    place: tuple[float, float, float, float]
+
+    @property
+    def part(self) -> tuple[float, float]:
+        """Start and end in seconds."""
+        return self.start, self.end
 
     def top(self, k: int = 5) -> list[tuple[str, float]]:
         """The most probable classes and their probabilities, best first."""
         share, label = self.probability.topk(min(k, len(self.probability)))
         return [(self.names[i], float(p)) for i, p in zip(label.tolist(), share, strict=True)]
 
-    def draw(self, lines: int = 3) -> Tensor:
-        """The frames with the regions of every graph side by side, and the best classes below.
+    def on_frame(self, graph: str) -> Tensor:
+        """Regions of a graph as fractions of the whole frames, :math:`(T, N, 4)`, ``cxcywh``; may reach beyond."""
+        left, top, width, height = self.place
+        return self.regions[graph] * torch.tensor([width, height] * 2) + torch.tensor([left, top, 0, 0])
+
+    def sheet(self) -> Tensor:
+        """A contact sheet of the frames as the model saw them, with the regions of each graph; up to eight in a row.
 
         Shapes:
-            - **output:** :math:`(T, 3, h, w)`, uint8
+            - **output:** :math:`(3, h, w)`, uint8
         """
         scale = -(-_DRAWN // min(self.frames.shape[-2:]))
-        boxes = list(self.regions.values()) or [torch.empty(len(self.frames), 0, 4)]
-        drawn = torch.cat([draw_boxes(self.frames, box, scale=scale) for box in boxes], dim=-1)
-        return caption(drawn, [f"{100 * share:5.1f} %  {name}" for name, share in self.top(lines)])
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the drawn frames as an ``.mp4`` file of the duration of the video."""
-        return save_mp4(path, self.draw(), self.frame_rate)
+        graphs = self.regions or {"": torch.empty(len(self.frames), 0, 4)}
+        best = ", ".join(f"{100 * share:.1f} %  {name}" for name, share in self.top(3))
+        rows, captions = list[Tensor](), list[str]()
+        for name, box in graphs.items():
+            few = draw_boxes(self.frames, box.nan_to_num(), scale=scale).split(_COLUMNS)
+            rows += few
+            captions += [f"{name}   {best}".strip(), *[""] * (len(few) - 1)]
+        return contact_sheet(rows, captions)
 
 
 def predict_video(
-    model: Trained | nn.Module | str | os.PathLike[str],
+    model: Model,
     path: str | os.PathLike[str],
     *,
     num_frames: int | None = None,
@@ -84,7 +111,7 @@ def predict_video(
 
     Args:
         model: a trained model, which is not modified; or its file, ``.safetensors`` of ``save_model`` or ``.ckpt`` of
-            ``pyg-video fit``; or its id on the Hugging Face Hub.
+            ``pyg-video fit``; or the name of a shipped model; or its id on the Hugging Face Hub.
         path: any video file that ffmpeg reads.
         num_frames: frames per clip; by default as in the model's training if its file tells, else 16, or for models of
             grey frames the number of frames of a shorter video.
@@ -97,66 +124,181 @@ def predict_video(
         VideoFileError: the file is missing, empty, truncated, damaged, too large or undecodable; a :exc:`ValueError`.
         ValueError: an option is wrong, or the model needs boxes, or features instead of frames.
 
+    Warns:
+        UserWarning: the model is one of grey frames, and the video is in colour.
+
     Example:
-        >>> from pyg_video.checkpoints import shipped_checkpoint
         >>> from pyg_video.visualization import save_mp4
         >>> path = save_mp4(getfixture("tmp_path") / "clip.mp4", torch.rand(8, 1, 40, 40))
-        >>> prediction = predict_video(shipped_checkpoint("dyreg_gnn_small"), path)
+        >>> prediction = predict_video("dyreg_gnn_small", path)
         >>> prediction.probability.shape, [box.shape for box in prediction.regions.values()]
         (torch.Size([10]), [torch.Size([8, 9, 4])])
     """
-    if isinstance(model, nn.Module):
-        model = Trained(cast(VideoClassifier, model), ())
-    trained = model if isinstance(model, Trained) else load_trained(model)
-    net = trained.model
-    channels = getattr(getattr(net, "backbone", None), "in_channels", 3)  # of another module, assume colour
-    colour = channels == 3
-    views = (6 if colour else 1) if views is None else views
-    check_option("views", views, (1, 3, 6))
-    if channels not in (1, 3):
-        raise ValueError(f"Expected a model on grey or colour frames (got one on {channels} channels, maybe features)")
-    if "box" in accepted_info(net):
-        raise ValueError("Expected a model that finds its regions by itself (got one on given boxes)")
-    if num_frames is not None and num_frames < 1:
-        raise ValueError(f"Expected 'num_frames' of at least 1 (got {num_frames})")
-    info = probe_video(path)
-    T = num_frames or trained.num_frames or (16 if colour else min(16, info.num_frames))
-    number = segment_indices(info.num_frames, T, 2 if views == 6 else 1)
-    size = trained.option("frame_size", trained.frame_size or (224 if colour else 64))
-    frames = decode_frames(path, number.flatten().tolist(), on_corrupt=on_corrupt, check_all=True)
-    pixels = _views(frames, T, size, views)
-    video = Normalize().video(pixels) if colour else pixels.float().mean(dim=2, keepdim=True) / 255
-    where = choose_device(device)
-    if net.training or next(net.parameters()).device != where:
-        net = copy.deepcopy(net).eval().to(where)
-    probability, regions = _run(net, video.to(where))
-    middle = 0 if views == 1 else 2  # of the first clip
-    seconds = info.num_frames / info.frame_rate if info.frame_rate else T / 5
-    return VideoPrediction(
-        probability,
-        trained.label_names or tuple(f"class {k}" for k in range(len(probability))),
-        pixels[middle],
-        # A backbone may have halved the number of frames.
-        {name: box[middle][torch.arange(T) * box.size(1) // T] for name, box in regions.items()},
-        min(60.0, max(1.0, T / seconds)),
+    (prediction,) = predict_windows(
+        model, path, num_frames=num_frames, views=views, device=device, on_corrupt=on_corrupt
     )
+    return prediction
 
 
-@torch.no_grad()
-def _run(model: VideoClassifier, video: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-    """Probabilities by the mean of the views' scores, and the regions of every view."""
-    has_builders = any(isinstance(module, GraphBuilder) for module in model.modules())
-    with ExitStack() as stack:
-        graphs = stack.enter_context(capture_graphs(model)) if has_builders else {}
-        scores = model(video)
-    regions = {name: graph.grid(graph.need("box")).float().cpu() for name, graph in graphs.items()}
-    return scores.float().mean(dim=0).softmax(dim=0).cpu(), regions
+def predict_windows(
+    model: Model,
+    path: str | os.PathLike[str],
+    window: float | None = None,
+    every: float | None = None,
+    *,
+    num_frames: int | None = None,
+    views: int | None = None,
+    device: str = "auto",
+    on_corrupt: str = "raise",
+) -> Iterator[VideoPrediction]:
+    """Classify a window that slides over a long video; each part is classified as a video by :func:`predict_video`.
+
+    The video is decoded once, in order, while the predictions are taken; memory depends on the frames per clip and not
+    on the length of the video.
+
+    Args:
+        model: as for :func:`predict_video`.
+        path: any video file that ffmpeg reads.
+        window: length of the window in seconds; None for one that is the whole video.
+        every: seconds from the start of a window to that of the next; half of a window by default. The last window ends
+            with the video.
+        num_frames: frames per clip, one from each of so many equal segments of a window.
+        views: as for :func:`predict_video`.
+        device: as for :func:`predict_video`.
+        on_corrupt: as for :func:`predict_video`.
+
+    Raises:
+        VideoFileError: as for :func:`predict_video`, damage when the frame is met.
+        ValueError: an option is wrong, or the model needs boxes, or features instead of frames.
+
+    Example:
+        >>> from pyg_video.visualization import save_mp4
+        >>> path = save_mp4(getfixture("tmp_path") / "clip.mp4", torch.rand(25, 1, 40, 40), fps=10)
+        >>> [(round(found.start, 1), round(found.end, 1)) for found in predict_windows("cnn_small", path, window=1)]
+        [(0.0, 1.0), (0.5, 1.5), (1.0, 2.0), (1.5, 2.5)]
+    """
+    check_seconds(window=window, every=every)
+    if window is None and every is not None:
+        raise ValueError(f"Expected 'window' with 'every', in seconds (got {every} without a window)")
+    if not isinstance(model, VideoModel):
+        model = VideoModel(model, num_frames=num_frames, views=views, device=device)
+    return _windows(model, Path(path), window, every, on_corrupt)
 
 
-def _views(frames: Tensor, T: int, size: int, views: int) -> Tensor:
-    """All views of a video's clips, ``[views, T, 3, H, W]``, uint8."""
-    clips = frames.unflatten(0, (-1, T))
-    clip = VideoClip(clips, torch.tensor(-1), torch.tensor(0), torch.empty(*clips.shape[:2], 0, 4))
-    clip = ShortSide(size if views == 1 else round(size * 256 / 224))(clip)
-    side = min(clip.video.shape[-2:])
-    return CentreCrop(size)(clip).video if views == 1 else ThreeCrops(side)(clip).video
+def predict_stream(
+    model: Model,
+    path: str | os.PathLike[str],
+    every: float = 1.0,
+    *,
+    rate: float | None = None,
+    views: int | None = None,
+    device: str = "auto",
+    on_corrupt: str = "raise",
+) -> Iterator[VideoPrediction]:
+    """Classify a long video frame by frame with a model that :func:`~pyg_video.layers.scan` runs on streams.
+
+    A prediction stands for the next ``every`` seconds; its regions are those of their frames, its probabilities those
+    as of all frames up to their end. Its ``frames`` are not kept. Memory does not depend on the length of the video.
+
+    Args:
+        model: as for :func:`predict_video`.
+        path: any video file that ffmpeg reads.
+        every: seconds between predictions.
+        rate: frames per second that the model is shown at most; by default all frames.
+        views: 1 for a central crop, 3 for three crops.
+        device: as for :func:`predict_video`.
+        on_corrupt: as for :func:`predict_video`.
+
+    Raises:
+        VideoFileError: as for :func:`predict_video`, damage when the frame is met.
+        ValueError: an option is wrong, or the model does not run on streams.
+
+    Example:
+        >>> from pyg_video.visualization import save_mp4
+        >>> path = save_mp4(getfixture("tmp_path") / "clip.mp4", torch.rand(25, 1, 40, 40), fps=10)
+        >>> [(found.start, len(found.times)) for found in predict_stream("cnn_small", path, rate=5)]
+        [(0.0, 5), (1.0, 5), (2.0, 3)]
+    """
+    check_seconds(every=every, rate=rate)
+    if not isinstance(model, VideoModel):
+        model = VideoModel(model, views=views, device=device, stream=True)
+    return _stream(model, Path(path), every, rate, on_corrupt)
+
+
+def check_seconds(**given: float | None) -> None:
+    """Raise a :exc:`ValueError` unless the numbers that are given are above 0 and finite."""
+    for name, value in given.items():
+        if value is not None and not 0 < value < float("inf"):
+            raise ValueError(f"Expected '{name}' above 0 (got {value})")
+
+
+def _windows(
+    model: VideoModel, path: Path, window: float | None, every: float | None, on_corrupt: str
+) -> Iterator[VideoPrediction]:
+    ends = frame_times(timetable(path))
+    plan, ahead = tee((part, _sampled(model, ends, part)) for part in window_parts(float(ends[-1]), window, every))
+    frames = iter_frames(path, ascending(numbers for _, numbers in ahead), on_corrupt=on_corrupt)
+    crops: dict[int, Tensor] = {}
+    for part, numbers in plan:
+        crops = {number: crop for number, crop in crops.items() if number >= int(numbers.min())}
+        while int(numbers.max()) not in crops:
+            number, frame = next(frames)
+            crops[number] = model.crops(frame)
+        clips = torch.stack([crops[number] for number in numbers.flatten().tolist()]).unflatten(0, numbers.shape)
+        if part[0] == 0:
+            model.warn_of_colour(path, clips)
+        yield _prediction(model, path, part, numbers[0], ends[numbers[0]], model(clips), clips[0, :, -1])
+    deque(frames, maxlen=0)  # damage behind the last frame that was needed counts
+
+
+def _stream(
+    model: VideoModel, path: Path, every: float, rate: float | None, on_corrupt: str
+) -> Iterator[VideoPrediction]:
+    times = frame_times(timetable(path))
+    shown, ahead = tee(at_rate(times[:-1].tolist(), rate))
+    frames = iter_frames(path, ahead, on_corrupt=on_corrupt)
+    state = None
+    for k, group in groupby(shown, lambda number: int((float(times[number]) + ROUNDING) // every)):
+        numbers, seen = list(group), list[Seen]()
+        for few in (numbers[i : i + _CHUNK] for i in range(0, len(numbers), _CHUNK)):
+            crops = torch.stack([model.crops(frame) for _, frame in islice(frames, len(few))])
+            if few[0] == 0:
+                model.warn_of_colour(path, crops)
+            one, state = model.scan(crops, state)
+            seen.append(one)
+        part = (k * every, min((k + 1) * every, float(times[-1])))
+        shown_at = times[torch.tensor(numbers)]
+        yield _prediction(model, path, part, torch.tensor(numbers), shown_at, joined(seen), crops[:0, -1])
+    deque(frames, maxlen=0)
+
+
+def _sampled(model: VideoModel, times: Tensor, part: tuple[float, float]) -> Tensor:
+    """Numbers of the frames that the model sees of a part of a video, ``[S, T]``."""
+    first, end = frames_within(times, *part)
+    return first + segment_indices(end - first, model.length(end - first), model.num_clips)
+
+
+def _prediction(
+    model: VideoModel,
+    path: Path,
+    part: tuple[float, float],
+    numbers: Tensor,
+    times: Tensor,
+    seen: Seen,
+    frames: Tensor,
+) -> VideoPrediction:
+    table = timetable(path)
+    names, size = model.names(len(seen.probability)), (table.height, table.width)
+    return VideoPrediction(
+        path,
+        names,
+        seen.probability,
+        *part,
+        numbers,
+        times,
+        frames,
+        seen.regions,
+        seen.kernels,
+        size,
+        model.place(*size),
+    )

@@ -30,8 +30,9 @@ def find_builders(model: nn.Module) -> dict[str, GraphBuilder]:
 def capture_graphs(model: nn.Module) -> Iterator[dict[str, VideoGraph]]:
     """Collect the graphs of all builders, with gradients, while the model runs in the ``with`` block.
 
-    The dict holds the graph of every builder's last call under the builder's name within the model; the builder that
-    ran last comes last.
+    The model may run as a whole or, with :func:`~pyg_video.layers.scan`, on the next frames of a stream. The dict
+    holds the graph of every builder's last call under the builder's name within the model; the builder that ran last
+    comes last.
 
     Example:
         >>> from pyg_video.models import create_model
@@ -57,13 +58,18 @@ def _captured(model: nn.Module, read: Callable[[dict[str, Any], VideoGraph], Rea
     """What ``read`` takes from the arguments and the graph of every builder's last call."""
     found: dict[str, Read] = {}
 
-    def keep(name: str, module: nn.Module, args: Any, kwargs: dict[str, Any], graph: VideoGraph) -> None:  # noqa: ARG001
+    def keep(name: str, scan: Any, x: Tensor, state: Any = None, lengths: Tensor | None = None, **info: Any) -> Any:
+        graph, state = scan(x, state, lengths, **info)
         found.pop(name, None)
-        found[name] = read(dict(zip(("x", "lengths"), args, strict=False)) | kwargs, graph)
+        found[name] = read({"x": x, "lengths": lengths}, graph)
+        return graph, state
 
     with ExitStack() as stack:
         for name, builder in find_builders(model).items():
-            stack.callback(builder.register_forward_hook(partial(keep, name), with_kwargs=True).remove)
+            own = vars(builder)  # forward runs scan as well
+            restore = partial(own.update, scan=own["scan"]) if "scan" in own else partial(own.pop, "scan")
+            own["scan"] = partial(keep, name, builder.scan)
+            stack.callback(restore)
         yield found
 
 

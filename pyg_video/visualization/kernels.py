@@ -38,8 +38,6 @@ def draw_kernels(video: Tensor, kernel: Tensor, *, colors: Sequence[str] | None 
         >>> draw_kernels(torch.zeros(2, 1, 10, 12), torch.rand(2, 3, 5, 6), scale=4).shape
         torch.Size([2, 3, 40, 48])
     """
-    from PIL import ImageColor
-
     check_pixels("video", video, VIDEO)
     if kernel.ndim != 4 or kernel.shape[0] != video.shape[0] or kernel.numel() == 0:
         raise ValueError(
@@ -48,12 +46,23 @@ def draw_kernels(video: Tensor, kernel: Tensor, *, colors: Sequence[str] | None 
         )
     if not kernel.isfinite().all() or (kernel < 0).any():
         raise ValueError("Expected 'kernel' to be finite and at least 0 (got other values); pass kernels, not scores")
-    kernel = kernel.detach().float().cpu()
     names = choose_colors(colors, kernel.shape[1], "nodes")
-    ink = torch.tensor([ImageColor.getrgb(name)[:3] for name in names], dtype=torch.float32)  # [N, 3]
-    strength = kernel / kernel.amax((-2, -1), keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
-    strength = F.interpolate(strength, size=video.shape[-2:], mode="nearest-exact")
-    total = strength.sum(1, keepdim=True)  # [T, 1, H, W]
-    color = torch.einsum("tnhw, nc -> tchw", strength, ink) / total.clamp(min=1)
+    color, total = (F.interpolate(x, size=video.shape[-2:], mode="nearest-exact") for x in mixed_colors(kernel, names))
     picture = as_bytes(video) * (1 - _OPAQUE * total.clamp(max=1)) + _OPAQUE * color
     return enlarge(picture.round().clamp(0, 255).byte(), scale)
+
+
+def mixed_colors(kernel: Tensor, colors: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """The colours of the nodes on their map, and how much of them there is.
+
+    Shapes:
+        - **kernel:** :math:`(T, N, h, w)`
+        - **output:** :math:`(T, 3, h, w)`, at most 255, and :math:`(T, 1, h, w)`, 1 where a node is largest
+    """
+    from PIL import ImageColor
+
+    kernel = kernel.detach().float().cpu()
+    ink = torch.tensor([ImageColor.getrgb(name)[:3] for name in colors], dtype=torch.float32)  # [N, 3]
+    strength = kernel / kernel.amax((-2, -1), keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
+    total = strength.sum(1, keepdim=True)  # [T, 1, h, w]
+    return torch.einsum("tnhw, nc -> tchw", strength, ink) / total.clamp(min=1), total

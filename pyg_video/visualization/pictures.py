@@ -1,18 +1,15 @@
-"""Pictures, animations and videos: conversion between tensors, Pillow images and files."""
+"""Pictures and animations: conversion between tensors, Pillow images and files."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from .._extras import need
 from .._files import whole_file
 
 if TYPE_CHECKING:
@@ -31,43 +28,11 @@ def save_gif(path: str | os.PathLike[str], frames: Tensor, fps: float = 5) -> Pa
     Raises:
         ValueError: the frames have another shape or type, or ``fps`` is not above 0.
     """
-    _check_frames(frames, fps)
+    check_frames(frames, fps)
     first, *rest = [to_image(frame) for frame in frames]
     delay = round(1000 / fps)
     with whole_file(path) as draft:
         first.save(draft, format="GIF", save_all=True, append_images=rest, duration=delay, loop=0)
-    return Path(path)
-
-
-def save_mp4(path: str | os.PathLike[str], frames: Tensor, fps: float = 5) -> Path:
-    r"""Write frames as an H.264 video, atomically.
-
-    The format requires even sizes; odd ones are padded with a black row or column.
-
-    Shapes:
-        - **frames:** :math:`[T, 1, H, W]` or :math:`[T, 3, H, W]`, float in [0, 1] or uint8
-
-    Raises:
-        ValueError: the frames have another shape or type, or ``fps`` is not above 0.
-
-    Example:
-        >>> path = save_mp4(getfixture("tmp_path") / "clip.mp4", torch.rand(8, 1, 40, 40))
-        >>> from pyg_video.datasets import probe_video
-        >>> probe_video(path).num_frames
-        8
-    """
-    _check_frames(frames, fps)
-    pixels = as_bytes(frames).expand(-1, 3, -1, -1)
-    pixels = F.pad(pixels, (0, pixels.shape[-1] % 2, 0, pixels.shape[-2] % 2)).permute(0, 2, 3, 1).contiguous()
-    with whole_file(path) as draft:
-        av = need("av", "video")
-        with av.open(str(draft), "w", format="mp4") as container:
-            stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
-            stream.height, stream.width, stream.pix_fmt = pixels.shape[1], pixels.shape[2], "yuv420p"
-            stream.options = {"crf": "18"}
-            for picture in pixels:
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture.numpy(), format="rgb24")))
-            container.mux(stream.encode())
     return Path(path)
 
 
@@ -86,7 +51,7 @@ def save_png(path: str | os.PathLike[str], picture: Tensor) -> Path:
     return Path(path)
 
 
-def _check_frames(frames: object, fps: float) -> None:
+def check_frames(frames: object, fps: float) -> None:
     """Raise a :exc:`ValueError` unless ``frames`` and their rate can be written as a video."""
     check_pixels("frames", frames, VIDEO)
     if not fps > 0:

@@ -6,7 +6,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from pyg_video.checkpoints import find_checkpoint, load_model, push_to_hub, save_model, save_pretrained
+from pyg_video.checkpoints import (
+    find_checkpoint,
+    load_model,
+    push_to_hub,
+    save_model,
+    save_pretrained,
+    shipped_checkpoint,
+)
 from pyg_video.checkpoints import hub as module
 from pyg_video.models import create_model
 from pyg_video.training import load_trained
@@ -128,3 +135,12 @@ def test_without_the_package_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(ModuleNotFoundError, match=r'huggingface_hub.*pip install "\.\[hub\]"'):
         module.find_checkpoint("someone/x")
+
+
+def test_shipped_models_go_by_their_names(tmp_path, monkeypatch, model):
+    assert find_checkpoint("dyreg_gnn_small") == shipped_checkpoint("dyreg_gnn_small")
+    with pytest.raises(FileNotFoundError, match="a shipped model .cnn_small, dyreg_gnn_small.*got 'dyreg_gnn_smal'"):
+        find_checkpoint("dyreg_gnn_smal")
+    monkeypatch.chdir(tmp_path)
+    save_model(model, "cnn_small")
+    assert load_model("cnn_small").recipe.options["num_classes"] == 5  # a file of this name comes first

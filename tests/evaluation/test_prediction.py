@@ -1,4 +1,3 @@
-import csv
 import subprocess
 import sys
 
@@ -8,9 +7,8 @@ import torch
 import pyg_video
 from pyg_video.backbones import SmallCNN
 from pyg_video.checkpoints import SHIPPED_TASK, load_model, save_model, shipped_checkpoint
-from pyg_video.cli.main import main
 from pyg_video.datasets import SyncMNIST, VideoFileError, decode_frames, probe_video
-from pyg_video.evaluation import predict_video
+from pyg_video.evaluation import draw_video, predict_stream, predict_video, predict_windows
 from pyg_video.graph_builders import GridGraph
 from pyg_video.layers import RSTG, GraphBlock, SpaceConv, TemporalRNN
 from pyg_video.models import PoolHead, VideoClassifier, create_model, register_model
@@ -56,15 +54,14 @@ def test_it_takes_five_lines_of_python(clips, tmp_path):
     (name, share), *_ = prediction.top(3)
     assert name.endswith("move together")
     assert 0 <= share <= 1
-    drawn = probe_video(prediction.save(tmp_path / "drawn.mp4"))
-    assert (drawn.num_frames, drawn.frame_rate) == (8, 5.0)
-    assert drawn.width >= 224
+    drawn = probe_video(draw_video(prediction, tmp_path / "drawn.mp4"))
+    assert drawn == probe_video(path)
 
 
-def test_regions_are_drawn_in_colour_over_grey_frames(clips):
-    prediction = predict_video(SHIPPED, clips[0][0])
-    drawn = prediction.draw()[:, :, : 6 * 40, : 6 * 40].float()
-    assert (drawn.amax(dim=1) - drawn.amin(dim=1)).max() > 100
+def test_the_contact_sheet_has_the_frames_as_the_model_saw_them(clips):
+    sheet = predict_video(SHIPPED, clips[0][0], num_frames=11).sheet().float()
+    assert sheet.shape == (3, 2 * (18 + 4 + 240) + 4, 8 * (4 + 240) + 4)  # rows of eight, enlarged six times
+    assert (sheet.amax(dim=0) - sheet.amin(dim=0)).max() > 100  # colours over grey frames
 
 
 @pytest.mark.parametrize(("height", "width"), [(48, 64), (64, 48), (48, 48), (40, 200)])
@@ -127,7 +124,7 @@ def test_a_checkpoint_tells_the_frames_of_its_training(make_video, tmp_path):
 def test_a_model_without_graph_has_no_regions(clips):
     prediction = predict_video(shipped_checkpoint("cnn_small"), clips[0][0])
     assert prediction.regions == {}
-    assert prediction.draw().shape[0] == 8
+    assert prediction.sheet().ndim == 3
 
 
 def test_any_module_of_colour_frames_will_do(clips):
@@ -163,110 +160,82 @@ def test_damaged_files_are_errors_that_name_them(clips, tmp_path):
             predict_video(SHIPPED, damaged)
 
 
-@pytest.fixture
-def command(capsys, tmp_path):
-    def run(*arguments):
-        code = main(["predict", *map(str, arguments), "--output", str(tmp_path / "out")])
-        return code, *capsys.readouterr()
-
-    return run
-
-
-def test_one_command_tells_and_draws(command, clips, tmp_path):
-    paths, batch, names = clips
-    code, printed, error = command(*paths[:2], "--checkpoint", SHIPPED, "--top", 2)
-    assert (code, error) == (0, "")
-    first, *_ = printed.splitlines()
-    assert first == str(paths[0])
-    rows = list(csv.DictReader((tmp_path / "out" / "predictions.csv").read_text().splitlines()))
-    assert [(row["video"], row["rank"]) for row in rows] == [(str(path), rank) for path in paths[:2] for rank in "12"]
-    assert rows[0]["name"] == names[batch.label[0]]
-    assert decode_frames(tmp_path / "out" / "0_regions.mp4", [0]).shape[1] == 3
-
-
-def test_a_damaged_video_alone_is_one_line(command, tmp_path):
-    (tmp_path / "empty.mp4").write_bytes(b"")
-    code, printed, error = command(tmp_path / "empty.mp4", "--checkpoint", SHIPPED)
-    assert (code, printed, error.count("\n")) == (2, "", 1)
-    assert error.startswith(
-        f"pyg-video: error: Expected a whole video in '{tmp_path / 'empty.mp4'}' (got an empty file"
-    )
-
-
-def test_among_others_it_is_listed_and_skipped(command, clips, tmp_path):
-    paths, *_ = clips
-    (tmp_path / "empty.mp4").write_bytes(b"")
-    code, printed, error = command(tmp_path / "empty.mp4", paths[0], "--checkpoint", SHIPPED)
-    assert code == 2
-    assert error.splitlines() == [f"skipped {tmp_path / 'empty.mp4'}: an empty file", "1 of 2 videos skipped"]
-    assert str(paths[0]) in printed
-
-
-@pytest.fixture
-def holed(make_video, tmp_path):
-    """A video with zeros in its last frames, which are not among those that are classified."""
-    import av
-
-    path = make_video(tmp_path / "holed.mp4", 40, codec="libx264")
-    with av.open(str(path)) as container:
-        packets = sorted((packet.pts, packet.pos, packet.size) for packet in container.demux(video=0) if packet.size)
-    content = bytearray(path.read_bytes())
-    for _, place, size in packets[-1:]:
-        content[place : place + size] = bytes(size)
-    path.write_bytes(content)
-    return path
-
-
-def test_damage_anywhere_is_met_as_asked_for(command, holed, clips):
-    paths, *_ = clips
-    code, _, error = command(holed, "--checkpoint", SHIPPED)
-    assert (code, error.count("\n")) == (2, 1)
-    assert "a damaged file, at frame" in error
-    code, _, error = command(holed, paths[0], "--checkpoint", SHIPPED)
-    assert code == 2
-    assert error.startswith(f"skipped {holed}: a damaged file, at frame")
-    code, printed, error = command(holed, "--checkpoint", SHIPPED, "--on-corrupt", "warn")
-    assert (code, error.count("\n")) == (0, 1)
-    assert error.startswith(f"warning: '{holed}' has damaged frames")
-    code, again, error = command(holed, "--checkpoint", SHIPPED, "--on-corrupt", "skip")
-    assert (code, again, error) == (0, printed, "")
-
-
-def test_files_that_are_no_video_are_skipped_one_by_one(command, clips, tmp_path):
-    paths, *_ = clips
-    for name, content in (("a.txt", "words\n" * 99), ("b.mp4", "ffconcat version 1.0\nfile '0.mp4'\n")):
-        (tmp_path / name).write_text(content)
-    code, printed, error = command(tmp_path / "a.txt", paths[0], tmp_path / "b.mp4", "--checkpoint", SHIPPED)
-    assert code == 2
-    assert [line.split(":")[0] for line in error.splitlines()] == [
-        f"skipped {tmp_path / 'a.txt'}",
-        f"skipped {tmp_path / 'b.mp4'}",
-        "2 of 3 videos skipped",
+def test_each_window_is_classified_as_a_video_of_its_own(spot_video, looking, make_video, tmp_path):
+    path, model = spot_video(num_frames=30, rate=10), looking()
+    windows = list(predict_windows(model, path, window=1.0, every=0.5, views=6))
+    assert [tuple(round(time, 3) for time in one.part) for one in windows] == [
+        (0, 1),
+        (0.5, 1.5),
+        (1, 2),
+        (1.5, 2.5),
+        (2, 3),
     ]
-    assert str(paths[0]) in printed
+    for k, one in enumerate(windows):
+        assert one.numbers.tolist() == [5 * k + number for number in (1, 3, 6, 8)]
+        torch.testing.assert_close(one.times, one.numbers.double() / 10)
+        part = tmp_path / "part.mp4"
+        save_mp4(part, decode_frames(path, range(5 * k, 5 * k + 10)), fps=10)
+        alone = predict_video(model, part, views=6)
+        torch.testing.assert_close(one.probability, alone.probability, atol=0.01, rtol=0)
+        torch.testing.assert_close(one.frames.float(), alone.frames.float(), atol=16, rtol=0)
+    (whole,) = predict_windows(model, path, window=9.0)
+    assert whole.part == (0, pytest.approx(3))
+    torch.testing.assert_close(whole.probability, predict_video(model, path).probability)
 
 
-def test_videos_of_one_name_are_drawn_into_files_of_their_own(command, clips, tmp_path):
-    paths, *_ = clips
-    (tmp_path / "other").mkdir()
-    twin = tmp_path / "other" / "0.mp4"
-    twin.write_bytes(paths[0].read_bytes())
-    assert command(paths[0], twin, "--checkpoint", SHIPPED)[0] == 0
-    assert {path.name for path in (tmp_path / "out").glob("*.mp4")} == {"0_regions.mp4", "0_2_regions.mp4"}
+def test_a_window_between_two_frames_shows_the_first_of_them(looking, spot_video):
+    path = spot_video(num_frames=4, rate=1)
+    windows = list(predict_windows(looking(), path, window=0.25, every=0.75, num_frames=2))
+    assert [one.numbers.tolist() for one in windows] == [[int(one.start + 1e-3)] * 2 for one in windows]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "named"),
-    [
-        (["--checkpoint", "nowhere.safetensors"], "nowhere.safetensors"),
-        ([], "--checkpoint"),
-        (["--checkpoint", SHIPPED, "--views", "2"], "'views'"),
-        (["--checkpoint", SHIPPED, "--top", "0"], "'--top'"),
-        (["--checkpoint", SHIPPED, "--on-corrupt", "ignore"], "'on_corrupt' to be one of 'raise', 'warn', 'skip'"),
-        (["--checkpoint", SHIPPED, "--device", "abacus"], "'device'"),
-    ],
-)
-def test_mistakes_end_in_one_line(command, clips, arguments, named):
-    code, _, error = command(clips[0][0], *arguments)
-    assert (code, error.count("\n")) == (2, 1), error
-    assert named in error
+def test_frames_are_decoded_once_and_forgotten(looking, spot_video, monkeypatch):
+    path = spot_video(num_frames=60, rate=10)
+    kept = []
+    windows = predict_windows(looking(), path, window=1.0, every=0.5)
+    for one in windows:
+        kept.append(len(windows.gi_frame.f_locals["crops"]))
+        assert one.end <= 6.001
+    assert len(kept) == 11
+    assert max(kept) <= 8
+
+
+def test_a_stream_has_the_probabilities_as_of_all_frames_so_far(clips):
+    path, batch = clips[0][0], clips[1]
+    found = list(predict_stream(SHIPPED, path, every=0.6))
+    assert [len(one.numbers) for one in found] == [3, 3, 2]
+    model = load_model(SHIPPED)
+    read = decode_frames(path, range(8)).float().mean(dim=1, keepdim=True)[None] / 255
+    for one, seen in zip(found, (3, 6, 8), strict=True):
+        torch.testing.assert_close(one.probability, model(read[:, :seen]).softmax(1)[0], atol=1e-4, rtol=1e-3)
+    assert [len(one.numbers) for one in predict_stream(SHIPPED, path, every=9, rate=2.5)] == [4]
+    assert len(batch.label) == 10
+
+
+def test_wrong_times_are_refused_before_any_work(looking):
+    for call in (
+        lambda: predict_windows(looking(), "nowhere.mp4", window=0.0),
+        lambda: predict_windows(looking(), "nowhere.mp4", window=1.0, every=-1.0),
+        lambda: predict_stream(looking(), "nowhere.mp4", every=float("nan")),
+        lambda: predict_stream(looking(), "nowhere.mp4", rate=0.0),
+    ):
+        with pytest.raises(ValueError, match="' above 0 .got"):
+            call()
+    with pytest.raises(ValueError, match="Expected 'window' with 'every'"):
+        predict_windows(looking(), "nowhere.mp4", every=1.0)
+
+
+def test_a_model_of_grey_frames_on_colours_is_told_apart(make_video, tmp_path):
+    def green(number, height, width):
+        image = frame_of(number, height, width)
+        image[..., 1] = 200
+        return image
+
+    frame_of = make_video.__globals__["frame"]
+    path = make_video(tmp_path / "green.mp4", codec="libx264", frame=green)
+    message = "'.*green.mp4' is in colour, and the model was made for something else .*grey frames of 40 x 40 pixels"
+    for predict in (predict_video, lambda *given: list(predict_stream(*given))):
+        with pytest.warns(UserWarning, match=message) as told:
+            predict(SHIPPED, path)
+        assert len(told) == 1
+    predict_video(SHIPPED, make_video(tmp_path / "grey.mp4", codec="libx264"))  # no warning

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from pyg_video.inspection import capture_graphs, capture_maps, find_graphs, model_regions
+from pyg_video.layers import scan
 from pyg_video.models import create_model
 
 TINY = {"num_classes": 4, "frame_size": 14, "channels": (4, 6), "strides": (2, 1), "region_channels": 8}
@@ -31,6 +32,19 @@ def test_nothing_stays_on_the_model(look, channels):
         look(model, torch.rand(1, 2, channels, 14, 14))
     assert {name: set(vars(module)) for name, module in model.named_modules()} == before
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+
+def test_graphs_of_a_stream_are_captured_as_well():
+    model = create_model("dyreg_gnn_sync_mnist", **TINY, gain=1.0).eval()
+    video, state = torch.rand(2, 3, 1, 14, 14), None
+    (whole,) = find_graphs(model, video).values()
+    for t in range(3):
+        with torch.no_grad(), capture_graphs(model) as outer, capture_graphs(model) as graphs:
+            _, state = scan(model, video[:, t : t + 1], state)
+        (graph,) = graphs.values()
+        torch.testing.assert_close(graph.grid(graph.box), whole.grid(whole.box)[:, t : t + 1])
+        assert outer.keys() == graphs.keys()
+    assert not any("scan" in vars(module) for module in model.modules())
 
 
 def test_captured_graphs_keep_their_gradients():

@@ -4,8 +4,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pyg_video.datasets import decode_frames, probe_video
-from pyg_video.visualization import contact_sheet, draw_boxes, save_gif, save_mp4, save_png
+from pyg_video.visualization import contact_sheet, draw_boxes, save_gif, save_png
 from pyg_video.visualization.pictures import as_bytes, to_image, to_tensor
 
 
@@ -79,29 +78,3 @@ def test_what_is_no_picture_is_refused(picture, message, tmp_path):
 def test_a_film_that_stands_still_is_refused(fps, tmp_path):
     with pytest.raises(ValueError, match="'fps' to be above 0"):
         save_gif(tmp_path / "film.gif", torch.zeros(1, 3, 4, 4), fps=fps)
-
-
-def test_a_video_comes_back(tmp_path):
-    frames = torch.linspace(0, 1, 6).view(6, 1, 1, 1).expand(6, 1, 16, 24)
-    path = save_mp4(tmp_path / "new" / "clip.mp4", frames, fps=4)
-    info = probe_video(path)
-    assert info == (6, 4.0, 16, 24)
-    read = decode_frames(path, range(6)).float() / 255
-    torch.testing.assert_close(read, frames.expand(-1, 3, -1, -1), atol=0.03, rtol=0)
-    assert [file.name for file in path.parent.iterdir()] == ["clip.mp4"]
-
-
-def test_odd_sizes_get_a_black_border(tmp_path):
-    path = save_mp4(tmp_path / "clip.mp4", torch.ones(2, 3, 17, 25))
-    assert probe_video(path)[2:] == (18, 26)
-    frame = decode_frames(path, [0])[0]
-    assert frame[:, :17, :25].float().mean() > 240
-    assert frame[:, 17].float().mean() < 60
-
-
-def test_what_is_no_mp4_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="Expected 'frames'"):
-        save_mp4(tmp_path / "clip.mp4", torch.zeros(3, 8, 8))
-    with pytest.raises(ValueError, match="Expected 'fps'"):
-        save_mp4(tmp_path / "clip.mp4", torch.zeros(3, 1, 8, 8), fps=0)
-    assert not list(tmp_path.iterdir())

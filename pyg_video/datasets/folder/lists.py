@@ -38,14 +38,19 @@ class VideoEntry(NamedTuple):
     split: str = ""
 
 
+def find_videos(root: Path) -> list[Path]:
+    """The videos in a folder and in those below, by the suffixes of their names, sorted."""
+    found = (Path(folder, name) for folder, _, names in os.walk(root, followlinks=True) for name in names)
+    return sorted(path for path in found if _SUFFIXES.fullmatch(path.suffix))
+
+
 def read_folder(root: Path, group: str | None = None) -> list[VideoEntry]:
     """The videos ``root/class/**/*``, sorted; the group of a video is what a regular expression finds in its path.
 
     Raises:
         FileNotFoundError: there is no video.
     """
-    found = (Path(folder, name) for folder, _, names in os.walk(root, followlinks=True) for name in names)
-    paths = sorted(path.relative_to(root) for path in found if _SUFFIXES.fullmatch(path.suffix))
+    paths = [path.relative_to(root) for path in find_videos(root)]
     entries = [
         VideoEntry(root / path, path.parts[0], group=_group(path, group)) for path in paths if len(path.parts) > 1
     ]

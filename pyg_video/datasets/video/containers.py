@@ -55,11 +55,11 @@ def opened(
     """
     with errors_of(path), ExitStack() as stack:
         path = check_present(path) if number is None else Path(path)
-        container = stack.enter_context(_open(path, guess=guess, quick=number is not None))
+        container = stack.enter_context(open_container(path, guess=guess, quick=number is not None))
         stream = next((known for known in container.streams.video if known.index == number), None)
         if stream is None and number is not None:  # it comes later than a quick look goes
-            container = stack.enter_context(_open(path, guess=guess))
-        stream = stream or _video_stream(path, container)
+            container = stack.enter_context(open_container(path, guess=guess))
+        stream = stream or video_stream(path, container)
         stream.codec_context.thread_count = 1  # data loader workers run in parallel already
         stream.codec_context.options = {"max_pixels": str(max_frame_pixels())}
         if number is None:
@@ -67,7 +67,8 @@ def opened(
         yield container, stream
 
 
-def _open(path: Path, *, guess: bool, quick: bool = False) -> InputContainer:
+def open_container(path: Path, *, guess: bool, quick: bool = False) -> InputContainer:
+    """Open the file itself, and nothing but it; raises what ffmpeg raises."""
     av = need("av", "video")
     options = _OPTIONS | ({} if guess else {"fflags": "nofillin"}) | ({"analyzeduration": "1"} if quick else {})
     try:  # with "file:", a name may have a colon
@@ -96,7 +97,7 @@ def is_shown(packet: Packet[VideoStream], codec: str) -> bool:
     return packet.size > 0 and not packet.is_discard and not (codec == "vp8" and not memoryview(packet)[0] & 0x10)
 
 
-def _video_stream(path: Path, container: InputContainer) -> VideoStream:
+def video_stream(path: str | os.PathLike[str], container: InputContainer) -> VideoStream:
     """The stream to play: no cover picture, and of several the one that ffmpeg takes."""
     from av.stream import Disposition
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import tee
 from pathlib import Path
 from typing import NamedTuple
 
@@ -121,6 +122,48 @@ def decode_frames(
         raise VideoFileError.of(path, f"no frame number {wanted[len(found)]}, counted from 0")
     place = {number: k for k, number in enumerate(wanted)}
     return torch.stack([found[place[number]] for number in indices])
+
+
+def iter_frames(
+    path: str | os.PathLike[str], indices: Iterable[int] | None = None, *, on_corrupt: str = "raise"
+) -> Iterator[tuple[int, Tensor]]:
+    """Decode frames of a video in order, one at a time; memory does not depend on the length of the video.
+
+    Frames, damage and errors are those of :func:`decode_frames`. All frames are decoded, so damage anywhere in the file
+    counts, at the latest when the last frame has been given.
+
+    Args:
+        path: video file.
+        indices: numbers of the frames to give, ascending; they may be generated on the way. By default all.
+        on_corrupt: for damaged frames.
+
+    Returns:
+        An iterator over the numbers and the frames :math:`(3, H, W)`, uint8.
+
+    Example:
+        >>> from pyg_video.visualization import save_mp4
+        >>> path = save_mp4(getfixture("tmp_path") / "clip.mp4", torch.rand(8, 1, 40, 40))
+        >>> [(number, frame.shape) for number, frame in iter_frames(path, [2, 5])]
+        [(2, torch.Size([3, 40, 40])), (5, torch.Size([3, 40, 40]))]
+    """
+    path = Path(path)
+    damage = Damage(path, on_corrupt)
+    table = timetable(path)
+    every = range(table.num_frames)
+    numbers, wanted = tee(every if indices is None else _within(path, indices, every))
+    frames = FrameReader(path, table, damage).each(wanted, check_all=True)
+    for frame in frames:
+        yield next(numbers), frame
+    if (missing := next(numbers, None)) is not None:
+        raise VideoFileError.of(path, f"no frame number {missing}, counted from 0")
+    damage.tell()
+
+
+def _within(path: Path, numbers: Iterable[int], known: range) -> Iterator[int]:
+    for number in numbers:
+        if number not in known:
+            raise VideoFileError.of(path, f"no frame number {number}, counted from 0")
+        yield number
 
 
 def check_backend(backend: str) -> None:

@@ -103,12 +103,16 @@ class FrameReader:
         """
         if self.table.times and not check_all:
             try:
-                return self._pictures(wanted, jump=True)
+                return list(self._pictures(wanted, jump=True))
             except CannotSeekError:
                 self.damage.numbers.clear()
+        return list(self.each(wanted, check_all=check_all))
+
+    def each(self, wanted: Iterable[int], *, check_all: bool = False) -> Iterator[Tensor]:
+        """As :meth:`read`, one after the other and decoded in order, so that a long video takes no more memory."""
         return self._pictures(wanted, check_all=check_all)
 
-    def _pictures(self, wanted: Sequence[int], *, jump: bool = False, check_all: bool = False) -> list[Tensor]:
+    def _pictures(self, wanted: Iterable[int], *, jump: bool = False, check_all: bool = False) -> Iterator[Tensor]:
         from av.video.reformatter import VideoReformatter
 
         converter = VideoReformatter()
@@ -119,12 +123,12 @@ class FrameReader:
                 frames = self._by_time(shown, wanted, from_key)
             else:
                 frames = self._by_count(shown, wanted)
-            pictures = [as_displayed(frame, self.table.aspect, converter) for frame in frames]
+            for frame in frames:
+                yield as_displayed(frame, self.table.aspect, converter)
             if check_all:
                 deque(shown, maxlen=0)
-        return pictures
 
-    def _by_count(self, shown: Iterator[VideoFrame], wanted: Sequence[int]) -> Iterator[VideoFrame]:
+    def _by_count(self, shown: Iterator[VideoFrame], wanted: Iterable[int]) -> Iterator[VideoFrame]:
         before = -1
         for number in wanted:
             yield from islice(shown, number - before - 1, number - before)
@@ -133,7 +137,7 @@ class FrameReader:
     def _by_time(
         self,
         shown: Iterator[VideoFrame],
-        wanted: Sequence[int],
+        wanted: Iterable[int],
         from_key: Callable[[int], Iterator[VideoFrame]] | None,
     ) -> Iterator[VideoFrame]:
         keys = self.table.keys

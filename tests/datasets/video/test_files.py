@@ -5,7 +5,7 @@ import types
 import pytest
 import torch
 
-from pyg_video.datasets import VideoFileError, decode_frames, probe_video
+from pyg_video.datasets import VideoFileError, decode_frames, iter_frames, probe_video
 from pyg_video.datasets.video.files import examine_video
 
 
@@ -25,6 +25,20 @@ def test_frames_come_by_their_numbers(make_video, tmp_path, name, codec):
     assert frames.shape == (4, 3, 48, 64)
     assert frames.dtype == torch.uint8
     assert levels(frames) == [11, 0, 5, 5]
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.webm", "libvpx"), ("a.mp4", "libx264"), ("a.mpg", "mpeg2video")])
+def test_one_frame_at_a_time_gives_the_same_frames(make_video, tmp_path, name, codec):
+    path = make_video(tmp_path / name, codec=codec, rate=25)
+    numbers, frames = zip(*iter_frames(path), strict=True)
+    assert numbers == tuple(range(12))
+    assert torch.equal(torch.stack(frames), decode_frames(path, range(12)))
+    asked = []
+    for number, frame in iter_frames(path, (asked.append(n) or n for n in (3, 7, 11))):
+        assert asked[-1] == number  # numbers may be made on the way
+        assert levels(frame[None]) == [number]
+    with pytest.raises(VideoFileError, match="no frame number 12, counted from 0"):
+        list(iter_frames(path, [3, 12]))
 
 
 @pytest.mark.parametrize("rate", [1, 24, 30])

@@ -1,0 +1,55 @@
+"""Which parts of a long video are classified, and which of its frames a model is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
+
+import torch
+from torch import Tensor
+
+ROUNDING = 1e-3  # seconds; many files store times in milliseconds
+
+
+def window_parts(duration: float, window: float | None, every: float | None) -> Iterator[tuple[float, float]]:
+    """Start and end of every window; the last one ends with the video."""
+    if window is None or window >= duration - ROUNDING:
+        yield 0.0, duration
+        return
+    step = every or window / 2
+    for k in count():
+        if k * step + window >= duration - ROUNDING:
+            break
+        yield k * step, k * step + window
+    yield duration - window, duration
+
+
+def frames_within(times: Tensor, start: float, end: float) -> tuple[int, int]:
+    """The first frame that begins within a part of a video and the one behind the last, or the one shown then.
+
+    Args:
+        times: when each frame begins and the last one ends.
+        start: start of the part in seconds.
+        end: its end.
+    """
+    first, last = torch.searchsorted(times[:-1], torch.tensor([start, end], dtype=torch.float64) - ROUNDING).tolist()
+    return (first - 1 if first == last else first), last
+
+
+def ascending(plans: Iterable[Tensor]) -> Iterator[int]:
+    """The numbers of all plans, each once and in order; plans may overlap and come in the order of their firsts."""
+    waiting = set[int]()
+    for plan in plans:
+        first = int(plan.min())
+        yield from sorted(number for number in waiting if number < first)
+        waiting = {number for number in waiting if number >= first} | set(plan.flatten().tolist())
+    yield from sorted(waiting)
+
+
+def at_rate(times: Sequence[float], rate: float | None) -> Iterator[int]:
+    """Numbers of the frames that are shown at so many moments per second at most."""
+    coming = 0.0
+    for number, time in enumerate(times):
+        if rate is None or time + ROUNDING >= coming:
+            yield number
+            coming = max(coming + 1 / rate, time) if rate else 0.0

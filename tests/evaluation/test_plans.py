@@ -1,0 +1,42 @@
+import pytest
+import torch
+
+from pyg_video.evaluation.plans import ascending, at_rate, frames_within, window_parts
+
+TIMES = torch.tensor([0.0, 0.1, 0.2, 1.0, 1.1, 1.2], dtype=torch.float64)  # five frames and the end
+
+
+@pytest.mark.parametrize(
+    ("duration", "expected"), [(2.5, [(0, 1), (1, 2), (1.5, 2.5)]), (2, [(0, 1), (1, 2)]), (0.5, [(0, 0.5)])]
+)
+def test_windows_cover_the_video_to_its_end(duration, expected):
+    assert list(window_parts(duration, 1.0, 1.0)) == expected
+
+
+def test_windows_overlap_by_half_and_may_leave_gaps():
+    assert list(window_parts(2.0, 1.0, None)) == [(0, 1), (0.5, 1.5), (1, 2)]
+    assert list(window_parts(5.0, 1.0, 2.0)) == [(0, 1), (2, 3), (4, 5)]
+    assert list(window_parts(7.0, None, None)) == [(0, 7)]
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"), [((0, 1.2), (0, 5)), ((0, 0.2), (0, 2)), ((0.1, 1.05), (1, 4)), ((0.4, 0.8), (2, 3))]
+)
+def test_frames_within_a_part_begin_there_or_are_shown_then(part, expected):
+    assert frames_within(TIMES, *part) == expected
+
+
+def test_numbers_of_overlapping_plans_ascend_each_once_and_no_sooner_than_needed():
+    taken = []
+    plans = ([3, 1, 5], [4, 5, 9], [9, 12, 9])
+    numbers = ascending(taken.append(plan) or torch.tensor(plan) for plan in plans)
+    assert next(numbers) == 1
+    assert len(taken) == 2
+    assert list(numbers) == [3, 4, 5, 9, 12]
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"), [(None, [0, 1, 2, 3, 4]), (10, [0, 1, 2, 3, 4]), (5, [0, 2, 3, 4]), (1, [0, 3])]
+)
+def test_a_rate_is_one_at_most(rate, expected):
+    assert list(at_rate(TIMES[:-1].tolist(), rate)) == expected
