@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         SomethingSomethingData,
         SyncMNISTData,
         VideoData,
+        VideoFileData,
+        VideoFolderData,
         load_extractor,
     )
     from .distillation import OffsetDistillation
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 _NAMES = {
     "callbacks": "AtomicCheckpointIO BestCheckpoint ExportBest FreezeBatchNorm best_checkpoint last_checkpoint",
     "data": "CachedFeatures DigitData FreshBatches MultiSyncMNISTData SequentialBatches ShuffledBatches "
-    "SomethingSomethingData SyncMNISTData VideoData load_extractor",
+    "SomethingSomethingData SyncMNISTData VideoData VideoFileData VideoFolderData load_extractor",
     "distillation": "OffsetDistillation",
     "loading": "load_trained",
     "module": "Prediction VideoClassification",
@@ -64,6 +66,8 @@ __all__ = [
     "SyncMNISTData",
     "VideoClassification",
     "VideoData",
+    "VideoFileData",
+    "VideoFolderData",
     "best_checkpoint",
     "distance_to_digits",
     "fit_stills",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import os
-import warnings
 from pathlib import Path
 
 import torch
@@ -11,12 +11,12 @@ from torch import Generator, Tensor
 
 from ..._checks import check_option
 from ..video.clip import Transform, VideoClip, VideoClips
-from ..video.errors import VideoFileError
+from ..video.errors import VideoFileError, report_skipped
 from ..video.files import check_backend, decode_frames
 from ..video.reading import ON_CORRUPT
 from ..video.sampling import dense_times, segment_times, shown_at
 from ..video.timetable import frame_times, timetable
-from .lists import SPLITS, VideoEntry, class_names, in_split, read_folder, read_list
+from .lists import SPLITS, VideoEntry, class_names, in_split, read_videos
 
 
 class VideoFolder(VideoClips):
@@ -35,10 +35,11 @@ class VideoFolder(VideoClips):
         frame_rate: frames per second of the clips, whose windows lie anywhere in the video; None for clips over the
             whole video, one frame from each of :math:`T` equal parts.
         num_clips: clips per video, :math:`S`.
-        shares: of the groups, for validation and test, where a list has no splits.
+        shares: of the groups of every class, for validation and test, where a list has no splits.
         fold: with the folds of a list, the one to test on; the next one is for validation.
         group: for a folder, a regular expression; videos with the same match (or its first group) in their path are in
             the same split. By default each video is a group.
+        split_seed: seed of the splits by groups.
         random: whether frames are sampled at random; by default in training only.
         transform: callable ``(clip, generator) -> clip``, see :mod:`pyg_video.transforms`.
         seed: seed of sampling and augmentation.
@@ -49,11 +50,12 @@ class VideoFolder(VideoClips):
     Attributes:
         entries: the videos.
         label_names: names of the classes of all splits, in alphabetical order.
+        skipped: the problem of each video left out, by id.
 
     Raises:
         FileNotFoundError: there is no list, or no video in the folder.
         VideoFileError: files of the list are missing.
-        ValueError: an option is unknown, the list is damaged, or the split is empty.
+        ValueError: an option is unknown, the list is damaged, the split is empty, or a group is in two splits.
 
     Shapes:
         - **item:** a :class:`VideoClip` without boxes; ``video`` is :math:`[T, 3, H, W]`, with several clips
@@ -80,6 +82,7 @@ class VideoFolder(VideoClips):
         shares: tuple[float, float] = (0.15, 0.15),
         fold: int | None = None,
         group: str | None = None,
+        split_seed: int = 0,
         random: bool | None = None,
         transform: Transform | None = None,
         seed: int = 0,
@@ -100,13 +103,26 @@ class VideoFolder(VideoClips):
         if min(shares) < 0 or sum(shares) >= 1:
             raise ValueError(f"Expected 'shares' for validation and test that leave some for training (got {shares})")
         self.root, self.split, self.seed, self.transform = Path(root), split, seed, transform
+        self.title = f"videos of '{self.root.name}'"
         self.num_frames, self.frame_rate, self.num_clips = num_frames, frame_rate, num_clips
         self.on_corrupt, self.backend = on_corrupt, backend
         self.random = split == "train" if random is None else random
-        entries = read_folder(self.root, group) if self.root.is_dir() else read_list(self.root)
+        entries = read_videos(self.root, group)
         self.label_names = class_names(entries)
-        chosen = entries if split is None else in_split(entries, split, shares=shares, fold=fold)
-        self.entries = _present(chosen, on_error)
+        if split is not None:
+            entries = in_split(entries, split, shares=shares, fold=fold, seed=split_seed)
+        self.skipped = {self._id(entry): "missing" for entry in entries if not entry.path.is_file()}
+        if self.skipped:
+            report_skipped(self.skipped, len(entries), on_error, "mend the list")
+        self.entries = [entry for entry in entries if self._id(entry) not in self.skipped]
+
+    @property
+    def labels(self) -> list[int]:
+        return [self._label(entry) for entry in self.entries]
+
+    @property
+    def ids(self) -> list[str]:
+        return [self._id(entry) for entry in self.entries]
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -116,8 +132,9 @@ class VideoFolder(VideoClips):
         number = self.sample(entry, generator)
         once, place = number.unique(return_inverse=True)
         frames = decode_frames(entry.path, once.tolist(), self.backend, on_corrupt=self.on_corrupt)
-        label = self.label_names.index(entry.label) if entry.label else -1
-        return VideoClip(frames[place], torch.tensor(label), torch.tensor(index), torch.empty(*number.shape, 0, 4))
+        return VideoClip(
+            frames[place], torch.tensor(self._label(entry)), torch.tensor(index), torch.empty(*number.shape, 0, 4)
+        )
 
     def sample(self, entry: VideoEntry, generator: Generator | None = None) -> Tensor:
         """Numbers of the frames of the clips of a video, at random with a generator.
@@ -141,15 +158,11 @@ class VideoFolder(VideoClips):
             moments = dense_times(start, end, self.num_frames, self.num_clips, frame_rate=rate, generator=generator)
         return shown_at(times, moments)
 
+    def _label(self, entry: VideoEntry) -> int:
+        return self.label_names.index(entry.label) if entry.label else -1
 
-def _present(entries: list[VideoEntry], on_error: str) -> list[VideoEntry]:
-    """The entries whose files exist."""
-    present = [entry for entry in entries if entry.path.is_file()]
-    if len(present) == len(entries):
-        return entries
-    first = next(entry.path for entry in entries if not entry.path.is_file())
-    found = f"{len(entries) - len(present)} of {len(entries)} videos missing, as {first}"
-    if on_error == "raise" or not present:
-        raise VideoFileError(f"Expected all videos of the list (got {found}); or leave them out with on_error='skip'")
-    warnings.warn(f"{found}, are left out", stacklevel=3)
-    return present
+    def _id(self, entry: VideoEntry) -> str:
+        folder = self.root if self.root.is_dir() else self.root.parent
+        name = Path(os.path.relpath(entry.path, folder)).as_posix()
+        whole = entry.start == 0 and math.isinf(entry.end)
+        return name if whole else f"{name}#t={entry.start:g},{entry.end:g}"

@@ -6,6 +6,8 @@ from .cached_features import CachedFeatures
 from .digits import DigitData, MultiSyncMNISTData, SyncMNISTData
 from .extractors import load_extractor
 from .something_something import SomethingSomethingData
+from .video_files import VideoFileData
+from .video_folder import VideoFolderData
 
 __all__ = [
     "CachedFeatures",
@@ -17,5 +19,7 @@ __all__ = [
     "SomethingSomethingData",
     "SyncMNISTData",
     "VideoData",
+    "VideoFileData",
+    "VideoFolderData",
     "load_extractor",
 ]

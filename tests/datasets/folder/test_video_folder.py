@@ -97,9 +97,11 @@ def test_splits_are_disjoint_and_complete(videos):
 def test_missing_files_are_named_or_left_out(videos):
     path = videos / "list.csv"
     path.write_text("path,label\nbird/a.mp4,bird\nbird/z.mp4,bird\n")
-    with pytest.raises(VideoFileError, match=r"1 of 2 videos missing, as .*z.mp4"):
+    with pytest.raises(
+        VideoFileError, match=r"1 of 2 videos missing or damaged, as bird/z.mp4: missing.; mend the list"
+    ):
         VideoFolder(path, None)
-    with pytest.warns(UserWarning, match="1 of 2 videos missing"):
+    with pytest.warns(UserWarning, match="1 of 2 videos missing or damaged"):
         assert len(VideoFolder(path, None, on_error="skip")) == 1
 
 

@@ -1,0 +1,102 @@
+"""Videos of your own as a Lightning data module."""
+
+from functools import partial
+from pathlib import Path
+
+from ..._checks import check_option
+from ...datasets import VideoFolder
+from ...datasets.folder.lists import SPLITS, class_names, read_videos
+from .video_files import VideoFileData
+
+
+class VideoFolderData(VideoFileData):
+    """:class:`~pyg_video.datasets.VideoFolder` for training, validation and test; ``docs/video_folder.md`` shows it.
+
+    Training samples random frames, a multi-scale crop and a flip; validation uses the middle of each part of the video,
+    or of the video, and the centre crop; the test averages the scores of ``test_clips`` clips with ``test_crops`` crops
+    each. Sampling depends on the seed, the epoch and the video only, so a resumed run equals an uninterrupted one.
+
+    Args:
+        root: folder of the videos, ``root/class/name.mp4``, or a CSV file.
+        num_frames: frames per clip.
+        frame_rate: frames per second of the clips; None for clips over the whole video.
+        frame_size: side of the frames in training and validation, in pixels. Their shorter side is 8/7 of it before
+            the crop.
+        flip: probability of a horizontal flip, which exchanges classes whose names differ in left and right only.
+        shares: of the groups of every class, for validation and test, where a list has no splits.
+        fold: with the folds of a list, the one to test on; the next one is for validation.
+        group: for a folder, a regular expression for what videos of one group have in common in their paths.
+        split_seed: seed of the splits by groups.
+        seed: seed of the order, the sampling and the augmentation in training.
+        on_error: ``"raise"`` or ``"skip"``, for missing videos.
+        on_corrupt: ``"raise"``, ``"warn"`` or ``"skip"``, for damaged frames.
+        backend: decoder, ``"av"`` or ``"torchcodec"``.
+        test_split: split that is tested and predicted.
+        test_frame: side of the frames in the test; by default the whole shorter side for three crops, and
+            ``frame_size`` for one.
+        test_clips: clips per video in the test. With a ``frame_rate`` these windows are spread evenly over the video.
+        test_crops: crops per clip in the test, 3 along the longer side or 1.
+        batch_size: clips per step and process.
+        test_batch_size: videos per step in the test; by default ``batch_size`` divided by the views, at least 2.
+        num_workers: worker processes that decode; by default one per core, at most 8.
+
+    Raises:
+        FileNotFoundError: there is no list, or no video in the folder.
+        ValueError: an option is unknown, or the list is damaged.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        *,
+        num_frames: int = 16,
+        frame_rate: float | None = None,
+        frame_size: int = 224,
+        flip: float = 0.5,
+        shares: tuple[float, float] = (0.15, 0.15),
+        fold: int | None = None,
+        group: str | None = None,
+        split_seed: int = 0,
+        seed: int = 0,
+        on_error: str = "raise",
+        on_corrupt: str = "raise",
+        backend: str = "av",
+        test_split: str = "test",
+        test_frame: int | None = None,
+        test_clips: int = 2,
+        test_crops: int = 3,
+        batch_size: int = 8,
+        test_batch_size: int | None = None,
+        num_workers: int | None = None,
+    ) -> None:
+        check_option("test_split", test_split, SPLITS)
+        videos = partial(
+            VideoFolder,
+            root,
+            num_frames=num_frames,
+            frame_rate=frame_rate,
+            shares=shares,
+            fold=fold,
+            group=group,
+            split_seed=split_seed,
+            seed=seed,
+            on_error=on_error,
+            on_corrupt=on_corrupt,
+            backend=backend,
+        )
+        super().__init__(
+            videos,
+            class_names(read_videos(Path(root), group)),
+            num_frames=num_frames,
+            sampling="segments" if frame_rate is None else f"{frame_rate:g} per second",
+            frame_size=frame_size,
+            flip=flip,
+            seed=seed,
+            test_split=test_split,
+            test_frame=test_frame,
+            test_clips=test_clips,
+            test_crops=test_crops,
+            batch_size=batch_size,
+            test_batch_size=test_batch_size,
+            num_workers=num_workers,
+        )

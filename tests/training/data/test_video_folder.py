@@ -1,0 +1,116 @@
+import csv
+
+import pytest
+import torch
+
+from pyg_video.cli.main import main
+from pyg_video.training import VideoFolderData, load_trained
+
+SMALL = {"num_frames": 3, "frame_size": 28, "batch_size": 4, "num_workers": 0}
+SIZES = {"in_channels": 3, "channels": [4, 4], "strides": [2, 2]}
+
+
+@pytest.fixture(scope="session")
+def videos(make_video, tmp_path_factory):
+    root = tmp_path_factory.mktemp("videos")
+    for name in ("bird", "plane"):
+        (root / name).mkdir()
+        for number in range(6):
+            make_video(root / name / f"{number}.webm", 8 + number)
+    return root
+
+
+@pytest.fixture
+def tiny(videos):
+    def make(**options):
+        return VideoFolderData(str(videos), **{**SMALL, **options})
+
+    return make
+
+
+def test_the_data_know_their_classes_and_splits(tiny):
+    data = tiny()
+    assert (data.label_names, data.num_classes, data.frame_size, data.num_frames) == (("bird", "plane"), 2, 28, 3)
+    parts = [set(videos.ids) for videos in (data.train, data.val, data.test)]
+    assert [len(part) for part in parts] == [8, 2, 2]
+    assert len(set.union(*parts)) == 12
+    assert [sorted(videos.labels) for videos in (data.val, data.test)] == [[0, 1], [0, 1]]
+    assert set(tiny(split_seed=1).test.ids) != parts[2]
+
+
+def test_batches_of_the_splits(tiny):
+    batch = next(iter(tiny().train_dataloader()))
+    assert (batch.video.shape, batch.video.dtype, batch.box.shape) == ((4, 3, 3, 28, 28), torch.float32, (4, 3, 0, 4))
+    assert [batch.number.tolist() for batch in tiny().val_dataloader()] == [[0, 1]]
+    assert next(iter(tiny().test_dataloader())).video.shape == (2, 6, 3, 3, 32, 32)
+
+
+def test_flips_swap_classes_that_differ_in_left_and_right(make_video, tmp_path):
+    for name in ("turn left", "turn right", "stop"):
+        (tmp_path / name).mkdir()
+        make_video(tmp_path / name / "1.webm", 4)
+    data = VideoFolderData(str(tmp_path), flip=1.0, shares=(0, 0), **SMALL)
+    (batch,) = data.train_dataloader()
+    own = [data.train.labels[number] for number in batch.number.tolist()]
+    assert dict(zip(own, batch.label.tolist(), strict=True)) == {0: 0, 1: 2, 2: 1}  # stop, turn left, turn right
+
+
+def test_an_epoch_depends_on_seed_and_epoch_alone(tiny):
+    def epoch(number, **options):
+        loader = tiny(**options).train_dataloader()
+        loader.sampler.set_epoch(number)
+        return torch.cat([batch.video for batch in loader])
+
+    assert torch.equal(epoch(2), epoch(2, num_workers=1))
+    assert not torch.equal(epoch(2), epoch(3))
+    assert not torch.equal(epoch(2), epoch(2, seed=1))
+
+
+def test_wrong_options_are_named(tiny, tmp_path):
+    with pytest.raises(ValueError, match="'test_split' to be one of"):
+        tiny(test_split="all")
+    with pytest.raises(FileNotFoundError, match="videos in folders of their classes"):
+        VideoFolderData(str(tmp_path))
+
+
+@pytest.fixture
+def command(monkeypatch, tmp_path, capsys):
+    def run(*arguments):
+        monkeypatch.chdir(tmp_path)
+        code = main(list(map(str, arguments)))
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run
+
+
+def test_three_commands_train_evaluate_and_predict(command, videos, tmp_path):
+    run = [
+        *("--data=VideoFolderData", f"--data.root={videos}", "--model.model=cnn_sync_mnist"),
+        *(f"--data.{name}={value}" for name, value in SMALL.items()),
+        *(f"--model.model_options.{name}={value}" for name, value in SIZES.items()),
+        *("--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"),
+        *("--trainer.log_every_n_steps=1", "--trainer.max_epochs=1"),
+    ]
+    assert command("fit", *run)[0] == 0
+    home = tmp_path / "runs" / "version_0"
+    best = home / "checkpoints" / "best.safetensors"
+    trained = load_trained(best)
+    assert (trained.label_names, trained.frame_size, trained.num_frames) == (("bird", "plane"), 28, 3)
+
+    code, text, _ = command("evaluate", "--checkpoint", best, "--config", home / "config.yaml", "--output", "scores")
+    assert code == 0
+    assert "2, none left out" in text
+    assert "3 crops x 2 clips a video, scores averaged" in text
+    rows = list(csv.DictReader((tmp_path / "scores" / "predictions.csv").read_text().splitlines()))
+    ids = VideoFolderData(str(videos)).test.ids
+    assert [(row["clip"], row["target"]) for row in rows] == [(name, str(k)) for k, name in enumerate(ids)]
+
+    code, text, _ = command("predict", videos / ids[0], "--checkpoint", best)
+    assert code == 0
+    assert "bird" in text
+
+    assert command("predict", *run, "--ckpt_path", best.with_name("best.ckpt"))[0] == 0
+    table = list(csv.DictReader((tmp_path / "runs" / "predictions.csv").read_text().splitlines()))
+    assert [row["clip"] for row in table] == ids
+    assert float(table[0]["probability"]) == pytest.approx(float(rows[0]["probability"]), abs=1e-4)
