@@ -209,8 +209,8 @@ def test_a_misspelt_data_class_lists_those_that_exist(command):
     code, error = command("fit", "--data=SyncMNSTData", "--model.model=cnn_sync_mnist")
     assert code == 2
     assert (
-        "Expected 'data' to be one of SyncMNISTData, MultiSyncMNISTData, SomethingSomethingData, CachedFeatures "
-        "(got 'SyncMNSTData')" in error
+        "Expected 'data' to be one of SyncMNISTData, MultiSyncMNISTData, SomethingSomethingData, "
+        "VideoFolderData, CachedFeatures (got 'SyncMNSTData')" in error
     )
 
 

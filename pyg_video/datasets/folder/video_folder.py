@@ -16,6 +16,8 @@ from ..video.files import check_backend, decode_frames
 from ..video.reading import ON_CORRUPT
 from ..video.sampling import dense_times, segment_times, shown_at
 from ..video.timetable import frame_times, timetable
+from ..video.tracks import BoxTracks
+from .boxes import match_names, read_boxes
 from .lists import SPLITS, VideoEntry, class_names, in_split, read_videos
 
 
@@ -42,6 +44,9 @@ class VideoFolder(VideoClips):
         split_seed: seed of the splits by groups.
         random: whether frames are sampled at random; by default in training only.
         transform: callable ``(clip, generator) -> clip``, see :mod:`pyg_video.transforms`.
+        boxes: boxes of objects: a file, or a folder of files, that :func:`~pyg_video.datasets.read_boxes` reads, or
+            :class:`~pyg_video.datasets.BoxTracks`. Videos without boxes are clips in which no object is present.
+        max_objects: objects per frame, :math:`N`, of boxes in a file.
         seed: seed of sampling and augmentation.
         on_error: for missing files ``"raise"``, or ``"skip"`` to leave them out with a warning.
         on_corrupt: for damaged frames, as for :func:`~pyg_video.datasets.decode_frames`.
@@ -53,13 +58,14 @@ class VideoFolder(VideoClips):
         skipped: the problem of each video left out, by id.
 
     Raises:
-        FileNotFoundError: there is no list, or no video in the folder.
+        FileNotFoundError: there is no list, no file of boxes, or no video in the folder.
         VideoFileError: files of the list are missing.
-        ValueError: an option is unknown, the list is damaged, the split is empty, or a group is in two splits.
+        ValueError: an option is unknown, the list is damaged, the split is empty, a group is in two splits, or the
+            boxes are damaged or of other videos.
 
     Shapes:
-        - **item:** a :class:`VideoClip` without boxes; ``video`` is :math:`[T, 3, H, W]`, with several clips
-          :math:`[S, T, 3, H, W]`
+        - **item:** a :class:`VideoClip`; ``video`` is :math:`[T, 3, H, W]`, with several clips :math:`[S, T, 3, H, W]`,
+          and ``box`` :math:`[T, N, 4]`, with :math:`N = 0` without ``boxes``
 
     Example:
         >>> from pyg_video.visualization import save_mp4
@@ -85,6 +91,8 @@ class VideoFolder(VideoClips):
         split_seed: int = 0,
         random: bool | None = None,
         transform: Transform | None = None,
+        boxes: str | os.PathLike[str] | BoxTracks | None = None,
+        max_objects: int = 8,
         seed: int = 0,
         on_error: str = "raise",
         on_corrupt: str = "raise",
@@ -103,12 +111,15 @@ class VideoFolder(VideoClips):
         if min(shares) < 0 or sum(shares) >= 1:
             raise ValueError(f"Expected 'shares' for validation and test that leave some for training (got {shares})")
         self.root, self.split, self.seed, self.transform = Path(root), split, seed, transform
+        self._folder = self.root if self.root.is_dir() else self.root.parent
         self.title = f"videos of '{self.root.name}'"
         self.num_frames, self.frame_rate, self.num_clips = num_frames, frame_rate, num_clips
         self.on_corrupt, self.backend = on_corrupt, backend
         self.random = split == "train" if random is None else random
         entries = read_videos(self.root, group)
         self.label_names = class_names(entries)
+        self.boxes = read_boxes(boxes, max_objects=max_objects) if isinstance(boxes, (str, os.PathLike)) else boxes
+        self._names = {} if self.boxes is None else match_names(map(self._path, entries), self.boxes.ids)
         if split is not None:
             entries = in_split(entries, split, shares=shares, fold=fold, seed=split_seed)
         self.skipped = {self._id(entry): "missing" for entry in entries if not entry.path.is_file()}
@@ -132,9 +143,11 @@ class VideoFolder(VideoClips):
         number = self.sample(entry, generator)
         once, place = number.unique(return_inverse=True)
         frames = decode_frames(entry.path, once.tolist(), self.backend, on_corrupt=self.on_corrupt)
-        return VideoClip(
-            frames[place], torch.tensor(self._label(entry)), torch.tensor(index), torch.empty(*number.shape, 0, 4)
-        )
+        box = torch.empty(*number.shape, 0, 4)
+        if self.boxes is not None:
+            name, rate = self._names.get(self._path(entry), ""), timetable(entry.path).frame_rate
+            box = self.boxes.boxes(name, number, rate, *frames.shape[-2:])
+        return VideoClip(frames[place], torch.tensor(self._label(entry)), torch.tensor(index), box)
 
     def sample(self, entry: VideoEntry, generator: Generator | None = None) -> Tensor:
         """Numbers of the frames of the clips of a video, at random with a generator.
@@ -161,8 +174,10 @@ class VideoFolder(VideoClips):
     def _label(self, entry: VideoEntry) -> int:
         return self.label_names.index(entry.label) if entry.label else -1
 
+    def _path(self, entry: VideoEntry) -> str:
+        """Path of a video relative to the folder, or to the list."""
+        return Path(os.path.relpath(entry.path, self._folder)).as_posix()
+
     def _id(self, entry: VideoEntry) -> str:
-        folder = self.root if self.root.is_dir() else self.root.parent
-        name = Path(os.path.relpath(entry.path, folder)).as_posix()
         whole = entry.start == 0 and math.isinf(entry.end)
-        return name if whole else f"{name}#t={entry.start:g},{entry.end:g}"
+        return self._path(entry) + ("" if whole else f"#t={entry.start:g},{entry.end:g}")

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from ..._checks import check_option
-from ...datasets import VideoFolder
+from ...datasets import VideoFolder, read_boxes
 from ...datasets.folder.lists import SPLITS, class_names, read_videos
 from .video_files import VideoFileData
 
@@ -27,6 +27,8 @@ class VideoFolderData(VideoFileData):
         fold: with the folds of a list, the one to test on; the next one is for validation.
         group: for a folder, a regular expression for what videos of one group have in common in their paths.
         split_seed: seed of the splits by groups.
+        boxes: boxes of objects, a file or a folder of files, see :func:`~pyg_video.datasets.read_boxes`.
+        max_objects: boxes per frame.
         seed: seed of the order, the sampling and the augmentation in training.
         on_error: ``"raise"`` or ``"skip"``, for missing videos.
         on_corrupt: ``"raise"``, ``"warn"`` or ``"skip"``, for damaged frames.
@@ -57,6 +59,8 @@ class VideoFolderData(VideoFileData):
         fold: int | None = None,
         group: str | None = None,
         split_seed: int = 0,
+        boxes: str | None = None,
+        max_objects: int = 8,
         seed: int = 0,
         on_error: str = "raise",
         on_corrupt: str = "raise",
@@ -79,6 +83,7 @@ class VideoFolderData(VideoFileData):
             fold=fold,
             group=group,
             split_seed=split_seed,
+            boxes=None if boxes is None else read_boxes(boxes, max_objects=max_objects),
             seed=seed,
             on_error=on_error,
             on_corrupt=on_corrupt,

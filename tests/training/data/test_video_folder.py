@@ -1,10 +1,11 @@
 import csv
 
+import numpy as np
 import pytest
 import torch
 
 from pyg_video.cli.main import main
-from pyg_video.training import VideoFolderData, load_trained
+from pyg_video.training import RegionAgreement, VideoClassification, VideoFolderData, load_trained
 
 SMALL = {"num_frames": 3, "frame_size": 28, "batch_size": 4, "num_workers": 0}
 SIZES = {"in_channels": 3, "channels": [4, 4], "strides": [2, 2]}
@@ -114,3 +115,23 @@ def test_three_commands_train_evaluate_and_predict(command, videos, tmp_path):
     table = list(csv.DictReader((tmp_path / "runs" / "predictions.csv").read_text().splitlines()))
     assert [row["clip"] for row in table] == ids
     assert float(table[0]["probability"]) == pytest.approx(float(rows[0]["probability"]), abs=1e-4)
+
+
+def test_a_model_on_boxes_trains_and_its_regions_are_measured(tiny, tiny_trainer, videos, tmp_path):
+    rows = [(clip, frame, 2 * frame, 12, 8, 12) for clip in range(12) for frame in range(8)]
+    clip, frame, *edges = np.array(rows).T
+    clips = [f"{name}/{number}" for name in ("bird", "plane") for number in range(6)]
+    edges = dict(zip("xywh", edges, strict=True))
+    np.savez(tmp_path / "boxes.npz", clips=clips, clip_index=clip, frame_index=frame, **edges)
+    data = tiny(boxes=str(tmp_path / "boxes.npz"), max_objects=2, frame_rate=12.0)
+    assert next(iter(data.train_dataloader())).box.shape == (4, 3, 2, 4)
+    assert next(iter(data.test_dataloader())).box.shape == (2, 6, 3, 2, 4)
+    options = {**SIZES, "builder": "box", "arrangement": (1, 2), "num_iterations": 1, "region_channels": 4}
+    task = VideoClassification("graph_sync_mnist", 2, 28, model_options=options, warmup_steps=1)
+    trainer = tiny_trainer(RegionAgreement(region_scale=1.0), max_epochs=1)
+    trainer.fit(task, data)
+    assert trainer.callback_metrics["val/region_iou"] == pytest.approx(1.0, abs=1e-3)
+    (scored,) = trainer.test(task, data, verbose=False)
+    assert scored["test/region_distance"] == pytest.approx(0.0, abs=1e-3)
+    with pytest.raises(ValueError, match="Expected clips with boxes for a model on boxes"):
+        tiny_trainer(folder="none", max_epochs=1).fit(task, tiny())
