@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .data import (
         CachedFeatures,
         DigitData,
+        FrameCache,
         FreshBatches,
         MultiSyncMNISTData,
         SequentialBatches,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "callbacks": "AtomicCheckpointIO BestCheckpoint ExportBest FreezeBatchNorm best_checkpoint last_checkpoint",
-    "data": "CachedFeatures DigitData FreshBatches MultiSyncMNISTData SequentialBatches ShuffledBatches "
+    "data": "CachedFeatures DigitData FrameCache FreshBatches MultiSyncMNISTData SequentialBatches ShuffledBatches "
     "SomethingSomethingData SyncMNISTData VideoData VideoFileData VideoFolderData load_extractor",
     "distillation": "OffsetDistillation",
     "loading": "load_trained",
@@ -53,6 +54,7 @@ __all__ = [
     "CachedFeatures",
     "DigitData",
     "ExportBest",
+    "FrameCache",
     "FreezeBatchNorm",
     "FreshBatches",
     "MultiSyncMNISTData",

@@ -12,10 +12,10 @@ from torch import Generator, Tensor
 from ..._checks import check_option
 from ..video.clip import Transform, VideoClip, VideoClips
 from ..video.errors import VideoFileError, report_skipped
-from ..video.files import check_backend, decode_frames
+from ..video.files import check_backend
+from ..video.frame_source import DecodedFrames, FrameSource
 from ..video.reading import ON_CORRUPT
 from ..video.sampling import dense_times, segment_times, shown_at
-from ..video.timetable import frame_times, timetable
 from ..video.tracks import BoxTracks
 from .boxes import match_names, read_boxes
 from .lists import SPLITS, VideoEntry, class_names, in_split, read_videos
@@ -54,6 +54,8 @@ class VideoFolder(VideoClips):
 
     Attributes:
         entries: the videos.
+        frames: where the frames come from; they are decoded when they are wanted, unless this is replaced by a
+            :class:`~pyg_video.training.FrameCache`.
         label_names: names of the classes of all splits, in alphabetical order.
         skipped: the problem of each video left out, by id.
 
@@ -114,7 +116,7 @@ class VideoFolder(VideoClips):
         self._folder = self.root if self.root.is_dir() else self.root.parent
         self.title = f"videos of '{self.root.name}'"
         self.num_frames, self.frame_rate, self.num_clips = num_frames, frame_rate, num_clips
-        self.on_corrupt, self.backend = on_corrupt, backend
+        self.frames: FrameSource = DecodedFrames(backend, on_corrupt)
         self.random = split == "train" if random is None else random
         entries = read_videos(self.root, group)
         self.label_names = class_names(entries)
@@ -141,13 +143,13 @@ class VideoFolder(VideoClips):
     def read(self, index: int, generator: Generator | None) -> VideoClip:
         entry = self.entries[index]
         number = self.sample(entry, generator)
-        once, place = number.unique(return_inverse=True)
-        frames = decode_frames(entry.path, once.tolist(), self.backend, on_corrupt=self.on_corrupt)
         box = torch.empty(*number.shape, 0, 4)
         if self.boxes is not None:
-            name, rate = self._names.get(self._path(entry), ""), timetable(entry.path).frame_rate
-            box = self.boxes.boxes(name, number, rate, *frames.shape[-2:])
-        return VideoClip(frames[place], torch.tensor(self._label(entry)), torch.tensor(index), box)
+            name, about = self._names.get(self._path(entry), ""), self.frames.about(entry.path)
+            box = self.boxes.boxes(name, number, about.frame_rate, about.height, about.width)
+        return VideoClip(
+            self.frames.read(entry.path, number), torch.tensor(self._label(entry)), torch.tensor(index), box
+        )
 
     def sample(self, entry: VideoEntry, generator: Generator | None = None) -> Tensor:
         """Numbers of the frames of the clips of a video, at random with a generator.
@@ -158,7 +160,7 @@ class VideoFolder(VideoClips):
         Raises:
             VideoFileError: the video is damaged at its start, or ends before the part begins.
         """
-        times = frame_times(timetable(entry.path))
+        times = self.frames.about(entry.path).times
         start, end = entry.start, min(entry.end, float(times[-1]))
         if start >= end:
             raise VideoFileError.of(

@@ -91,10 +91,13 @@ class FrameReader:
         path: the file.
         table: its timetable.
         damage: takes note of damaged frames.
+        transform: applied to every picture as soon as it is decoded.
     """
 
-    def __init__(self, path: Path, table: Timetable, damage: Damage) -> None:
-        self.path, self.table, self.damage = path, table, damage
+    def __init__(
+        self, path: Path, table: Timetable, damage: Damage, transform: Callable[[Tensor], Tensor] | None = None
+    ) -> None:
+        self.path, self.table, self.damage, self.transform = path, table, damage, transform
 
     def read(self, wanted: Sequence[int], *, check_all: bool = False) -> list[Tensor]:
         """The frames of these numbers, in ascending order, as displayed; fewer where the video ends before.
@@ -119,7 +122,8 @@ class FrameReader:
                 frames = self._by_time(shown, wanted, from_key)
             else:
                 frames = self._by_count(shown, wanted)
-            pictures = [as_displayed(frame, self.table.aspect, converter) for frame in frames]
+            shown_as = (as_displayed(frame, self.table.aspect, converter) for frame in frames)
+            pictures = list(shown_as if self.transform is None else map(self.transform, shown_as))
             if check_all:
                 deque(shown, maxlen=0)
         return pictures

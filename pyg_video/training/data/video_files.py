@@ -13,6 +13,8 @@ from ..scoring import Clips
 from .base import VideoData
 from .batches import ShuffledBatches
 
+_MARGIN = 256 / 224  # of the shorter side around the centre crop
+
 
 class VideoFileData(VideoData):
     """Videos with one random view in training, one in validation, and all views in the test.
@@ -53,7 +55,7 @@ class VideoFileData(VideoData):
         check_option("test_crops", test_crops, (1, 3))
         self._videos = videos
         self.label_names, self.num_frames, self.sampling = tuple(label_names), num_frames, sampling
-        self.frame_size, self.short_side = frame_size, round(frame_size * 256 / 224)
+        self.frame_size, self.short_side = frame_size, round(frame_size * _MARGIN)
         self.flip, self.seed, self.batch_size = flip, seed, batch_size
         self.test_split = test_split
         self.test_frame = test_frame or (self.short_side if test_crops == 3 else frame_size)
@@ -66,7 +68,7 @@ class VideoFileData(VideoData):
     @cached_property
     def train(self) -> VideoClips:
         """Training videos."""
-        videos = self._videos("train")
+        videos = self._make("train", self.short_side)
         videos.transform = train_recipe(
             self.frame_size, short_side=self.short_side, mirrored=videos.mirrored, flip=self.flip
         )
@@ -75,16 +77,21 @@ class VideoFileData(VideoData):
     @cached_property
     def val(self) -> VideoClips:
         """Validation videos with one view each."""
-        videos = self._videos("val")
+        videos = self._make("val", self.short_side)
         videos.transform = centre_recipe(self.frame_size, short_side=self.short_side)
         return videos
 
     @cached_property
     def test(self) -> VideoClips:
         """Test videos with all views."""
-        videos = self._videos(self.test_split, num_clips=self.test_clips)
+        short_side = self.test_frame if self.test_crops == 3 else round(self.test_frame * _MARGIN)
+        videos = self._make(self.test_split, short_side, num_clips=self.test_clips)
         videos.transform = (three_crop_recipe if self.test_crops == 3 else centre_recipe)(self.test_frame)
         return videos
+
+    def _make(self, split: str, short_side: int, num_clips: int = 1) -> VideoClips:  # noqa: ARG002
+        """The data set of a split, whose frames will be resized to a shorter side first."""
+        return self._videos(split, num_clips=num_clips)
 
     @property
     def num_train(self) -> int:  # type: ignore[override] # from the list of videos

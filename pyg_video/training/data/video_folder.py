@@ -1,11 +1,15 @@
 """Videos of your own as a Lightning data module."""
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 from ..._checks import check_option
 from ...datasets import VideoFolder, read_boxes
-from ...datasets.folder.lists import SPLITS, class_names, read_videos
+from ...datasets.folder.lists import SPLITS, VideoEntry, class_names, read_videos
+from ...datasets.video.clip import VideoClips
+from .frame_cache import FrameCache
 from .video_files import VideoFileData
 
 
@@ -29,6 +33,8 @@ class VideoFolderData(VideoFileData):
         split_seed: seed of the splits by groups.
         boxes: boxes of objects, a file or a folder of files, see :func:`~pyg_video.datasets.read_boxes`.
         max_objects: boxes per frame.
+        cache: folder for the small frames of all videos, see :class:`FrameCache`; training makes them first and then
+            decodes nothing. None decodes videos in every epoch. Clips are the same in both cases.
         seed: seed of the order, the sampling and the augmentation in training.
         on_error: ``"raise"`` or ``"skip"``, for missing videos.
         on_corrupt: ``"raise"``, ``"warn"`` or ``"skip"``, for damaged frames.
@@ -61,6 +67,7 @@ class VideoFolderData(VideoFileData):
         split_seed: int = 0,
         boxes: str | None = None,
         max_objects: int = 8,
+        cache: str | None = None,
         seed: int = 0,
         on_error: str = "raise",
         on_corrupt: str = "raise",
@@ -74,6 +81,7 @@ class VideoFolderData(VideoFileData):
         num_workers: int | None = None,
     ) -> None:
         check_option("test_split", test_split, SPLITS)
+        entries = read_videos(Path(root), group)
         videos = partial(
             VideoFolder,
             root,
@@ -91,7 +99,7 @@ class VideoFolderData(VideoFileData):
         )
         super().__init__(
             videos,
-            class_names(read_videos(Path(root), group)),
+            class_names(entries),
             num_frames=num_frames,
             sampling="segments" if frame_rate is None else f"{frame_rate:g} per second",
             frame_size=frame_size,
@@ -105,3 +113,26 @@ class VideoFolderData(VideoFileData):
             test_batch_size=test_batch_size,
             num_workers=num_workers,
         )
+        self.cache = None
+        if cache is not None:
+            self.cache = FrameCache(cache, _parts(entries), short_side=self.short_side, on_corrupt=on_corrupt)
+
+    def prepare_data(self) -> None:
+        """Make the small frames; Lightning calls this first, in one process."""
+        if self.cache is not None:
+            self.cache.write(progress=True)
+
+    def _make(self, split: str, short_side: int, num_clips: int = 1) -> VideoClips:
+        videos = cast(VideoFolder, super()._make(split, short_side, num_clips))
+        if self.cache is not None and self.cache.short_side == short_side and self.cache.complete():
+            videos.frames = self.cache
+        return videos
+
+
+def _parts(entries: Iterable[VideoEntry]) -> dict[Path, tuple[float, float]]:
+    """The part of each video, of those that exist, that its entries cover."""
+    parts: dict[Path, tuple[float, float]] = {}
+    for path, _, start, end, *_ in entries:
+        first, last = parts.get(path, (start, end))
+        parts[path] = (min(first, start), max(last, end))
+    return {path: part for path, part in parts.items() if path.is_file()}

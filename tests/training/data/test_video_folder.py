@@ -135,3 +135,22 @@ def test_a_model_on_boxes_trains_and_its_regions_are_measured(tiny, tiny_trainer
     assert scored["test/region_distance"] == pytest.approx(0.0, abs=1e-3)
     with pytest.raises(ValueError, match="Expected clips with boxes for a model on boxes"):
         tiny_trainer(folder="none", max_epochs=1).fit(task, tiny())
+
+
+def test_the_cache_changes_nothing_but_the_time(tiny, tmp_path, monkeypatch):
+    plain, cached = tiny(), tiny(cache=str(tmp_path / "cache"))
+    cached.prepare_data()
+    monkeypatch.setattr("pyg_video.datasets.video.files.FrameReader", None)  # nothing is decoded from here on
+    loaders = [list(getattr(cached, f"{name}_dataloader")()) for name in ("train", "val", "test")]
+    monkeypatch.undo()
+    for name, batches in zip(("train", "val", "test"), loaders, strict=True):
+        for mine, theirs in zip(batches, getattr(plain, f"{name}_dataloader")(), strict=True):
+            assert torch.equal(mine.video, theirs.video)
+
+
+def test_a_test_on_larger_frames_decodes_them(tiny, tmp_path):
+    data = tiny(cache=str(tmp_path / "cache"), test_frame=40)
+    data.prepare_data()
+    assert torch.equal(data.test[0].video, tiny(test_frame=40).test[0].video)
+    assert data.val.frames is data.cache
+    assert data.test.frames is not data.cache
