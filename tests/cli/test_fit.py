@@ -18,7 +18,7 @@ CONFIGS = [
     for path in sorted((EXAMPLES / "configs").rglob("*.yaml"))
     if not {"something_something", "reproduce"} & set(path.parts) and not path.stem.startswith("base_")
 ]  # those of reproduce: tests/benchmarks/test_reproduce.py
-NEED_OTHERS = {"small_distillation", "frozen_features"}  # have tests of their own
+NEED_OTHERS = {"small_distillation", "frozen_features", "video_folder"}  # have tests of their own
 SMALL = next(path for path in CONFIGS if path.stem == "small_dyreg")
 TINY = [
     *("--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"),

@@ -83,6 +83,8 @@ def read_list(path: Path) -> list[VideoEntry]:
 
 def read_videos(root: Path, group: str | None = None) -> list[VideoEntry]:
     """The videos of a folder or of a list, see :func:`read_folder` and :func:`read_list`."""
+    if not root.exists():
+        raise FileNotFoundError(f"Expected 'root' to be a folder of videos or a list of them (got '{root}', no file)")
     return read_folder(root, group) if root.is_dir() else read_list(root)
 
 

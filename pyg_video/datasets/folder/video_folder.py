@@ -177,8 +177,9 @@ class VideoFolder(VideoClips):
         return self.label_names.index(entry.label) if entry.label else -1
 
     def _path(self, entry: VideoEntry) -> str:
-        """Path of a video relative to the folder, or to the list."""
-        return Path(os.path.relpath(entry.path, self._folder)).as_posix()
+        """Path of a video relative to the folder, or as in the list."""
+        path, folder = entry.path, self._folder
+        return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
 
     def _id(self, entry: VideoEntry) -> str:
         whole = entry.start == 0 and math.isinf(entry.end)

@@ -1,4 +1,6 @@
 import csv
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import torch
 from pyg_video.cli.main import main
 from pyg_video.training import RegionAgreement, VideoClassification, VideoFolderData, load_trained
 
+ROOT = Path(__file__).parents[3]
 SMALL = {"num_frames": 3, "frame_size": 28, "batch_size": 4, "num_workers": 0}
 SIZES = {"in_channels": 3, "channels": [4, 4], "strides": [2, 2]}
 
@@ -72,6 +75,8 @@ def test_wrong_options_are_named(tiny, tmp_path):
         tiny(test_split="all")
     with pytest.raises(FileNotFoundError, match="videos in folders of their classes"):
         VideoFolderData(str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r"a folder of videos or a list of them .got '.*none.csv'"):
+        VideoFolderData(str(tmp_path / "none.csv"))
 
 
 @pytest.fixture
@@ -85,36 +90,56 @@ def command(monkeypatch, tmp_path, capsys):
     return run
 
 
-def test_three_commands_train_evaluate_and_predict(command, videos, tmp_path):
-    run = [
-        *("--data=VideoFolderData", f"--data.root={videos}", "--model.model=cnn_sync_mnist"),
-        *(f"--data.{name}={value}" for name, value in SMALL.items()),
-        *(f"--model.model_options.{name}={value}" for name, value in SIZES.items()),
+def test_three_commands_train_evaluate_and_predict(command, tmp_path):
+    runpy.run_path(str(ROOT / "tests" / "make_videos.py"))["make_videos"](
+        tmp_path / "videos", tmp_path / "boxes", per_class=4
+    )
+    options = [
         *("--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"),
-        *("--trainer.log_every_n_steps=1", "--trainer.max_epochs=1"),
+        *("--trainer.log_every_n_steps=1", "--data.num_workers=0"),
     ]
-    assert command("fit", *run)[0] == 0
-    home = tmp_path / "runs" / "version_0"
+    config = ROOT / "examples" / "configs" / "video_folder.yaml"
+    fit = ("fit", f"--config={config}", "--data.boxes=boxes", "--trainer.max_epochs=1", *options)
+    code, _, error = command(*fit, "--trainer.callbacks+=pyg_video.training.RegionAgreement")
+    assert code == 0, error
+    home = tmp_path / "runs" / "video_folder" / "version_0"
     best = home / "checkpoints" / "best.safetensors"
     trained = load_trained(best)
-    assert (trained.label_names, trained.frame_size, trained.num_frames) == (("bird", "plane"), 28, 3)
+    assert (trained.label_names, trained.frame_size, trained.num_frames) == (("moving left", "moving right"), 64, 8)
+    assert "val/region_iou" in (home / "metrics.csv").read_text()
+    assert len(list((tmp_path / "cache").iterdir())) == 2
 
     code, text, _ = command("evaluate", "--checkpoint", best, "--config", home / "config.yaml", "--output", "scores")
     assert code == 0
-    assert "2, none left out" in text
+    assert "videos of 'videos', test split, 2, none left out" in text
     assert "3 crops x 2 clips a video, scores averaged" in text
     rows = list(csv.DictReader((tmp_path / "scores" / "predictions.csv").read_text().splitlines()))
-    ids = VideoFolderData(str(videos)).test.ids
+    ids = VideoFolderData("videos").test.ids
     assert [(row["clip"], row["target"]) for row in rows] == [(name, str(k)) for k, name in enumerate(ids)]
 
-    code, text, _ = command("predict", videos / ids[0], "--checkpoint", best)
+    code, text, _ = command("predict", *(f"videos/{name}" for name in ids), "--checkpoint", best, "--top", 1)
     assert code == 0
-    assert "bird" in text
+    alone = list(csv.DictReader((tmp_path / "predictions" / "predictions.csv").read_text().splitlines()))
 
-    assert command("predict", *run, "--ckpt_path", best.with_name("best.ckpt"))[0] == 0
-    table = list(csv.DictReader((tmp_path / "runs" / "predictions.csv").read_text().splitlines()))
+    last = home / "checkpoints" / "best.ckpt"
+    assert command("predict", f"--config={home / 'config.yaml'}", f"--ckpt_path={last}", *options)[0] == 0
+    table = list(csv.DictReader((home.parent / "predictions.csv").read_text().splitlines()))
     assert [row["clip"] for row in table] == ids
-    assert float(table[0]["probability"]) == pytest.approx(float(rows[0]["probability"]), abs=1e-4)
+    for one, other, third in zip(rows, table, alone, strict=True):
+        assert one["name"] == other["name"] == third["name"]
+        assert float(other["probability"]) == pytest.approx(float(one["probability"]), abs=1e-4)
+        assert float(third["probability"]) == pytest.approx(float(one["probability"]), abs=1e-4)
+
+
+def test_a_grey_model_on_colour_says_what_to_do(command, videos):
+    code, _, error = command(
+        *("fit", "--data=VideoFolderData", f"--data.root={videos}", "--model.model=cnn_sync_mnist"),
+        *(f"--data.{name}={value}" for name, value in SMALL.items()),
+        *("--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"),
+        *("--trainer.max_epochs=1", "--trainer.log_every_n_steps=1"),
+    )
+    assert code == 2
+    assert "[B, T, 1, H, W] (got [2, 3, 3, 28, 28]); make the model with in_channels=3" in error
 
 
 def test_a_model_on_boxes_trains_and_its_regions_are_measured(tiny, tiny_trainer, videos, tmp_path):
