@@ -39,7 +39,7 @@ class VideoCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
         parser.set_defaults({f"checkpoint.{name}": value for name, value in BEST.items()})
-        for name in ("num_classes", "frame_size", "label_names", "num_frames"):
+        for name in ("num_classes", "frame_size", "label_names", "num_frames", "frame_rate"):
             parser.link_arguments(f"data.{name}", f"model.{name}", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:

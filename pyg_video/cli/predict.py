@@ -37,7 +37,11 @@ def run(arguments: Sequence[str]) -> int:
         raise ValueError(f"Expected '--top' of at least 1 (got {options.top})")
     trained = load_trained(options.checkpoint)
     folder = Path(options.output)
-    how = {"num_frames": options.frames, **{key: vars(options)[key] for key in ("views", "device", "on_corrupt")}}
+    how = {
+        "num_frames": options.frames,
+        "frame_rate": options.frame_rate,
+        **{key: vars(options)[key] for key in ("views", "device", "on_corrupt")},
+    }
     rows: list[tuple[object, ...]] = [("video", "rank", "name", "probability")]
     skipped, taken = 0, set[str]()
     for path in map(Path, options.videos):
@@ -72,6 +76,8 @@ def _parser() -> Parser:
     add("--output", default="predictions", metavar="FOLDER", help="where to write (default: predictions)")
     add("--top", type=int, default=5, metavar="K", help="number of classes to print (default: 5)")
     add("--frames", type=int, metavar="T", help="frames per clip (default: as in the model's training, else 16)")
+    text = "frames per second (default: as in the training, or frames over the whole video)"
+    add("--frame-rate", type=float, metavar="RATE", help=text)
     add("--views", type=int, metavar="N", help="1, 3 crops, or 3 crops x 2 clips = 6 (default: 6; 1 for grey models)")
     text = "damaged frames: raise (default: skip the video), warn and take them as they are, or skip these frames"
     add("--on-corrupt", default="raise", metavar="HOW", help=text)

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from .._checks import check_option
 from ..datasets import VideoClip, decode_frames, probe_video
-from ..datasets.video.sampling import segment_indices
+from ..datasets.video.sampling import dense_times, segment_indices, shown_at
+from ..datasets.video.timetable import frame_times, timetable
 from ..graph_builders import GraphBuilder
 from ..inspection import capture_graphs
 from ..layers import accepted_info
@@ -31,7 +32,7 @@ class VideoPrediction(NamedTuple):
 
     Attributes:
         names: names of the classes.
-        frame_rate: frames per second at which ``frames`` take as long as the video.
+        frame_rate: frames per second at which ``frames`` take as long as in the video.
 
     Shapes:
         - **probability:** of each class, :math:`(K)`
@@ -72,13 +73,15 @@ def predict_video(
     path: str | os.PathLike[str],
     *,
     num_frames: int | None = None,
+    frame_rate: float | None = None,
     views: int | None = None,
     device: str = "auto",
     on_corrupt: str = "raise",
 ) -> VideoPrediction:
     """Classify a video of any length, frame rate and size.
 
-    Frames are sampled as in the tests of the papers: one from each of ``num_frames`` equal segments of the video. For
+    Frames are sampled as in the model's training: at a frame rate, in a window in the middle of the video, or in two at
+    its ends; else as in the tests of the papers, one from each of ``num_frames`` equal segments of the video. For
     models of colour frames, three crops cover the whole frame; models of grey frames get the central square, in the
     size of their training.
 
@@ -88,6 +91,8 @@ def predict_video(
         path: any video file that ffmpeg reads.
         num_frames: frames per clip; by default as in the model's training if its file tells, else 16, or for models of
             grey frames the number of frames of a shorter video.
+        frame_rate: frames per second; by default as in the model's training if its file tells, else None for clips over
+            the whole video.
         views: 1 for a central crop, 3 for three crops, 6 for three crops of two clips, whose scores are averaged; by
             default 6 for models of colour frames and 1 for those of grey frames.
         device: name of a torch device; ``"auto"`` selects a GPU if there is one.
@@ -117,11 +122,19 @@ def predict_video(
         raise ValueError(f"Expected a model on grey or colour frames (got one on {channels} channels, maybe features)")
     if "box" in accepted_info(net):
         raise ValueError("Expected a model that finds its regions by itself (got one on given boxes)")
-    if num_frames is not None and num_frames < 1:
-        raise ValueError(f"Expected 'num_frames' of at least 1 (got {num_frames})")
+    frame_rate = frame_rate or trained.frame_rate
+    if (num_frames is not None and num_frames < 1) or (frame_rate is not None and frame_rate <= 0):
+        raise ValueError(
+            f"Expected 'num_frames' of at least 1 and a positive 'frame_rate' (got {num_frames} and {frame_rate})"
+        )
     info = probe_video(path)
     T = num_frames or trained.num_frames or (16 if colour else min(16, info.num_frames))
-    number = segment_indices(info.num_frames, T, 2 if views == 6 else 1)
+    clips = 2 if views == 6 else 1
+    if frame_rate is None:
+        number = segment_indices(info.num_frames, T, clips)
+    else:
+        times = frame_times(timetable(Path(path)))
+        number = shown_at(times, dense_times(0.0, float(times[-1]), T, clips, frame_rate=frame_rate))
     size = trained.option("frame_size", trained.frame_size or (224 if colour else 64))
     frames = decode_frames(path, number.flatten().tolist(), on_corrupt=on_corrupt, check_all=True)
     pixels = _views(frames, T, size, views)
@@ -132,13 +145,14 @@ def predict_video(
     probability, regions = _run(net, video.to(where))
     middle = 0 if views == 1 else 2  # of the first clip
     seconds = info.num_frames / info.frame_rate if info.frame_rate else T / 5
+    shown_rate = frame_rate or T / seconds
     return VideoPrediction(
         probability,
         trained.label_names or tuple(f"class {k}" for k in range(len(probability))),
         pixels[middle],
         # A backbone may have halved the number of frames.
         {name: box[middle][torch.arange(T) * box.size(1) // T] for name, box in regions.items()},
-        min(60.0, max(1.0, T / seconds)),
+        min(60.0, max(1.0, shown_rate)),
     )
 
 

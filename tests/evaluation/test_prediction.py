@@ -15,6 +15,7 @@ from pyg_video.graph_builders import GridGraph
 from pyg_video.layers import RSTG, GraphBlock, SpaceConv, TemporalRNN
 from pyg_video.models import PoolHead, VideoClassifier, create_model, register_model
 from pyg_video.training import load_trained
+from pyg_video.training.loading import Trained
 from pyg_video.visualization import save_mp4
 
 SHIPPED = shipped_checkpoint("dyreg_gnn_small")
@@ -59,6 +60,20 @@ def test_it_takes_five_lines_of_python(clips, tmp_path):
     drawn = probe_video(prediction.save(tmp_path / "drawn.mp4"))
     assert (drawn.num_frames, drawn.frame_rate) == (8, 5.0)
     assert drawn.width >= 224
+
+
+@pytest.mark.parametrize(("views", "numbers"), [(1, [9, 15, 21]), (6, [0, 6, 12])])
+def test_frames_are_sampled_at_the_rate_of_the_training(make_video, tmp_path, views, numbers):
+    path = make_video(tmp_path / "clip.mp4", 36, codec="libx264", rate=12)
+    trained = Trained(create_model("looking_rgb"), (), num_frames=3, frame_rate=2.0)
+    prediction = predict_video(trained, path, views=views)
+    marks = prediction.frames[..., -4:, :4].double().mean((-3, -2, -1))
+    assert ((marks - 20) / 5).round().tolist() == numbers
+    assert prediction.frame_rate == 2.0
+    dense = predict_video(trained, path, frame_rate=12.0, views=1).frames[..., -4:, :4].double().mean((-3, -2, -1))
+    assert ((dense - 20) / 5).round().tolist() == [16, 17, 18]
+    with pytest.raises(ValueError, match="a positive 'frame_rate' .got None and -1"):
+        predict_video(trained, path, frame_rate=-1)
 
 
 def test_regions_are_drawn_in_colour_over_grey_frames(clips):

@@ -77,6 +77,7 @@ class SomethingSomethingData(VideoFileData):
             videos,
             read_labels(root, version),
             num_frames=num_frames,
+            frame_rate=None,
             sampling=sampling,
             frame_size=frame_size,
             flip=flip,

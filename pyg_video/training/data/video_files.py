@@ -39,6 +39,7 @@ class VideoFileData(VideoData):
         label_names: Sequence[str],
         *,
         num_frames: int,
+        frame_rate: float | None,
         sampling: str,
         frame_size: int,
         flip: float,
@@ -54,7 +55,8 @@ class VideoFileData(VideoData):
         super().__init__()
         check_option("test_crops", test_crops, (1, 3))
         self._videos = videos
-        self.label_names, self.num_frames, self.sampling = tuple(label_names), num_frames, sampling
+        self.label_names, self.sampling = tuple(label_names), sampling
+        self.num_frames, self.frame_rate = num_frames, frame_rate
         self.frame_size, self.short_side = frame_size, round(frame_size * _MARGIN)
         self.flip, self.seed, self.batch_size = flip, seed, batch_size
         self.test_split = test_split

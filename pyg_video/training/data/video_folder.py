@@ -101,6 +101,7 @@ class VideoFolderData(VideoFileData):
             videos,
             class_names(entries),
             num_frames=num_frames,
+            frame_rate=frame_rate,
             sampling="segments" if frame_rate is None else f"{frame_rate:g} per second",
             frame_size=frame_size,
             flip=flip,

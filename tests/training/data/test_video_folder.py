@@ -99,19 +99,27 @@ def test_three_commands_train_evaluate_and_predict(command, tmp_path):
         *("--trainer.log_every_n_steps=1", "--data.num_workers=0"),
     ]
     config = ROOT / "examples" / "configs" / "video_folder.yaml"
-    fit = ("fit", f"--config={config}", "--data.boxes=boxes", "--trainer.max_epochs=1", *options)
+    fit = (
+        "fit",
+        f"--config={config}",
+        "--data.boxes=boxes",
+        "--data.frame_rate=12",
+        "--trainer.max_epochs=1",
+        *options,
+    )
     code, _, error = command(*fit, "--trainer.callbacks+=pyg_video.training.RegionAgreement")
     assert code == 0, error
     home = tmp_path / "runs" / "video_folder" / "version_0"
     best = home / "checkpoints" / "best.safetensors"
     trained = load_trained(best)
-    assert (trained.label_names, trained.frame_size, trained.num_frames) == (("moving left", "moving right"), 64, 8)
+    assert trained[1:] == (("moving left", "moving right"), 64, 8, 12.0)
     assert "val/region_iou" in (home / "metrics.csv").read_text()
     assert len(list((tmp_path / "cache").iterdir())) == 2
 
     code, text, _ = command("evaluate", "--checkpoint", best, "--config", home / "config.yaml", "--output", "scores")
     assert code == 0
     assert "videos of 'videos', test split, 2, none left out" in text
+    assert "8 of 73 x 73 pixels, sampling by 12 per second" in text
     assert "3 crops x 2 clips a video, scores averaged" in text
     rows = list(csv.DictReader((tmp_path / "scores" / "predictions.csv").read_text().splitlines()))
     ids = VideoFolderData("videos").test.ids
