@@ -16,7 +16,7 @@ from pyg_video.visualization import save_mp4
 HEIGHT, WIDTH, SIDE = 48, 64, 12  # pixels
 
 
-def make_videos(videos, boxes=None, *, per_class=8, num_frames=12):
+def make_videos(videos, boxes=None, *, per_class=40, num_frames=12):
     """Write the videos, and their boxes if a folder is given."""
     generator = torch.Generator().manual_seed(0)
     for name, direction in (("moving left", -1), ("moving right", 1)):

@@ -40,15 +40,22 @@ class VideoEntry(NamedTuple):
 
 
 def read_folder(root: Path, group: str | None = None) -> list[VideoEntry]:
-    """The videos ``root/class/**/*``, sorted; the group of a video is what a regular expression finds in its path.
+    """The videos ``root/class/**/*`` or ``root/split/class/**/*``, sorted.
+
+    Args:
+        root: the folder. Its folders are splits if all are named ``train``, ``val`` or ``test``, and have folders.
+        group: regular expression; what it finds in the path of a video is its group.
 
     Raises:
         FileNotFoundError: there is no video.
     """
     found = (Path(folder, name) for folder, _, names in os.walk(root, followlinks=True) for name in names)
     paths = sorted(path.relative_to(root) for path in found if _SUFFIXES.fullmatch(path.suffix))
+    paths = [path for path in paths if len(path.parts) > 1]
+    splits = all(path.parts[0] in SPLITS and len(path.parts) > 2 for path in paths)
     entries = [
-        VideoEntry(root / path, path.parts[0], group=_group(path, group)) for path in paths if len(path.parts) > 1
+        VideoEntry(root / path, path.parts[int(splits)], group=_group(path, group), split=path.parts[0] * splits)
+        for path in paths
     ]
     if not entries:
         raise FileNotFoundError(f"Expected videos in folders of their classes, '{root}/CLASS/NAME.mp4' (got none)")

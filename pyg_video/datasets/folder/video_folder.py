@@ -29,9 +29,9 @@ class VideoFolder(VideoClips):
     only, not on batch or worker.
 
     Args:
-        root: folder of the videos, ``root/class/name.mp4``, also in folders below; or a CSV file with the columns
-            ``path`` (relative to the list), ``label`` and any of ``start`` and ``end`` (seconds), ``group``, ``fold``,
-            ``split``.
+        root: folder of the videos, ``root/class/name.mp4``, also in folders below, or ``root/split/class/name.mp4``; or
+            a CSV file with the columns ``path`` (relative to the list), ``label`` and any of ``start`` and ``end``
+            (seconds), ``group``, ``fold``, ``split``.
         split: ``"train"``, ``"val"``, ``"test"``, or None for all videos.
         num_frames: frames per clip, :math:`T`.
         frame_rate: frames per second of the clips, whose windows lie anywhere in the video; None for clips over the

@@ -50,7 +50,7 @@ class VideoFolderData(VideoFileData):
 
     Raises:
         FileNotFoundError: there is no list, or no video in the folder.
-        ValueError: an option is unknown, or the list is damaged.
+        ValueError: an option is unknown, the list is damaged, or there are fewer than two classes.
     """
 
     def __init__(
@@ -82,6 +82,12 @@ class VideoFolderData(VideoFileData):
     ) -> None:
         check_option("test_split", test_split, SPLITS)
         entries = read_videos(Path(root), group)
+        names = class_names(entries)
+        if len(names) < 2:
+            raise ValueError(
+                f"Expected videos of at least two classes in 'root' (got {', '.join(names) or 'none'} in '{root}'); "
+                "put them into a folder for each class, or label them in the list"
+            )
         videos = partial(
             VideoFolder,
             root,
@@ -99,7 +105,7 @@ class VideoFolderData(VideoFileData):
         )
         super().__init__(
             videos,
-            class_names(entries),
+            names,
             num_frames=num_frames,
             frame_rate=frame_rate,
             sampling="segments" if frame_rate is None else f"{frame_rate:g} per second",

@@ -32,6 +32,21 @@ def test_videos_of_a_folder_are_sorted_and_named_by_their_first_folder(tree):
         read_folder(tree / "dog" / "deep")
 
 
+def test_folders_named_like_splits_are_splits(tmp_path):
+    for name in ("train/cat/1.mp4", "train/dog/1.mp4", "val/cat/deep/2.mp4", "test/dog/3.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    entries = read_folder(tmp_path)
+    assert [(entry.split, entry.label) for entry in entries] == [
+        ("test", "dog"),
+        ("train", "cat"),
+        ("train", "dog"),
+        ("val", "cat"),
+    ]
+    (tmp_path / "train" / "4.mp4").write_bytes(b"")  # then train is a class
+    assert class_names(read_folder(tmp_path)) == ("test", "train", "val")
+
+
 @pytest.mark.parametrize(
     ("pattern", "groups"),
     [

@@ -75,6 +75,10 @@ def test_wrong_options_are_named(tiny, tmp_path):
         tiny(test_split="all")
     with pytest.raises(FileNotFoundError, match="videos in folders of their classes"):
         VideoFolderData(str(tmp_path))
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "cat" / "1.mp4").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"at least two classes in 'root' .got cat in"):
+        VideoFolderData(str(tmp_path))
     with pytest.raises(FileNotFoundError, match=r"a folder of videos or a list of them .got '.*none.csv'"):
         VideoFolderData(str(tmp_path / "none.csv"))
 
