@@ -141,6 +141,25 @@ def in_split(
     return chosen
 
 
+def windows(entry: VideoEntry, duration: float, length: float, step: float) -> list[VideoEntry]:
+    """Parts of a video, or of a part of one, at equal distances; the last one ends with it, a shorter one is whole.
+
+    Args:
+        entry: the video.
+        duration: of its file, in seconds.
+        length: of the parts, in seconds.
+        step: from the start of a part to that of the next, in seconds.
+
+    Example:
+        >>> [(part.start, part.end) for part in windows(VideoEntry(Path("a.mp4"), "cat", start=1), 9.5, 4.0, 2.0)]
+        [(1.0, 5.0), (3.0, 7.0), (5.0, 9.0), (5.5, 9.5)]
+    """
+    end = min(entry.end, duration)
+    before = max(0, math.ceil((end - entry.start - length) / step - 1e-6))
+    starts = [*(entry.start + k * step for k in range(before)), max(float(entry.start), end - length)]
+    return [entry._replace(start=start, end=min(start + length, end)) for start in starts]
+
+
 def class_names(entries: Iterable[VideoEntry]) -> tuple[str, ...]:
     """Names of the classes in alphabetical order."""
     return tuple(sorted({entry.label for entry in entries} - {""}))

@@ -18,7 +18,7 @@ from ..video.reading import ON_CORRUPT
 from ..video.sampling import dense_times, segment_times, shown_at
 from ..video.tracks import BoxTracks
 from .boxes import match_names, read_boxes
-from .lists import SPLITS, VideoEntry, class_names, in_split, read_videos
+from .lists import SPLITS, VideoEntry, class_names, in_split, read_videos, windows
 
 
 class VideoFolder(VideoClips):
@@ -37,6 +37,8 @@ class VideoFolder(VideoClips):
         frame_rate: frames per second of the clips, whose windows lie anywhere in the video; None for clips over the
             whole video, one frame from each of :math:`T` equal parts.
         num_clips: clips per video, :math:`S`.
+        window: length in seconds; a long video is several items then, its parts of this length. By default it is one.
+        window_step: seconds from one part to the next; by default they do not overlap.
         shares: of the groups of every class, for validation and test, where a list has no splits.
         fold: with the folds of a list, the one to test on; the next one is for validation.
         group: for a folder, a regular expression; videos with the same match (or its first group) in their path are in
@@ -87,6 +89,8 @@ class VideoFolder(VideoClips):
         num_frames: int = 16,
         frame_rate: float | None = None,
         num_clips: int = 1,
+        window: float | None = None,
+        window_step: float | None = None,
         shares: tuple[float, float] = (0.15, 0.15),
         fold: int | None = None,
         group: str | None = None,
@@ -110,6 +114,8 @@ class VideoFolder(VideoClips):
                 "Expected 'num_frames' and 'num_clips' of at least 1 and a positive 'frame_rate' "
                 f"(got {num_frames}, {num_clips} and {frame_rate})"
             )
+        if any(length is not None and not length > 0 for length in (window, window_step)):
+            raise ValueError(f"Expected a positive 'window' and 'window_step' (got {window} and {window_step})")
         if min(shares) < 0 or sum(shares) >= 1:
             raise ValueError(f"Expected 'shares' for validation and test that leave some for training (got {shares})")
         self.root, self.split, self.seed, self.transform = Path(root), split, seed, transform
@@ -128,6 +134,9 @@ class VideoFolder(VideoClips):
         if self.skipped:
             report_skipped(self.skipped, len(entries), on_error, "mend the list")
         self.entries = [entry for entry in entries if self._id(entry) not in self.skipped]
+        if window is not None:
+            step = window_step or window
+            self.entries = [part for entry in self.entries for part in windows(entry, self._end(entry), window, step)]
 
     @property
     def labels(self) -> list[int]:
@@ -160,18 +169,21 @@ class VideoFolder(VideoClips):
         Raises:
             VideoFileError: the video is damaged at its start, or ends before the part begins.
         """
-        times = self.frames.about(entry.path).times
-        start, end = entry.start, min(entry.end, float(times[-1]))
-        if start >= end:
-            raise VideoFileError.of(
-                entry.path, f"{end:.2f} seconds, where a part begins at {start:.2f}", "mend the list"
-            )
+        times, start, end = self.frames.about(entry.path).times, entry.start, self._end(entry)
         if self.frame_rate is None:
             moments = segment_times(start, end, self.num_frames, self.num_clips, generator=generator)
         else:
             rate = self.frame_rate
             moments = dense_times(start, end, self.num_frames, self.num_clips, frame_rate=rate, generator=generator)
         return shown_at(times, moments)
+
+    def _end(self, entry: VideoEntry) -> float:
+        """Where a part ends, in seconds; raises unless it begins before."""
+        end = min(entry.end, float(self.frames.about(entry.path).times[-1]))
+        if entry.start >= end:
+            found = f"{end:.2f} seconds, where a part begins at {entry.start:.2f}"
+            raise VideoFileError.of(entry.path, found, "mend the list")
+        return end
 
     def _label(self, entry: VideoEntry) -> int:
         return self.label_names.index(entry.label) if entry.label else -1
@@ -183,4 +195,4 @@ class VideoFolder(VideoClips):
 
     def _id(self, entry: VideoEntry) -> str:
         whole = entry.start == 0 and math.isinf(entry.end)
-        return self._path(entry) + ("" if whole else f"#t={entry.start:g},{entry.end:g}")
+        return self._path(entry) + ("" if whole else f"#t={round(entry.start, 3):.10g},{round(entry.end, 3):.10g}")

@@ -24,12 +24,13 @@ class VideoFileData(VideoData):
     that a resumed run equals an uninterrupted one.
 
     Args:
-        videos: makes the data set of a split, given ``split`` and ``num_clips``.
+        videos: makes the data set of a split, given ``split`` and, for the test, ``test_options``.
         label_names: names of the classes.
         sampling: which frames of a video form a clip, in words.
         others: see :class:`VideoFolderData`.
 
     Attributes:
+        test_options: further options of the data set for the test.
         short_side: shorter side of the frames before cropping in training and validation, in pixels.
     """
 
@@ -62,6 +63,7 @@ class VideoFileData(VideoData):
         self.test_split = test_split
         self.test_frame = test_frame or (self.short_side if test_crops == 3 else frame_size)
         self.test_clips, self.test_crops = test_clips, test_crops
+        self.test_options: dict[str, object] = {"num_clips": test_clips}
         self.test_batch_size = test_batch_size or max(2, batch_size // (test_clips * test_crops))
         self.num_workers = min(8, len(os.sched_getaffinity(0))) if num_workers is None else num_workers
 
@@ -87,13 +89,13 @@ class VideoFileData(VideoData):
     def test(self) -> VideoClips:
         """Test videos with all views."""
         short_side = self.test_frame if self.test_crops == 3 else round(self.test_frame * _MARGIN)
-        videos = self._make(self.test_split, short_side, num_clips=self.test_clips)
+        videos = self._make(self.test_split, short_side, **self.test_options)
         videos.transform = (three_crop_recipe if self.test_crops == 3 else centre_recipe)(self.test_frame)
         return videos
 
-    def _make(self, split: str, short_side: int, num_clips: int = 1) -> VideoClips:  # noqa: ARG002
+    def _make(self, split: str, short_side: int, **options: object) -> VideoClips:  # noqa: ARG002
         """The data set of a split, whose frames will be resized to a shorter side first."""
-        return self._videos(split, num_clips=num_clips)
+        return self._videos(split, **options)
 
     @property
     def num_train(self) -> int:  # type: ignore[override] # from the list of videos

@@ -44,6 +44,8 @@ class VideoFolderData(VideoFileData):
             ``frame_size`` for one.
         test_clips: clips per video in the test. With a ``frame_rate`` these windows are spread evenly over the video.
         test_crops: crops per clip in the test, 3 along the longer side or 1.
+        test_window: length in seconds of the parts of long videos that are tested and predicted one by one.
+        test_window_step: seconds from one part to the next; by default they do not overlap.
         batch_size: clips per step and process.
         test_batch_size: videos per step in the test; by default ``batch_size`` divided by the views, at least 2.
         num_workers: worker processes that decode; by default one per core, at most 8.
@@ -76,6 +78,8 @@ class VideoFolderData(VideoFileData):
         test_frame: int | None = None,
         test_clips: int = 2,
         test_crops: int = 3,
+        test_window: float | None = None,
+        test_window_step: float | None = None,
         batch_size: int = 8,
         test_batch_size: int | None = None,
         num_workers: int | None = None,
@@ -120,6 +124,7 @@ class VideoFolderData(VideoFileData):
             test_batch_size=test_batch_size,
             num_workers=num_workers,
         )
+        self.test_options |= {"window": test_window, "window_step": test_window_step}
         self.cache = None
         if cache is not None:
             self.cache = FrameCache(cache, _parts(entries), short_side=self.short_side, on_corrupt=on_corrupt)
@@ -129,8 +134,8 @@ class VideoFolderData(VideoFileData):
         if self.cache is not None:
             self.cache.write(progress=True)
 
-    def _make(self, split: str, short_side: int, num_clips: int = 1) -> VideoClips:
-        videos = cast(VideoFolder, super()._make(split, short_side, num_clips))
+    def _make(self, split: str, short_side: int, **options: object) -> VideoClips:
+        videos = cast(VideoFolder, super()._make(split, short_side, **options))
         if self.cache is not None and self.cache.short_side == short_side and self.cache.complete():
             videos.frames = self.cache
         return videos

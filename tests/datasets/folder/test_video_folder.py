@@ -77,6 +77,17 @@ def test_a_list_takes_parts_of_long_videos(videos):
         VideoFolder(path, None)[0]
 
 
+def test_long_videos_are_taken_in_windows(videos):
+    path = videos / "list.csv"
+    path.write_text("path,label,start\nbird/a.mp4,bird,\nbird/b.avi,bird,1\n")
+    folder = VideoFolder(path, None, num_frames=3, window=1.0, window_step=0.5)
+    assert folder.ids == ["bird/a.mp4#t=0,1", "bird/a.mp4#t=0.5,1.5", "bird/a.mp4#t=1,2", "bird/b.avi#t=1,1.667"]
+    assert [numbers(folder[k].video) for k in range(3)] == [[2, 6, 10], [8, 12, 16], [14, 18, 22]]
+    assert len(VideoFolder(path, None, window=1.5)) == 3
+    with pytest.raises(ValueError, match="a positive 'window' and 'window_step' .got 1.0 and 0"):
+        VideoFolder(path, None, window=1.0, window_step=0)
+
+
 def test_clips_of_one_size_form_batches(videos):
     folder = VideoFolder(videos, None, num_frames=4, transform=centre_recipe(32))
     batch = folder.batch([(0, 0), (0, 1), (0, 2)])

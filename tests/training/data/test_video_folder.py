@@ -49,6 +49,13 @@ def test_batches_of_the_splits(tiny):
     assert next(iter(tiny().test_dataloader())).video.shape == (2, 6, 3, 3, 32, 32)
 
 
+def test_long_videos_are_tested_in_windows(tiny):
+    whole, parts = tiny().test, tiny(test_window=0.25, test_window_step=0.125).test
+    assert len(parts) > len(whole) == 2
+    assert {name.partition("#")[0] for name in parts.ids} == set(whole.ids)
+    assert len(tiny(test_window=0.25).val) == 2
+
+
 def test_flips_swap_classes_that_differ_in_left_and_right(make_video, tmp_path):
     for name in ("turn left", "turn right", "stop"):
         (tmp_path / name).mkdir()
