@@ -39,7 +39,7 @@ class VideoTracks(NamedTuple):
     """
 
     video: str
-    tracks: Sequence[tuple[str, Rows]]
+    tracks: Sequence[tuple[str, list[tuple[int, list[float]]]]]
     size: tuple[float, float] | None = None
 
 

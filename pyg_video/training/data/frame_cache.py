@@ -111,19 +111,30 @@ class FrameCache:
                 np.savez(file, allow_pickle=False, **index)
 
     def about(self, path: Path) -> VideoTimes:
-        index, k = self._opened(), self._place[path]
+        index, k = self._opened(), self._number(path)
         start, end = index["times_at"][k : k + 2]
         height, width = index["size"][k].tolist()
         return VideoTimes(torch.from_numpy(index["times"][start:end]), float(index["rate"][k]), height, width)
 
     def read(self, path: Path, number: Tensor) -> Tensor:
-        index, k = self._opened(), self._place[path]
+        index, k = self._opened(), self._number(path)
+        first, count = int(index["first"][k]), int(index["number"][k])
+        if int(number.min()) < first or int(number.max()) >= first + count:
+            raise IndexError(
+                f"Expected frames {first} to {first + count - 1} of '{path}', the part that was kept (got "
+                f"{int(number.min())} to {int(number.max())})"
+            )
         start, end = index["offset"][k : k + 2]
         video = self._pixels[start:end].reshape(-1, 3, *index["small"][k])
-        return torch.from_numpy(video[number.numpy() - index["first"][k]])
+        return torch.from_numpy(video[number.numpy() - first])
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_index": {}, "_pixels": None}  # each process maps the file itself
+
+    def _number(self, path: Path) -> int:
+        if path not in self._place:
+            raise ValueError(f"Expected one of the {len(self.parts)} videos of the small frames (got '{path}')")
+        return self._place[path]
 
     def _opened(self) -> dict[str, Any]:
         if self._pixels is None:

@@ -1,5 +1,6 @@
 import os
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
@@ -60,6 +61,16 @@ def test_only_parts_are_kept(make, videos):
     assert part.frames_path.stat().st_size < 0.4 * whole.frames_path.stat().st_size
     for path, numbers in zip(videos, ([12, 17], [24 - 1, 23], [6, 8]), strict=True):
         assert torch.equal(part.read(path, torch.tensor(numbers)), whole.read(path, torch.tensor(numbers)))
+
+
+def test_what_was_not_kept_is_refused(make, videos):
+    cache = make((1.0, 1.5))
+    cache.write()
+    for number in (11, 19):
+        with pytest.raises(IndexError, match=r"frames 12 to 18 of '.*a.mp4', the part that was kept"):
+            cache.read(videos[0], torch.tensor([14, number]))
+    with pytest.raises(ValueError, match=r"one of the 3 videos of the small frames .got 'other.mp4'"):
+        cache.about(Path("other.mp4"))
 
 
 def test_each_video_is_decoded_once(make, monkeypatch):
