@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import platform
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -74,6 +75,23 @@ def write_whole(path: str | os.PathLike[str], content: bytes | str) -> Path:
     with whole_file(path) as draft:
         draft.write_bytes(content.encode() if isinstance(content, str) else content)
     return Path(path)
+
+
+def check_disk(folder: str | os.PathLike[str], needed: int, what: str, repair: str) -> None:
+    """Raise an :exc:`OSError` unless the disk of a folder, which is made, has room for ``needed`` bytes.
+
+    Args:
+        folder: where they are to be written.
+        needed: number of bytes.
+        what: what they are, for the message.
+        repair: what to do.
+    """
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    if needed > (free := shutil.disk_usage(folder).free):
+        raise OSError(
+            f"Expected {needed / 1e9:.1f} GB of disk for {what} in '{os.fspath(folder)}' (got {free / 1e9:.1f} GB "
+            f"free); {repair}"
+        )
 
 
 def write_table(path: str | os.PathLike[str], rows: Iterable[Iterable[object]]) -> Path:

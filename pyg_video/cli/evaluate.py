@@ -15,9 +15,8 @@ Evaluate a trained model and write the results: accuracy with standard error, pe
   pyg-video evaluate --checkpoint best.ckpt --config runs/small_dyreg/version_0/config.yaml --output scores
   pyg-video evaluate --checkpoint best.ckpt --config something.yaml --root something_v2 --output scores
 
-Of Something-Something, the scores of all views that the configuration asks for are averaged, by default 3 crops of
-256 x 256 pixels x 2 clips. Class scores are kept in OUTPUT/clip_scores.safetensors: interrupted or killed, the same
-command resumes from there.
+Of videos, the scores of all views that the configuration asks for are averaged, by default 3 crops x 2 clips. Class
+scores are kept in OUTPUT/clip_scores.safetensors: interrupted or killed, the same command resumes from there.
 """
 
 
@@ -71,7 +70,7 @@ def _parser() -> Parser:
     text = "configuration of a run, for its test clips; may be repeated, as for fit"
     clips.add_argument("--config", action="append", metavar="FILE", help=text)
     add = parser.add_argument
-    add("--root", metavar="FOLDER", help="of Something-Something (default: as in --config)")
+    add("--root", metavar="FOLDER", help="of the videos (default: as in --config)")
     add("--digits", metavar="FOLDER", help="MNIST's root folder, or bundled (default: bundled, or as in --config)")
     add("--download", action="store_true", help="download MNIST to --digits if it is missing")
     add("--output", required=True, metavar="FOLDER", help="where to write; created if missing")

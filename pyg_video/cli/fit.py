@@ -24,12 +24,13 @@ from ..checkpoints.weights import check_weights
 from ..models import model_options
 from ..training import AtomicCheckpointIO, ExportBest, Prediction, VideoClassification, VideoData, last_checkpoint
 from ..training.callbacks import BEST, BestCheckpoint
-from ..training.data import CachedFeatures, MultiSyncMNISTData, SomethingSomethingData, SyncMNISTData
+from ..training.data import CachedFeatures, MultiSyncMNISTData, SomethingSomethingData, SyncMNISTData, VideoFolderData
 from ..training.loading import read_checkpoint, task_of
 from .parsing import take_option
 
 _STRICT = {"exit_on_error": False, "allow_abbrev": False}
-_DATA = tuple(data.__name__ for data in (SyncMNISTData, MultiSyncMNISTData, SomethingSomethingData, CachedFeatures))
+_MODULES = (SyncMNISTData, MultiSyncMNISTData, SomethingSomethingData, VideoFolderData, CachedFeatures)
+_DATA = tuple(data.__name__ for data in _MODULES)
 _KEYS = {"state_dict", "hyper_parameters", "pytorch-lightning_version"}
 
 
@@ -39,7 +40,7 @@ class VideoCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
         parser.set_defaults({f"checkpoint.{name}": value for name, value in BEST.items()})
-        for name in ("num_classes", "frame_size", "label_names", "num_frames"):
+        for name in ("num_classes", "frame_size", "label_names", "num_frames", "frame_rate"):
             parser.link_arguments(f"data.{name}", f"model.{name}", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
@@ -80,7 +81,8 @@ class VideoCLI(LightningCLI):
         predictions = cast(list[Prediction], self.trainer.predict(**kwargs))
         rank, world_size = self.trainer.global_rank, self.trainer.world_size
         path = Path(self.trainer.default_root_dir, f"predictions{f'_{rank}' if world_size > 1 else ''}.csv")
-        write_predictions(path, predictions, first=rank, step=world_size)
+        ids = getattr(getattr(self.datamodule, "test", None), "ids", ())
+        write_predictions(path, predictions, first=rank, step=world_size, ids=ids)
         print(f"Predictions are in {path}")
 
 
@@ -130,14 +132,17 @@ def with_one_config(arguments: Sequence[str]) -> list[str]:
     return [*others[:1], f"--config={json.dumps(merged_config(files))}", *others[1:]]
 
 
-def write_predictions(path: Path, predictions: Sequence[Prediction], *, first: int = 0, step: int = 1) -> None:
-    """A table with one row per clip: its number, true and predicted class, the latter's probability and name."""
+def write_predictions(
+    path: Path, predictions: Sequence[Prediction], *, first: int = 0, step: int = 1, ids: Sequence[str] = ()
+) -> None:
+    """A table with one row per clip: number or id, true and predicted class, the latter's probability and name."""
     answers: list[tuple[object, ...]] = []
     for batch in predictions:
         names = batch.name or [""] * len(batch.label)
         confidence = batch.probability.amax(dim=-1)
         answers += zip(batch.target.tolist(), batch.label.tolist(), confidence.tolist(), names, strict=True)
-    rows = ((first + step * k, *answer) for k, answer in enumerate(answers))
+    numbers = (first + step * k for k in range(len(answers)))
+    rows = ((ids[k] if ids else k, *answer) for k, answer in zip(numbers, answers, strict=True))
     write_table(path, [("clip", "target", "label", "probability", "name"), *rows])
 
 

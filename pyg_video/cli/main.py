@@ -20,7 +20,7 @@ _COMMANDS = {  # the module of each command
 _USAGE = """\
 usage: pyg-video {fit,validate,test,predict,evaluate,cost,prepare} [options]
 
-Train and evaluate the models of pyg_video on synchronous digits and on Something-Something.
+Train and evaluate the models of pyg_video on synchronous digits, on Something-Something and on videos of your own.
 
   fit       train; writes logs, checkpoints and the best weights as safetensors under trainer.default_root_dir
   validate  compute loss and accuracy of a checkpoint on the validation clips

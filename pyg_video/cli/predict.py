@@ -70,7 +70,7 @@ def run(arguments: Sequence[str]) -> int:
 
     _check(options)
     choose_device(options.device)
-    how = {name: vars(options)[name] for name in ("views", "device", "stream")}
+    how = {name: vars(options)[name] for name in ("frame_rate", "views", "device", "stream")}
     model = VideoModel(options.checkpoint, num_frames=options.frames, **how)
     recipe = getattr(model.net, "recipe", None)
     about = {"checkpoint": options.checkpoint, "model": recipe.name if recipe else type(model.net).__name__}
@@ -125,7 +125,7 @@ def _predict(model: VideoModel, one: Input, entry: VideoRecord, target: Path, op
 
     every, corrupt, written = options.every, {"on_corrupt": options.on_corrupt}, list[Path]()
     if options.stream:
-        predictions = predict_stream(model, one.path, every or 1.0, rate=options.rate, **corrupt)
+        predictions = predict_stream(model, one.path, every or 1.0, **corrupt)
     else:
         predictions = predict_windows(model, one.path, options.window, every, **corrupt)
     steps = _printed(entry.each(predictions), one.name, each=options.stream or options.window is not None)
@@ -205,12 +205,15 @@ def _parser() -> Parser:
     add("--output", default="predictions", metavar="FOLDER", help="where to write (default: predictions)")
     add("--top", type=int, default=5, metavar="K", help="number of classes to print (default: 5)")
     add("--frames", type=int, metavar="T", help="frames per clip (default: as in the model's training, else 16)")
+    text = (
+        "frames per second (default: as in training, else frames of the whole video); with --stream, at most"
+    )
+    add("--frame-rate", type=float, metavar="FPS", help=text)
     add("--views", type=int, metavar="N", help="1, 3 crops, or 3 crops x 2 clips = 6 (default: 6; 1 for grey models)")
     add("--window", type=float, metavar="SECONDS", help="classify parts of this length (default: the whole video)")
     text = "seconds from part to part (default: half of --window; with --stream, 1)"
     add("--every", type=float, metavar="SECONDS", help=text)
     add("--stream", action="store_true", help="run the model frame by frame, with a memory of all frames before")
-    add("--rate", type=float, metavar="FPS", help="with --stream: frames per second at most (default: all)")
     text = "what is drawn: boxes, paths, kernels, with commas between them; or none (default: boxes,paths)"
     add("--draw", type=_parts, default="boxes,paths", metavar="PARTS", help=text)
     add("--graph", metavar="NAME", help="whose regions are drawn (default: the last graph of the model)")
@@ -235,7 +238,7 @@ def _check(options: Namespace) -> None:
 
     if options.top < 1:
         raise ValueError(f"Expected '--top' of at least 1 (got {options.top})")
-    check_seconds(**{name: vars(options)[name] for name in ("window", "every", "rate")})
+    check_seconds(**{name: vars(options)[name] for name in ("window", "every", "frame_rate")})
     check_option("audio", options.audio, ("drop", "keep"))
     check_option("on_corrupt", options.on_corrupt, ON_CORRUPT)
     for part in options.draw:
@@ -244,9 +247,8 @@ def _check(options: Namespace) -> None:
         lone = [name for name in ("window", "frames", "sheet") if vars(options)[name]]
         if lone:
             raise ValueError(f"Expected '--stream' without '--{lone[0]}' (got both); a stream has no clips")
-    elif options.rate or (options.every and not options.window):
-        name, needed = ("rate", "--stream") if options.rate else ("every", "--window or --stream")
-        raise ValueError(f"Expected '--{name}' with {needed} (got it alone)")
+    elif options.every and not options.window:
+        raise ValueError("Expected '--every' with --window or --stream (got it alone)")
 
 
 def _is_live(options: Namespace) -> bool:

@@ -5,6 +5,7 @@ from .digits.images import Digits, load_digits
 from .digits.maps import digit_maps
 from .digits.multi_sync_mnist import MultiSyncMNIST
 from .digits.sync_mnist import SyncMNIST
+from .folder.boxes import read_boxes
 from .folder.lists import VideoEntry
 from .folder.video_folder import VideoFolder
 from .something.preparation import Report, prepare
@@ -13,8 +14,10 @@ from .something.something_something import SomethingSomething
 from .video.clip import VideoClip
 from .video.errors import VideoFileError
 from .video.files import VideoInfo, decode_frames, iter_frames, probe_video
+from .video.tracks import BoxTracks, VideoTracks
 
 __all__ = [
+    "BoxTracks",
     "DigitClips",
     "Digits",
     "EndlessSampler",
@@ -29,10 +32,12 @@ __all__ = [
     "VideoFileError",
     "VideoFolder",
     "VideoInfo",
+    "VideoTracks",
     "decode_frames",
     "digit_maps",
     "iter_frames",
     "load_digits",
     "prepare",
     "probe_video",
+    "read_boxes",
 ]

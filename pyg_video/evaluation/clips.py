@@ -68,8 +68,8 @@ def configured_clips(
         config: YAML file of ``pyg-video fit``, or several to merge; only ``data`` is read.
         digits: of digit clips, other images than those of the configuration.
         download: of digit clips, download MNIST if it is missing.
-        root: of Something-Something, another folder than that of the configuration.
-        num_workers: of Something-Something, the number of processes that decode.
+        root: of videos, another folder than that of the configuration.
+        num_workers: of videos, the number of processes that decode.
 
     Raises:
         FileNotFoundError: the configuration or the data is missing.
@@ -79,7 +79,8 @@ def configured_clips(
     name = module.__name__
     source = str(options.get("digits", "bundled")) if digits is None else digits
     changed: dict[str, Any] = {}
-    if name == "SomethingSomethingData":
+    files = need("pyg_video.training.data", "train").VideoFileData
+    if issubclass(module, files):
         changed = {"root": root, "num_workers": num_workers}
     elif name in _DIGITS:
         _find_digits(source, download=download or bool(options.get("download")))
@@ -88,7 +89,7 @@ def configured_clips(
         data = module(**options | {key: value for key, value in changed.items() if value is not None})
     except TypeError as error:
         raise ValueError(f"Expected options of {name} in '{config}' (got {', '.join(options)}: {error})") from error
-    if name == "SomethingSomethingData":
+    if isinstance(data, files):
         return VideoSource(data)
     if name not in _DIGITS:
         return ModuleSource(data)

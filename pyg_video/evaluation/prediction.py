@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..datasets import iter_frames
-from ..datasets.video.sampling import segment_indices
+from ..datasets.video.sampling import dense_times, segment_indices, shown_at
 from ..datasets.video.timetable import frame_times, timetable
 from ..training.loading import Trained
 from ..visualization import contact_sheet, draw_boxes
@@ -99,13 +99,15 @@ def predict_video(
     path: str | os.PathLike[str],
     *,
     num_frames: int | None = None,
+    frame_rate: float | None = None,
     views: int | None = None,
     device: str = "auto",
     on_corrupt: str = "raise",
 ) -> VideoPrediction:
     """Classify a video of any length, frame rate and size.
 
-    Frames are sampled as in the tests of the papers: one from each of ``num_frames`` equal segments of the video. For
+    Frames are sampled as in the model's training: at a frame rate, in a window in the middle of the video, or in two at
+    its ends; else as in the tests of the papers, one from each of ``num_frames`` equal segments of the video. For
     models of colour frames, three crops cover the whole frame; models of grey frames get the central square, in the
     size of their training.
 
@@ -115,6 +117,8 @@ def predict_video(
         path: any video file that ffmpeg reads.
         num_frames: frames per clip; by default as in the model's training if its file tells, else 16, or for models of
             grey frames the number of frames of a shorter video.
+        frame_rate: frames per second; by default as in the model's training if its file tells, else None for clips over
+            the whole video.
         views: 1 for a central crop, 3 for three crops, 6 for three crops of two clips, whose scores are averaged; by
             default 6 for models of colour frames and 1 for those of grey frames.
         device: name of a torch device; ``"auto"`` selects a GPU if there is one.
@@ -135,7 +139,13 @@ def predict_video(
         (torch.Size([10]), [torch.Size([8, 9, 4])])
     """
     (prediction,) = predict_windows(
-        model, path, num_frames=num_frames, views=views, device=device, on_corrupt=on_corrupt
+        model,
+        path,
+        num_frames=num_frames,
+        frame_rate=frame_rate,
+        views=views,
+        device=device,
+        on_corrupt=on_corrupt,
     )
     return prediction
 
@@ -147,6 +157,7 @@ def predict_windows(
     every: float | None = None,
     *,
     num_frames: int | None = None,
+    frame_rate: float | None = None,
     views: int | None = None,
     device: str = "auto",
     on_corrupt: str = "raise",
@@ -162,7 +173,8 @@ def predict_windows(
         window: length of the window in seconds; None for one that is the whole video.
         every: seconds from the start of a window to that of the next; half of a window by default. The last window ends
             with the video.
-        num_frames: frames per clip, one from each of so many equal segments of a window.
+        num_frames: frames per clip of a window.
+        frame_rate: as for :func:`predict_video`.
         views: as for :func:`predict_video`.
         device: as for :func:`predict_video`.
         on_corrupt: as for :func:`predict_video`.
@@ -181,7 +193,7 @@ def predict_windows(
     if window is None and every is not None:
         raise ValueError(f"Expected 'window' with 'every', in seconds (got {every} without a window)")
     if not isinstance(model, VideoModel):
-        model = VideoModel(model, num_frames=num_frames, views=views, device=device)
+        model = VideoModel(model, num_frames=num_frames, frame_rate=frame_rate, views=views, device=device)
     return _windows(model, Path(path), window, every, on_corrupt)
 
 
@@ -190,7 +202,7 @@ def predict_stream(
     path: str | os.PathLike[str],
     every: float = 1.0,
     *,
-    rate: float | None = None,
+    frame_rate: float | None = None,
     views: int | None = None,
     device: str = "auto",
     on_corrupt: str = "raise",
@@ -204,7 +216,8 @@ def predict_stream(
         model: as for :func:`predict_video`.
         path: any video file that ffmpeg reads.
         every: seconds between predictions.
-        rate: frames per second that the model is shown at most; by default all frames.
+        frame_rate: frames per second that the model is shown at most; by default as in its training if its file tells,
+            else all frames.
         views: 1 for a central crop, 3 for three crops.
         device: as for :func:`predict_video`.
         on_corrupt: as for :func:`predict_video`.
@@ -216,13 +229,13 @@ def predict_stream(
     Example:
         >>> from pyg_video.visualization import save_mp4
         >>> path = save_mp4(getfixture("tmp_path") / "clip.mp4", torch.rand(25, 1, 40, 40), fps=10)
-        >>> [(found.start, len(found.times)) for found in predict_stream("cnn_small", path, rate=5)]
+        >>> [(found.start, len(found.times)) for found in predict_stream("cnn_small", path, frame_rate=5)]
         [(0.0, 5), (1.0, 5), (2.0, 3)]
     """
-    check_seconds(every=every, rate=rate)
+    check_seconds(every=every)
     if not isinstance(model, VideoModel):
-        model = VideoModel(model, views=views, device=device, stream=True)
-    return _stream(model, Path(path), every, rate, on_corrupt)
+        model = VideoModel(model, frame_rate=frame_rate, views=views, device=device, stream=True)
+    return _stream(model, Path(path), every, on_corrupt)
 
 
 def check_seconds(**given: float | None) -> None:
@@ -247,15 +260,15 @@ def _windows(
         clips = torch.stack([crops[number] for number in numbers.flatten().tolist()]).unflatten(0, numbers.shape)
         if part[0] == 0:
             model.warn_of_colour(path, clips)
-        yield _prediction(model, path, part, numbers[0], ends[numbers[0]], model(clips), clips[0, :, -1])
+        order = numbers[0].argsort(stable=True)  # a short video may have started over
+        shown = numbers[0][order]
+        yield _prediction(model, path, part, shown, ends[shown], model(clips).at(order), clips[0, order, -1])
     deque(frames, maxlen=0)  # damage behind the last frame that was needed counts
 
 
-def _stream(
-    model: VideoModel, path: Path, every: float, rate: float | None, on_corrupt: str
-) -> Iterator[VideoPrediction]:
+def _stream(model: VideoModel, path: Path, every: float, on_corrupt: str) -> Iterator[VideoPrediction]:
     times = frame_times(timetable(path))
-    shown, ahead = tee(at_rate(times[:-1].tolist(), rate))
+    shown, ahead = tee(at_rate(times[:-1].tolist(), model.frame_rate))
     frames = iter_frames(path, ahead, on_corrupt=on_corrupt)
     state = None
     for k, group in groupby(shown, lambda number: int((float(times[number]) + ROUNDING) // every)):
@@ -275,7 +288,10 @@ def _stream(
 def _sampled(model: VideoModel, times: Tensor, part: tuple[float, float]) -> Tensor:
     """Numbers of the frames that the model sees of a part of a video, ``[S, T]``."""
     first, end = frames_within(times, *part)
-    return first + segment_indices(end - first, model.length(end - first), model.num_clips)
+    length = model.length(end - first)
+    if model.frame_rate is None:
+        return first + segment_indices(end - first, length, model.num_clips)
+    return shown_at(times, dense_times(*part, length, model.num_clips, frame_rate=model.frame_rate))
 
 
 def _prediction(

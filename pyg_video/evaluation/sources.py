@@ -1,4 +1,4 @@
-"""Test sets of digit clips and of Something-Something, in the form that the evaluation takes."""
+"""Test sets of digit clips and of videos, in the form that the evaluation takes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from ..datasets.digits.clips import DigitClips
 from ..training.scoring import Clips
 
 if TYPE_CHECKING:
-    from ..training.data import VideoData
-    from ..training.data.something_something import SomethingSomethingData
+    from ..training.data import VideoData, VideoFileData
 
 
 class ClipSource(Protocol):
@@ -90,22 +89,21 @@ class ModuleSource(ClipSource):
 
 
 class VideoSource(ClipSource):
-    """The test videos of a data module of Something-Something, with all their views.
+    """The test videos of a data module of video files, with all their views.
 
     Args:
         data: ``test_clips``, ``test_crops`` and ``test_frame`` determine the views.
 
     Raises:
-        ValueError: the labels of the split are not known.
+        ValueError: labels are not known.
     """
 
     unit = "videos"
 
-    def __init__(self, data: SomethingSomethingData) -> None:
-        if not data.test.labelled:
-            raise ValueError("Expected labels of the test videos to score a model (got none); use 'test_split' val")
+    def __init__(self, data: VideoFileData) -> None:
+        data.check_labels(data.test)
         self.data, self.label_names, self.batch_size = data, data.label_names, data.test_batch_size
-        self.ids = tuple(record.id for record in data.test.records)
+        self.ids = tuple(data.test.ids)
 
     def __len__(self) -> int:
         return len(self.data.test)
@@ -116,14 +114,14 @@ class VideoSource(ClipSource):
     def protocol(self, num_clips: int) -> dict[str, str]:
         videos = self.data.test
         few = _share_in_words(num_clips, len(self), len(videos.skipped))
-        split = "validation" if videos.split == "val" else videos.split
+        split = {"val": "validation", "train": "training"}.get(videos.split or "", videos.split)
         side, crops, clips = self.data.test_frame, self.data.test_crops, self.data.test_clips
         kind = "central crop" if crops == 1 else "crops"
         averaged = ", scores averaged" if crops * clips > 1 else ""
         return {
-            "videos": f"Something-Something {videos.version}, {split} split, {few}",
+            "videos": f"{videos.title}, {split} split, {few}",
             "views": f"{crops} {kind} x {clips} clip{'s' if clips > 1 else ''} a video{averaged}",
-            "frames": f"{videos.num_frames} of {side} x {side} pixels, sampling by {self.data.sampling}",
+            "frames": f"{self.data.num_frames} of {side} x {side} pixels, sampling by {self.data.sampling}",
         }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 import warnings
 from collections.abc import Sequence
@@ -40,6 +41,11 @@ class Seen(NamedTuple):
     regions: dict[str, Tensor]
     kernels: dict[str, Tensor]
 
+    def at(self, frames: Tensor) -> Seen:
+        """The same with the regions in these frames."""
+        regions, kernels = ({name: of[frames] for name, of in each.items()} for each in (self.regions, self.kernels))
+        return self._replace(regions=regions, kernels=kernels)
+
 
 class VideoModel:
     """A trained model with the size, crops and device of the frames that it is shown; the model is not modified.
@@ -47,6 +53,7 @@ class VideoModel:
     Args:
         model: a trained model, or its file, shipped name or id on the Hub.
         num_frames: frames per clip; by default as in the model's training, if its file tells.
+        frame_rate: frames per second; by default likewise, else None for frames over the whole video.
         views: 1 for a central crop, 3 for three crops, 6 for three crops of two clips; by default 6 for models of
             colour frames and 1 for those of grey frames.
         device: name of a torch device; ``"auto"`` selects a GPU if there is one.
@@ -65,12 +72,14 @@ class VideoModel:
         model: Trained | nn.Module | str | PathLike[str],
         *,
         num_frames: int | None = None,
+        frame_rate: float | None = None,
         views: int | None = None,
         device: str = "auto",
         stream: bool = False,
     ) -> None:
         if isinstance(model, nn.Module):
             model = Trained(cast(VideoClassifier, model), ())
+        _check_sampling(num_frames, frame_rate)
         self.trained = model if isinstance(model, Trained) else load_trained(model)
         net = self.trained.model
         channels = getattr(getattr(net, "backbone", None), "in_channels", 3)  # of another module, assume colour
@@ -78,9 +87,8 @@ class VideoModel:
         self.views = (6 if self.colour and not stream else 1) if views is None else views
         check_option("views", self.views, (1, 3) if stream else (1, 3, 6))
         _check_model(net, channels)
-        if num_frames is not None and num_frames < 1:
-            raise ValueError(f"Expected 'num_frames' of at least 1 (got {num_frames})")
         self.num_frames = num_frames or self.trained.num_frames
+        self.frame_rate = frame_rate or self.trained.frame_rate
         self.num_clips = 2 if self.views == 6 else 1
         self.size = self.trained.option("frame_size", self.trained.frame_size or (224 if self.colour else 64))
         self.device = choose_device(device)
@@ -175,6 +183,13 @@ def _check_model(net: nn.Module, channels: int) -> None:
         raise ValueError(f"Expected a model on grey or colour frames (got one on {channels} channels, maybe features)")
     if "box" in accepted_info(net):
         raise ValueError("Expected a model that finds its regions by itself (got one on given boxes)")
+
+
+def _check_sampling(num_frames: int | None, frame_rate: float | None) -> None:
+    if (num_frames is not None and num_frames < 1) or (frame_rate is not None and not 0 < frame_rate < math.inf):
+        raise ValueError(
+            f"Expected 'num_frames' of at least 1 and a positive 'frame_rate' (got {num_frames} and {frame_rate})"
+        )
 
 
 def joined(parts: Sequence[Seen]) -> Seen:

@@ -102,7 +102,8 @@ class VideoClassifier(nn.Module):
     def _check(self, video: Tensor, lengths: Tensor | None, info: Mapping[str, Tensor]) -> None:
         C = self.backbone.in_channels
         if video.dim() != 5 or video.size(2) != C:
-            raise ValueError(f"Expected 'video' of shape [B, T, {C}, H, W] (got {list(video.shape)})")
+            hint = "; make the model with in_channels=3" if C == 1 and video.dim() == 5 and video.size(2) == 3 else ""
+            raise ValueError(f"Expected 'video' of shape [B, T, {C}, H, W] (got {list(video.shape)}){hint}")
         if video.numel() == 0:
             raise ValueError(f"Expected 'video' with at least one clip and frame (got {list(video.shape)})")
         if not video.is_floating_point():

@@ -16,13 +16,17 @@ def digit_backbone(
     strides: tuple[int, ...] = (2, 2, 1),
     kernel_time: int | None = None,
     num_2d: int | None = None,
+    in_channels: int = 1,
 ) -> StagedBackbone:
-    """A :class:`~pyg_video.backbones.SmallCNN` for grey frames, or ``SmallI3D`` after the first ``num_2d`` stages."""
+    """A :class:`~pyg_video.backbones.SmallCNN`, or ``SmallI3D`` after the first ``num_2d`` stages.
+
+    Frames are grey by default; ``in_channels=3`` is for colour.
+    """
     if kernel_time is None:
-        net: StagedBackbone = SmallCNN(1, channels, strides)
+        net: StagedBackbone = SmallCNN(in_channels, channels, strides)
     else:
         times = [1 if stage < (num_2d or 0) else kernel_time for stage in range(len(channels))]
-        net = SmallI3D(1, channels, strides, kernel_time=times)
+        net = SmallI3D(in_channels, channels, strides, kernel_time=times)
     stride = net.info[-1].stride
     if frame_size < stride:
         raise ValueError(
@@ -39,7 +43,8 @@ def cnn_sync_mnist(num_classes: int = 46, *, net: Mapping[str, Any], readout: st
 
     Args:
         num_classes: number of classes.
-        net: ``frame_size`` in pixels; ``channels`` and ``strides``, see :class:`~pyg_video.backbones.SmallCNN`.
+        net: ``frame_size`` in pixels; ``in_channels``, ``channels`` and ``strides`` of
+            :class:`~pyg_video.backbones.SmallCNN`.
         readout: output of the LSTM for the ``"last"`` frame, or its ``"mean"`` over frames.
     """
     backbone = digit_backbone(**net)
@@ -56,7 +61,8 @@ def conv_lstm_sync_mnist(
 
     Args:
         num_classes: number of classes.
-        net: ``frame_size`` in pixels; ``channels`` and ``strides``, see :class:`~pyg_video.backbones.SmallCNN`.
+        net: ``frame_size`` in pixels; ``in_channels``, ``channels`` and ``strides`` of
+            :class:`~pyg_video.backbones.SmallCNN`.
         kernel_size: side of the LSTM's kernels, odd.
         readout: output of the LSTM for the ``"last"`` frame, or its ``"mean"`` over frames.
     """
@@ -73,7 +79,7 @@ def i3d_sync_mnist(num_classes: int = 46, *, net: Mapping[str, Any], num_non_loc
 
     Args:
         num_classes: number of classes.
-        net: ``frame_size`` in pixels; ``channels``, ``strides`` and ``kernel_time``, see
+        net: ``frame_size`` in pixels; ``in_channels``, ``channels``, ``strides`` and ``kernel_time``, see
             :class:`~pyg_video.backbones.SmallI3D`; ``num_2d``, how many of the first stages see single frames.
         num_non_local: number of stages, counted from the end, that a :class:`~pyg_video.backbones.NonLocal` follows.
     """

@@ -34,7 +34,8 @@ def graph_sync_mnist(
 
     Args:
         num_classes: number of classes.
-        net: ``frame_size`` in pixels; ``channels`` and ``strides``, see :class:`~pyg_video.backbones.SmallCNN`.
+        net: ``frame_size`` in pixels; ``in_channels``, ``channels`` and ``strides`` of
+            :class:`~pyg_video.backbones.SmallCNN`.
         block: see :func:`dyreg_block`. ``builder="box"`` takes the boxes of the data.
         output: ``"vector"``: the sum of the nodes decides the class, on the last stage (RSTG-to-vec); ``"map"``: the
             nodes go back onto the feature map, as a block inside the backbone (DyReg-GNN).

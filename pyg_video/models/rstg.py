@@ -77,7 +77,11 @@ def rstg_sync_mnist(
     """
     check_option("norm", norm, ("none", "batch", "frame"))
     check_option("backbone", backbone, ("strided", "pooled"))
-    cnn = digit_backbone(**net) if backbone == "strided" else _pooled_backbone(net["frame_size"], net["channels"])
+    cnn = (
+        digit_backbone(**net)
+        if backbone == "strided"
+        else _pooled_backbone(net["in_channels"], net["frame_size"], net["channels"])
+    )
     C = cnn.info[-1].channels
     positional = positional or variant == "positional_all_temp"
     if positional and variant == "time_only":
@@ -100,7 +104,7 @@ def rstg_sync_mnist(
     return VideoClassifier(cnn, head)
 
 
-def _pooled_backbone(frame_size: int, channels: tuple[int, ...]) -> PlainCNN:
+def _pooled_backbone(in_channels: int, frame_size: int, channels: tuple[int, ...]) -> PlainCNN:
     side = frame_size
     for _ in channels:
         side = (side - 2) // 2
@@ -108,7 +112,7 @@ def _pooled_backbone(frame_size: int, channels: tuple[int, ...]) -> PlainCNN:
         raise ValueError(
             f"Expected a 'frame_size' that {len(channels)} pooled stages leave something of (got {frame_size})"
         )
-    return PlainCNN(1, channels)
+    return PlainCNN(in_channels, channels)
 
 
 def _ablation(

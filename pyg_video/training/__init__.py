@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .data import (
         CachedFeatures,
         DigitData,
+        FrameCache,
         FreshBatches,
         MultiSyncMNISTData,
         SequentialBatches,
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
         SomethingSomethingData,
         SyncMNISTData,
         VideoData,
+        VideoFileData,
+        VideoFolderData,
         load_extractor,
     )
     from .distillation import OffsetDistillation
@@ -34,8 +37,8 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "callbacks": "AtomicCheckpointIO BestCheckpoint ExportBest FreezeBatchNorm best_checkpoint last_checkpoint",
-    "data": "CachedFeatures DigitData FreshBatches MultiSyncMNISTData SequentialBatches ShuffledBatches "
-    "SomethingSomethingData SyncMNISTData VideoData load_extractor",
+    "data": "CachedFeatures DigitData FrameCache FreshBatches MultiSyncMNISTData SequentialBatches ShuffledBatches "
+    "SomethingSomethingData SyncMNISTData VideoData VideoFileData VideoFolderData load_extractor",
     "distillation": "OffsetDistillation",
     "loading": "load_trained",
     "module": "Prediction VideoClassification",
@@ -51,6 +54,7 @@ __all__ = [
     "CachedFeatures",
     "DigitData",
     "ExportBest",
+    "FrameCache",
     "FreezeBatchNorm",
     "FreshBatches",
     "MultiSyncMNISTData",
@@ -64,6 +68,8 @@ __all__ = [
     "SyncMNISTData",
     "VideoClassification",
     "VideoData",
+    "VideoFileData",
+    "VideoFolderData",
     "best_checkpoint",
     "distance_to_digits",
     "fit_stills",

@@ -16,7 +16,7 @@ from .._files import whole_file
 from ..checkpoints import save_model
 from ..checkpoints.files import Json
 from .data.base import VideoData
-from .loading import check_unchanged, read_checkpoint, restored
+from .loading import CLIP_SIZES, check_unchanged, read_checkpoint, restored
 
 # Without a counter, so that best.ckpt stays best.ckpt.
 BEST: dict[str, Any] = {"monitor": "val/acc", "mode": "max", "filename": "best", "enable_version_counter": False}
@@ -121,7 +121,7 @@ def export(checkpoint: Path, *, metric: str, score: Tensor | None, clips_per_epo
     metadata: dict[str, Json] = {"epoch": saved["epoch"], "step": saved["global_step"]}
     if clips_per_epoch is not None:
         metadata["videos"] = (saved["epoch"] + 1) * clips_per_epoch
-    sizes = {name: saved["hyper_parameters"].get(name) for name in ("frame_size", "num_frames")}  # of training clips
+    sizes = {name: saved["hyper_parameters"].get(name) for name in CLIP_SIZES}  # of training clips
     metadata |= {name: size for name, size in sizes.items() if size is not None}
     metadata |= {"label_names": task.label_names, metric: None if score is None else float(score)}
     return save_model(task.net, checkpoint.with_suffix(".safetensors"), metadata)

@@ -22,16 +22,20 @@ if TYPE_CHECKING:
 MODULE = "model_module"
 """Where a checkpoint of Lightning names the module of a model that is not of this package."""
 
+CLIP_SIZES = ("frame_size", "num_frames", "frame_rate")
+"""What checkpoints tell about the clips of the training: pixels, frames, and frames per second."""
+
 _NO_CHECKPOINT = (RuntimeError, UnpicklingError, EOFError, ValueError, LookupError, AttributeError, TypeError)
 
 
 class Trained(NamedTuple):
-    """A trained model, the names of its classes and the size of its clips, as far as its file tells them."""
+    """A trained model, the names of its classes and the sizes of its clips, as far as its file tells them."""
 
     model: VideoClassifier
     label_names: tuple[str, ...]
     frame_size: int | None = None
     num_frames: int | None = None
+    frame_rate: float | None = None
 
     def option(self, name: str, default: int) -> int:
         """An option that the model was made with, if it has such an option."""
@@ -54,7 +58,7 @@ def load_trained(path: str | os.PathLike[str]) -> Trained:
     path = find_checkpoint(path)
     about = checkpoint_info(path).metadata
     names = about.get("label_names")
-    sizes = (size if isinstance(size := about.get(name), int) else None for name in ("frame_size", "num_frames"))
+    sizes: Any = (size if isinstance(size := about.get(name), (int, float)) else None for name in CLIP_SIZES)
     return Trained(load_model(path), tuple(map(str, names)) if isinstance(names, (list, tuple)) else (), *sizes)
 
 
@@ -127,5 +131,5 @@ def _load_lightning(path: Path) -> Trained:
             f"Expected a whole checkpoint of pyg-video fit, of this version (got '{path}': {reason}); "
             "use an earlier one, or the .safetensors file beside it"
         ) from error
-    sizes = (saved["hyper_parameters"].get(name) for name in ("frame_size", "num_frames"))
+    sizes = (saved["hyper_parameters"].get(name) for name in CLIP_SIZES)
     return Trained(task.net.eval(), task.label_names, *sizes)

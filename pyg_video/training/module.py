@@ -70,7 +70,9 @@ class VideoClassification(LightningModule):
         optimizer: ``"adamw"``, or ``"sgd"`` with momentum 0.9, as the papers train on real video.
         drops: shares of all steps after each of which the learning rate is a tenth of that before, such as
             ``(0.33, 0.5, 0.67)``; none for the cosine.
-        num_frames: frames per clip, recorded in checkpoints; set from the data by the command line.
+        num_frames: frames per clip; this and the next one are recorded in checkpoints, and set from the data by the
+            command line.
+        frame_rate: frames per second of the clips; None for clips over whole videos.
         backbone_from: file or shipped name of a trained model with whose backbone training starts.
         freeze_to: the last stage of the backbone that is taken from ``backbone_from``. Stages up to it stay as they
             are, with the statistics of their norms; later ones start with fresh weights. None takes and trains all.
@@ -102,6 +104,7 @@ class VideoClassification(LightningModule):
         optimizer: str = "adamw",
         drops: tuple[float, ...] = (),
         num_frames: int | None = None,
+        frame_rate: float | None = None,
         backbone_from: str | None = None,
         freeze_to: str | None = None,
     ) -> None:
@@ -116,7 +119,7 @@ class VideoClassification(LightningModule):
         self.save_hyperparameters({"model": name, "model_options": options})
         self.optimizer, self.drops = optimizer, tuple(drops)
         self.lr, self.weight_decay, self.warmup_steps = lr, weight_decay, warmup_steps
-        self.num_frames = num_frames
+        self.num_frames, self.frame_rate = num_frames, frame_rate
         self.backbone_from = backbone_from
         self._frozen = [] if freeze_to is None else [_first_stages(self.net, freeze_to)]  # in a list: no submodule
         self.freeze_to = freeze_to

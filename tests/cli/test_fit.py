@@ -18,7 +18,7 @@ CONFIGS = [
     for path in sorted((EXAMPLES / "configs").rglob("*.yaml"))
     if not {"something_something", "reproduce"} & set(path.parts) and not path.stem.startswith("base_")
 ]  # those of reproduce: tests/benchmarks/test_reproduce.py
-NEED_OTHERS = {"small_distillation", "frozen_features"}  # have tests of their own
+NEED_OTHERS = {"small_distillation", "frozen_features", "video_folder"}  # have tests of their own
 SMALL = next(path for path in CONFIGS if path.stem == "small_dyreg")
 TINY = [
     *("--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"),
@@ -209,8 +209,8 @@ def test_a_misspelt_data_class_lists_those_that_exist(command):
     code, error = command("fit", "--data=SyncMNSTData", "--model.model=cnn_sync_mnist")
     assert code == 2
     assert (
-        "Expected 'data' to be one of SyncMNISTData, MultiSyncMNISTData, SomethingSomethingData, CachedFeatures "
-        "(got 'SyncMNSTData')" in error
+        "Expected 'data' to be one of SyncMNISTData, MultiSyncMNISTData, SomethingSomethingData, "
+        "VideoFolderData, CachedFeatures (got 'SyncMNSTData')" in error
     )
 
 

@@ -137,7 +137,6 @@ def test_videos_of_one_name_are_drawn_into_files_of_their_own(command, clips, tm
         (["--checkpoint", SHIPPED, "--on-corrupt", "ignore"], "'on_corrupt' to be one of 'raise', 'warn', 'skip'"),
         (["--checkpoint", SHIPPED, "--device", "abacus"], "'device'"),
         (["--checkpoint", SHIPPED, "--every", "1"], "Expected '--every' with --window or --stream"),
-        (["--checkpoint", SHIPPED, "--rate", "1"], "Expected '--rate' with --stream"),
         (["--checkpoint", SHIPPED, "--window", "0"], "Expected 'window' above 0"),
         (["--checkpoint", SHIPPED, "--stream", "--window", "1"], "Expected '--stream' without '--window'"),
         (["--checkpoint", SHIPPED, "--draw", "hulls"], "'draw' to be one of 'boxes', 'paths', 'kernels', 'none'"),

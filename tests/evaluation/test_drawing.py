@@ -123,7 +123,7 @@ def test_frames_at_times_of_their_own_keep_them(looking, tmp_path):
 
 
 def test_a_stream_is_drawn_as_well(looking, spot_video, tmp_path):
-    film = draw_video(predict_stream(looking(), spot_video(), rate=4), tmp_path / "film.mp4")
+    film = draw_video(predict_stream(looking(), spot_video(), frame_rate=4), tmp_path / "film.mp4")
     assert probe_video(film).num_frames == 16
 
 

@@ -13,6 +13,7 @@ from pyg_video.graph_builders import GridGraph
 from pyg_video.layers import RSTG, GraphBlock, SpaceConv, TemporalRNN
 from pyg_video.models import PoolHead, VideoClassifier, create_model, register_model
 from pyg_video.training import load_trained
+from pyg_video.training.loading import Trained
 from pyg_video.visualization import save_mp4
 
 SHIPPED = shipped_checkpoint("dyreg_gnn_small")
@@ -62,6 +63,20 @@ def test_the_contact_sheet_has_the_frames_as_the_model_saw_them(clips):
     sheet = predict_video(SHIPPED, clips[0][0], num_frames=11).sheet().float()
     assert sheet.shape == (3, 2 * (18 + 4 + 240) + 4, 8 * (4 + 240) + 4)  # rows of eight, enlarged six times
     assert (sheet.amax(dim=0) - sheet.amin(dim=0)).max() > 100  # colours over grey frames
+
+
+@pytest.mark.parametrize(("views", "numbers"), [(1, [9, 15, 21]), (6, [0, 6, 12])])
+def test_frames_are_sampled_at_the_rate_of_the_training(make_video, tmp_path, views, numbers):
+    path = make_video(tmp_path / "clip.mp4", 36, codec="libx264", rate=12)
+    trained = Trained(create_model("looking_rgb"), (), num_frames=3, frame_rate=2.0)
+    prediction = predict_video(trained, path, views=views)
+    marks = prediction.frames[..., -4:, :4].double().mean((-3, -2, -1))
+    assert ((marks - 20) / 5).round().tolist() == numbers
+    assert prediction.numbers.tolist() == numbers
+    dense = predict_video(trained, path, frame_rate=12.0, views=1).frames[..., -4:, :4].double().mean((-3, -2, -1))
+    assert ((dense - 20) / 5).round().tolist() == [16, 17, 18]
+    with pytest.raises(ValueError, match="a positive 'frame_rate' .got None and -1"):
+        predict_video(trained, path, frame_rate=-1)
 
 
 @pytest.mark.parametrize(("height", "width"), [(48, 64), (64, 48), (48, 48), (40, 200)])
@@ -208,7 +223,7 @@ def test_a_stream_has_the_probabilities_as_of_all_frames_so_far(clips):
     read = decode_frames(path, range(8)).float().mean(dim=1, keepdim=True)[None] / 255
     for one, seen in zip(found, (3, 6, 8), strict=True):
         torch.testing.assert_close(one.probability, model(read[:, :seen]).softmax(1)[0], atol=1e-4, rtol=1e-3)
-    assert [len(one.numbers) for one in predict_stream(SHIPPED, path, every=9, rate=2.5)] == [4]
+    assert [len(one.numbers) for one in predict_stream(SHIPPED, path, every=9, frame_rate=2.5)] == [4]
     assert len(batch.label) == 10
 
 
@@ -217,7 +232,7 @@ def test_wrong_times_are_refused_before_any_work(looking):
         lambda: predict_windows(looking(), "nowhere.mp4", window=0.0),
         lambda: predict_windows(looking(), "nowhere.mp4", window=1.0, every=-1.0),
         lambda: predict_stream(looking(), "nowhere.mp4", every=float("nan")),
-        lambda: predict_stream(looking(), "nowhere.mp4", rate=0.0),
+        lambda: predict_stream(looking(), "nowhere.mp4", frame_rate=0.0),
     ):
         with pytest.raises(ValueError, match="' above 0 .got"):
             call()

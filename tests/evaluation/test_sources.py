@@ -92,7 +92,7 @@ def test_only_the_videos_of_the_split_need_be_there(model, data, something_v2, t
 
 
 def test_what_cannot_be_scored_is_refused(model, data, tmp_path):
-    with pytest.raises(ValueError, match="labels of the test videos to score a model"):
+    with pytest.raises(ValueError, match="labels of the test videos to score them"):
         evaluate(model, data(test_split="test"), folder=tmp_path)
     with pytest.raises(ValueError, match="'num_clips' from 1 to the 3"):
         evaluate(model, data(), folder=tmp_path, num_clips=4)

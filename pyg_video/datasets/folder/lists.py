@@ -7,6 +7,7 @@ import hashlib
 import math
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -45,14 +46,20 @@ def find_videos(root: Path) -> list[Path]:
 
 
 def read_folder(root: Path, group: str | None = None) -> list[VideoEntry]:
-    """The videos ``root/class/**/*``, sorted; the group of a video is what a regular expression finds in its path.
+    """The videos ``root/class/**/*`` or ``root/split/class/**/*``, sorted.
+
+    Args:
+        root: the folder. Its folders are splits if all are named ``train``, ``val`` or ``test``, and have folders.
+        group: regular expression; what it finds in the path of a video is its group.
 
     Raises:
         FileNotFoundError: there is no video.
     """
-    paths = [path.relative_to(root) for path in find_videos(root)]
+    paths = [path for path in (path.relative_to(root) for path in find_videos(root)) if len(path.parts) > 1]
+    splits = all(path.parts[0] in SPLITS and len(path.parts) > 2 for path in paths)
     entries = [
-        VideoEntry(root / path, path.parts[0], group=_group(path, group)) for path in paths if len(path.parts) > 1
+        VideoEntry(root / path, path.parts[int(splits)], group=_group(path, group), split=path.parts[0] * splits)
+        for path in paths
     ]
     if not entries:
         raise FileNotFoundError(f"Expected videos in folders of their classes, '{root}/CLASS/NAME.mp4' (got none)")
@@ -85,22 +92,37 @@ def read_list(path: Path) -> list[VideoEntry]:
     return entries
 
 
+def read_videos(root: Path, group: str | None = None) -> list[VideoEntry]:
+    """The videos of a folder or of a list, see :func:`read_folder` and :func:`read_list`."""
+    if not root.exists():
+        raise FileNotFoundError(f"Expected 'root' to be a folder of videos or a list of them (got '{root}', no file)")
+    return read_folder(root, group) if root.is_dir() else read_list(root)
+
+
 def in_split(
-    entries: Sequence[VideoEntry], split: str, *, shares: tuple[float, float] = (0.15, 0.15), fold: int | None = None
+    entries: Sequence[VideoEntry],
+    split: str,
+    *,
+    shares: tuple[float, float] = (0.15, 0.15),
+    fold: int | None = None,
+    seed: int = 0,
 ) -> list[VideoEntry]:
-    """The entries of a split: as their list says, by folds, or else by their groups.
+    """The entries of a split: as their list says, by folds, or else by their groups. No group is in two splits.
 
     With folds, ``fold`` is the test split, the next one the validation split, and the others are for training.
-    Otherwise a checksum of the group decides, so that a video stays in its split whatever others there are.
+    Otherwise the groups of each class are put into an order that depends on the seed and their names only, and the
+    first one is for training, the next ones for the test, then for validation, the others for training; of three groups
+    or more, one at least for each. A group of several classes counts for the most frequent one.
 
     Args:
         entries: all videos.
         split: ``"train"``, ``"val"`` or ``"test"``.
-        shares: of the groups, for validation and test.
+        shares: of the groups of every class, for validation and test.
         fold: the fold to test on.
+        seed: of the order of the groups.
 
     Raises:
-        ValueError: the split is empty, or ``fold`` is none of the folds.
+        ValueError: the split is empty, a group is in two of them, or ``fold`` is none of the folds.
     """
     if fold is not None:
         folds = sorted({entry.fold for entry in entries} - {-1})
@@ -108,11 +130,14 @@ def in_split(
             raise ValueError(f"Expected 'fold' among those of the list, {folds} (got {fold})")
         following = folds[(folds.index(fold) + 1) % len(folds)]
         place = {fold: "test", following: "val", -1: ""}
-        chosen = [entry for entry in entries if place.get(entry.fold, "train") == split]
+        splits = [place.get(entry.fold, "train") for entry in entries]
     elif any(entry.split for entry in entries):
-        chosen = [entry for entry in entries if entry.split == split]
+        splits = [entry.split for entry in entries]
     else:
-        chosen = [entry for entry in entries if _split_of(entry, shares) == split]
+        by_group = _stratified(entries, shares, seed)
+        splits = [by_group[entry.group] for entry in entries]
+    _check_groups(entries, splits)
+    chosen = [entry for entry, own in zip(entries, splits, strict=True) if own == split]
     if not chosen:
         raise ValueError(
             f"Expected videos in the split '{split}' (got none of {len(entries)}); set a share or the splits"
@@ -120,16 +145,64 @@ def in_split(
     return chosen
 
 
+def windows(entry: VideoEntry, duration: float, length: float, step: float) -> list[VideoEntry]:
+    """Parts of a video, or of a part of one, at equal distances; the last one ends with it, a shorter one is whole.
+
+    Args:
+        entry: the video.
+        duration: of its file, in seconds.
+        length: of the parts, in seconds.
+        step: from the start of a part to that of the next, in seconds.
+
+    Example:
+        >>> [(part.start, part.end) for part in windows(VideoEntry(Path("a.mp4"), "cat", start=1), 9.5, 4.0, 2.0)]
+        [(1.0, 5.0), (3.0, 7.0), (5.0, 9.0), (5.5, 9.5)]
+    """
+    end = min(entry.end, duration)
+    before = max(0, math.ceil((end - entry.start - length) / step - 1e-6))
+    starts = [*(entry.start + k * step for k in range(before)), max(float(entry.start), end - length)]
+    return [entry._replace(start=start, end=min(start + length, end)) for start in starts]
+
+
 def class_names(entries: Iterable[VideoEntry]) -> tuple[str, ...]:
     """Names of the classes in alphabetical order."""
     return tuple(sorted({entry.label for entry in entries} - {""}))
 
 
-def _split_of(entry: VideoEntry, shares: tuple[float, float]) -> str:
-    digest = hashlib.sha256(entry.group.encode("utf-8", "surrogateescape")).digest()
-    place = int.from_bytes(digest[:8], "big") / 2**64
-    val, test = shares
-    return "test" if place < test else "val" if place < test + val else "train"
+def _stratified(entries: Sequence[VideoEntry], shares: tuple[float, float], seed: int) -> dict[str, str]:
+    """The split of every group."""
+    labels: dict[str, Counter[str]] = {}
+    for entry in entries:
+        labels.setdefault(entry.group, Counter())[entry.label] += 1
+    strata: dict[str, list[str]] = {}
+    for group, count in labels.items():
+        strata.setdefault(min(count, key=lambda label: (-count[label], label)), []).append(group)
+    splits: dict[str, str] = {}
+    for groups in strata.values():
+        groups.sort(key=lambda group: _checksum(f"{seed} {group}"))
+        val, test = (_number(share, len(groups)) for share in shares)
+        names = ["train"] + ["test"] * test + ["val"] * val + ["train"] * len(groups)
+        splits.update(zip(groups, names, strict=False))
+    return splits
+
+
+def _number(share: float, total: int) -> int:
+    """A share of a number of groups, rounded; at least one where there are enough."""
+    return max(round(share * total), int(share > 0 and total >= 3))
+
+
+def _checksum(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
+
+
+def _check_groups(entries: Sequence[VideoEntry], splits: Sequence[str]) -> None:
+    seen: dict[str, str] = {}
+    for entry, split in zip(entries, splits, strict=True):
+        if entry.group and split and seen.setdefault(entry.group, split) != split:
+            raise ValueError(
+                f"Expected every group, or video without a group, in one split (got '{entry.group}' in "
+                f"{seen[entry.group]} and {split}); mend the list, or its column group"
+            )
 
 
 def _group(path: Path, pattern: str | None) -> str:

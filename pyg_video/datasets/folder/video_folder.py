@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import os
-import warnings
 from pathlib import Path
 
 import torch
@@ -11,12 +11,14 @@ from torch import Generator, Tensor
 
 from ..._checks import check_option
 from ..video.clip import Transform, VideoClip, VideoClips
-from ..video.errors import VideoFileError
-from ..video.files import check_backend, decode_frames
+from ..video.errors import VideoFileError, report_skipped
+from ..video.files import check_backend
+from ..video.frame_source import DecodedFrames, FrameSource
 from ..video.reading import ON_CORRUPT
 from ..video.sampling import dense_times, segment_times, shown_at
-from ..video.timetable import frame_times, timetable
-from .lists import SPLITS, VideoEntry, class_names, in_split, read_folder, read_list
+from ..video.tracks import BoxTracks
+from .boxes import match_names, read_boxes
+from .lists import SPLITS, VideoEntry, class_names, in_split, read_videos, windows
 
 
 class VideoFolder(VideoClips):
@@ -27,20 +29,26 @@ class VideoFolder(VideoClips):
     only, not on batch or worker.
 
     Args:
-        root: folder of the videos, ``root/class/name.mp4``, also in folders below; or a CSV file with the columns
-            ``path`` (relative to the list), ``label`` and any of ``start`` and ``end`` (seconds), ``group``, ``fold``,
-            ``split``.
+        root: folder of the videos, ``root/class/name.mp4``, also in folders below, or ``root/split/class/name.mp4``; or
+            a CSV file with the columns ``path`` (relative to the list), ``label`` and any of ``start`` and ``end``
+            (seconds), ``group``, ``fold``, ``split``.
         split: ``"train"``, ``"val"``, ``"test"``, or None for all videos.
         num_frames: frames per clip, :math:`T`.
         frame_rate: frames per second of the clips, whose windows lie anywhere in the video; None for clips over the
             whole video, one frame from each of :math:`T` equal parts.
         num_clips: clips per video, :math:`S`.
-        shares: of the groups, for validation and test, where a list has no splits.
+        window: length in seconds; a long video is several items then, its parts of this length. By default it is one.
+        window_step: seconds from one part to the next; by default they do not overlap.
+        shares: of the groups of every class, for validation and test, where a list has no splits.
         fold: with the folds of a list, the one to test on; the next one is for validation.
         group: for a folder, a regular expression; videos with the same match (or its first group) in their path are in
             the same split. By default each video is a group.
+        split_seed: seed of the splits by groups.
         random: whether frames are sampled at random; by default in training only.
         transform: callable ``(clip, generator) -> clip``, see :mod:`pyg_video.transforms`.
+        boxes: boxes of objects: a file, or a folder of files, that :func:`~pyg_video.datasets.read_boxes` reads, or
+            :class:`~pyg_video.datasets.BoxTracks`. Videos without boxes are clips in which no object is present.
+        max_objects: objects per frame, :math:`N`, of boxes in a file.
         seed: seed of sampling and augmentation.
         on_error: for missing files ``"raise"``, or ``"skip"`` to leave them out with a warning.
         on_corrupt: for damaged frames, as for :func:`~pyg_video.datasets.decode_frames`.
@@ -48,16 +56,20 @@ class VideoFolder(VideoClips):
 
     Attributes:
         entries: the videos.
+        frames: where the frames come from; they are decoded when they are wanted, unless this is replaced by a
+            :class:`~pyg_video.training.FrameCache`.
         label_names: names of the classes of all splits, in alphabetical order.
+        skipped: the problem of each video left out, by id.
 
     Raises:
-        FileNotFoundError: there is no list, or no video in the folder.
+        FileNotFoundError: there is no list, no file of boxes, or no video in the folder.
         VideoFileError: files of the list are missing.
-        ValueError: an option is unknown, the list is damaged, or the split is empty.
+        ValueError: an option is unknown, the list is damaged, the split is empty, a group is in two splits, or the
+            boxes are damaged or of other videos.
 
     Shapes:
-        - **item:** a :class:`VideoClip` without boxes; ``video`` is :math:`[T, 3, H, W]`, with several clips
-          :math:`[S, T, 3, H, W]`
+        - **item:** a :class:`VideoClip`; ``video`` is :math:`[T, 3, H, W]`, with several clips :math:`[S, T, 3, H, W]`,
+          and ``box`` :math:`[T, N, 4]`, with :math:`N = 0` without ``boxes``
 
     Example:
         >>> from pyg_video.visualization import save_mp4
@@ -77,11 +89,16 @@ class VideoFolder(VideoClips):
         num_frames: int = 16,
         frame_rate: float | None = None,
         num_clips: int = 1,
+        window: float | None = None,
+        window_step: float | None = None,
         shares: tuple[float, float] = (0.15, 0.15),
         fold: int | None = None,
         group: str | None = None,
+        split_seed: int = 0,
         random: bool | None = None,
         transform: Transform | None = None,
+        boxes: str | os.PathLike[str] | BoxTracks | None = None,
+        max_objects: int = 8,
         seed: int = 0,
         on_error: str = "raise",
         on_corrupt: str = "raise",
@@ -97,16 +114,37 @@ class VideoFolder(VideoClips):
                 "Expected 'num_frames' and 'num_clips' of at least 1 and a positive 'frame_rate' "
                 f"(got {num_frames}, {num_clips} and {frame_rate})"
             )
+        if any(length is not None and not length > 0 for length in (window, window_step)):
+            raise ValueError(f"Expected a positive 'window' and 'window_step' (got {window} and {window_step})")
         if min(shares) < 0 or sum(shares) >= 1:
             raise ValueError(f"Expected 'shares' for validation and test that leave some for training (got {shares})")
         self.root, self.split, self.seed, self.transform = Path(root), split, seed, transform
+        self._folder = self.root if self.root.is_dir() else self.root.parent
+        self.title = f"videos of '{self.root.name}'"
         self.num_frames, self.frame_rate, self.num_clips = num_frames, frame_rate, num_clips
-        self.on_corrupt, self.backend = on_corrupt, backend
+        self.frames: FrameSource = DecodedFrames(backend, on_corrupt)
         self.random = split == "train" if random is None else random
-        entries = read_folder(self.root, group) if self.root.is_dir() else read_list(self.root)
+        entries = read_videos(self.root, group)
         self.label_names = class_names(entries)
-        chosen = entries if split is None else in_split(entries, split, shares=shares, fold=fold)
-        self.entries = _present(chosen, on_error)
+        self.boxes = read_boxes(boxes, max_objects=max_objects) if isinstance(boxes, (str, os.PathLike)) else boxes
+        self._names = {} if self.boxes is None else match_names(map(self._path, entries), self.boxes.ids)
+        if split is not None:
+            entries = in_split(entries, split, shares=shares, fold=fold, seed=split_seed)
+        self.skipped = {self._id(entry): "missing" for entry in entries if not entry.path.is_file()}
+        if self.skipped:
+            report_skipped(self.skipped, len(entries), on_error, "mend the list")
+        self.entries = [entry for entry in entries if self._id(entry) not in self.skipped]
+        if window is not None:
+            step = window_step or window
+            self.entries = [part for entry in self.entries for part in windows(entry, self._end(entry), window, step)]
+
+    @property
+    def labels(self) -> list[int]:
+        return [self._label(entry) for entry in self.entries]
+
+    @property
+    def ids(self) -> list[str]:
+        return [self._id(entry) for entry in self.entries]
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -114,10 +152,13 @@ class VideoFolder(VideoClips):
     def read(self, index: int, generator: Generator | None) -> VideoClip:
         entry = self.entries[index]
         number = self.sample(entry, generator)
-        once, place = number.unique(return_inverse=True)
-        frames = decode_frames(entry.path, once.tolist(), self.backend, on_corrupt=self.on_corrupt)
-        label = self.label_names.index(entry.label) if entry.label else -1
-        return VideoClip(frames[place], torch.tensor(label), torch.tensor(index), torch.empty(*number.shape, 0, 4))
+        box = torch.empty(*number.shape, 0, 4)
+        if self.boxes is not None:
+            name, about = self._names.get(self._path(entry), ""), self.frames.about(entry.path)
+            box = self.boxes.boxes(name, number, about.frame_rate, about.height, about.width)
+        return VideoClip(
+            self.frames.read(entry.path, number), torch.tensor(self._label(entry)), torch.tensor(index), box
+        )
 
     def sample(self, entry: VideoEntry, generator: Generator | None = None) -> Tensor:
         """Numbers of the frames of the clips of a video, at random with a generator.
@@ -128,12 +169,7 @@ class VideoFolder(VideoClips):
         Raises:
             VideoFileError: the video is damaged at its start, or ends before the part begins.
         """
-        times = frame_times(timetable(entry.path))
-        start, end = entry.start, min(entry.end, float(times[-1]))
-        if start >= end:
-            raise VideoFileError.of(
-                entry.path, f"{end:.2f} seconds, where a part begins at {start:.2f}", "mend the list"
-            )
+        times, start, end = self.frames.about(entry.path).times, entry.start, self._end(entry)
         if self.frame_rate is None:
             moments = segment_times(start, end, self.num_frames, self.num_clips, generator=generator)
         else:
@@ -141,15 +177,22 @@ class VideoFolder(VideoClips):
             moments = dense_times(start, end, self.num_frames, self.num_clips, frame_rate=rate, generator=generator)
         return shown_at(times, moments)
 
+    def _end(self, entry: VideoEntry) -> float:
+        """Where a part ends, in seconds; raises unless it begins before."""
+        end = min(entry.end, float(self.frames.about(entry.path).times[-1]))
+        if entry.start >= end:
+            found = f"{end:.2f} seconds, where a part begins at {entry.start:.2f}"
+            raise VideoFileError.of(entry.path, found, "mend the list")
+        return end
 
-def _present(entries: list[VideoEntry], on_error: str) -> list[VideoEntry]:
-    """The entries whose files exist."""
-    present = [entry for entry in entries if entry.path.is_file()]
-    if len(present) == len(entries):
-        return entries
-    first = next(entry.path for entry in entries if not entry.path.is_file())
-    found = f"{len(entries) - len(present)} of {len(entries)} videos missing, as {first}"
-    if on_error == "raise" or not present:
-        raise VideoFileError(f"Expected all videos of the list (got {found}); or leave them out with on_error='skip'")
-    warnings.warn(f"{found}, are left out", stacklevel=3)
-    return present
+    def _label(self, entry: VideoEntry) -> int:
+        return self.label_names.index(entry.label) if entry.label else -1
+
+    def _path(self, entry: VideoEntry) -> str:
+        """Path of a video relative to the folder, or as in the list."""
+        path, folder = entry.path, self._folder
+        return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
+
+    def _id(self, entry: VideoEntry) -> str:
+        whole = entry.start == 0 and math.isinf(entry.end)
+        return self._path(entry) + ("" if whole else f"#t={round(entry.start, 3):.10g},{round(entry.end, 3):.10g}")

@@ -91,22 +91,6 @@ def read_records(root: str | os.PathLike[str], version: str, split: str, names: 
     return records
 
 
-def mirrored_labels(names: Sequence[str]) -> tuple[int, ...]:
-    """Label of each class after a horizontal flip.
-
-    Classes that differ only in "left" and "right" are exchanged; all others are unchanged.
-
-    Example:
-        >>> mirrored_labels(["Pushing something from left to right", "Folding something",
-        ...                  "Pushing something from right to left"])
-        (2, 1, 0)
-    """
-    number = {name.lower(): label for label, name in enumerate(names)}
-    other = {"left": "right", "right": "left"}
-    swapped = (re.sub(r"\b(left|right)\b", lambda word: other[word[0]], name.lower()) for name in names)
-    return tuple(number.get(name, label) for label, name in enumerate(swapped))
-
-
 def _records_v1(path: Path, number: dict[str, int]) -> list[VideoRecord]:
     with path.open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.reader(file, delimiter=";", quoting=csv.QUOTE_NONE) if row]

@@ -5,37 +5,20 @@ from __future__ import annotations
 import json
 import math
 import os
-from array import array
 from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
+from ..video.tracks import BoxTracks, Rows, VideoTracks
 
 FRAME_RATE = 12.0  # of the annotations
 _MOST_FRAMES = 10**6  # of a video
 _FILES = tuple(f"bounding_box_smthsmth_part{part}.json" for part in range(1, 5))
 
 
-class Track(NamedTuple):
-    """The boxes of one object or hand.
-
-    Attributes:
-        category: ``"hand"``, or the number of the placeholder that the object stands for, as ``"0000"``.
-        frame: numbers of the frames with a box, from 0, at 12 frames per second, :math:`[M]`, int32.
-        box: left, top, right and bottom edge in pixels of the video, :math:`[M, 4]`, float32.
-    """
-
-    category: str
-    frame: Tensor
-    box: Tensor
-
-
-class SomethingElse:
-    """Boxes by video; objects come before hands, each at a fixed index throughout the video.
+class SomethingElse(BoxTracks):
+    """Boxes in pixels by video; objects come before hands, each at a fixed index throughout the video.
 
     From the paper `"Something-Else: Compositional Action Recognition with Spatial-Temporal Interaction Networks"
     <https://arxiv.org/abs/1912.09930>`_ (CVPR 2020).
@@ -60,65 +43,11 @@ class SomethingElse:
                 f"Expected all four files of Something-Else in 'boxes' (got '{os.fspath(folder)}' without "
                 f"{', '.join(missing)}); fetch them from the links of github.com/joaanna/something_else"
             )
-        if max_objects < 1:
-            raise ValueError(f"Expected 'max_objects' of at least 1 (got {max_objects})")
-        self.max_objects = max_objects
-        keep = None if ids is None else set(ids)
-        # All boxes in two arrays: a million small tensors would need some gigabytes.
-        frame, box = array("i"), array("f")
-        self._where: dict[str, list[tuple[str, int, int]]] = {}
-        for path in paths:
-            for name, frames in _videos(path):
-                if keep is not None and name not in keep:
-                    continue
-                where = self._where[name] = []
-                for (_, category, _), found in sorted(_grouped(path, name, frames).items())[:max_objects]:
-                    where.append((category, len(frame), len(frame) + len(found)))
-                    for number, edges in sorted(found):
-                        frame.append(number)
-                        box.extend(edges)
-        self._frame = torch.from_numpy(np.array(frame))
-        self._box = torch.from_numpy(np.array(box)).view(-1, 4)
-
-    @property
-    def ids(self) -> list[str]:
-        """Ids of the annotated videos."""
-        return list(self._where)
-
-    def tracks(self, video: str) -> list[Track]:
-        """The boxes of a video by object; empty without annotations."""
-        return [
-            Track(category, self._frame[start:end], self._box[start:end])
-            for category, start, end in self._where.get(video, [])
-        ]
-
-    def boxes(self, video: str, frame: Tensor, frame_rate: float, height: int, width: int) -> Tensor:
-        """Boxes in given frames of a video, as fractions of the frame; NaN where an object has none.
-
-        Args:
-            video: id of the video; without annotations it has no boxes.
-            frame: numbers of the frames.
-            frame_rate: of the video; the annotations have 12 frames per second.
-            height: height of the video in pixels.
-            width: width of the video in pixels.
-
-        Shapes:
-            - **frame:** :math:`[*]`, int64
-            - **output:** :math:`[*, N, 4]`, float32 ``cxcywh`` in [0, 1]
-        """
-        box = torch.full((*frame.shape, self.max_objects, 4), torch.nan)
-        annotated = (frame.double() * (FRAME_RATE / (frame_rate or FRAME_RATE))).round().long()
-        for place, track in enumerate(self.tracks(video)):
-            at = torch.searchsorted(track.frame, annotated).clamp(max=len(track.frame) - 1)
-            edges = track.box[at] / torch.tensor([width, height, width, height])
-            low, high = edges.clamp(0, 1).split(2, dim=-1)
-            found = (track.frame[at] == annotated)[..., None] & (high > low).all(-1, keepdim=True)
-            centred = torch.cat([(low + high) / 2, high - low], dim=-1)
-            box[..., place, :] = centred.where(found, torch.nan)
-        return box
+        found = (item for path in paths for item in _videos(path, None if ids is None else set(ids)))
+        super().__init__(found, max_objects=max_objects, frame_rate=FRAME_RATE)
 
 
-_Groups = dict[tuple[bool, str, int], list[tuple[int, list[float]]]]
+_Groups = dict[tuple[bool, str, int], Rows]
 
 
 def _grouped(path: Path, name: str, frames: list[dict[str, Any]]) -> _Groups:
@@ -142,7 +71,15 @@ def _grouped(path: Path, name: str, frames: list[dict[str, Any]]) -> _Groups:
     return groups
 
 
-def _videos(path: Path) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def _videos(path: Path, keep: Collection[str] | None) -> Iterator[VideoTracks]:
+    """The boxes of the videos of a file, by object."""
+    for name, frames in _entries(path):
+        if keep is None or name in keep:
+            groups = sorted(_grouped(path, name, frames).items())
+            yield VideoTracks(name, [(category, rows) for (_, category, _), rows in groups])
+
+
+def _entries(path: Path) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """The entries of a large JSON object, parsed one by one: all at once would need ten times the file's size."""
     decoder = json.JSONDecoder()
     seen = set[str]()

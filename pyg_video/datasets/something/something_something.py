@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 
 import torch
 from torch import Generator
 
-from ..._checks import check_option, printable
+from ..._checks import check_option
 from ..video.clip import Transform, VideoClip, VideoClips
-from ..video.errors import VideoFileError
+from ..video.errors import report_skipped
 from ..video.files import check_backend, decode_frames, probe_video
 from ..video.frame_folders import decode_jpegs, frame_files
 from ..video.index import fingerprint, index_path, read_index
@@ -19,11 +18,9 @@ from ..video.reading import ON_CORRUPT
 from ..video.sampling import dense_indices, segment_indices
 from .lists import (
     SPLITS,
-    UNKNOWN,
     VERSIONS,
     VideoRecord,
     id_problem,
-    mirrored_labels,
     read_labels,
     read_records,
     video_path,
@@ -64,7 +61,6 @@ class SomethingSomething(VideoClips):
     Attributes:
         records: the videos: id, label, text, placeholders.
         label_names: names of the classes.
-        mirrored: for each label, the label of the flipped video.
         skipped: the problem of each video left out, by id.
 
     Raises:
@@ -104,6 +100,7 @@ class SomethingSomething(VideoClips):
             raise ValueError(f"Expected 'num_frames' and 'num_clips' of at least 1 (got {num_frames} and {num_clips})")
         if boxes is not None and version == "v1":
             raise ValueError("Expected no 'boxes' for version 'v1' (got some); Something-Else annotates videos of v2")
+        self.title = f"Something-Something {version}"
         self.root, self.version, self.split, self.seed = Path(root), version, split, seed
         self.num_frames, self.num_clips = num_frames, num_clips
         self.backend, self.on_corrupt = backend, on_corrupt
@@ -111,20 +108,22 @@ class SomethingSomething(VideoClips):
         self.transform = transform
         self._indices = segment_indices if sampling == "segments" else dense_indices
         self.label_names = read_labels(root, version)
-        self.mirrored = mirrored_labels(self.label_names)
         records = read_records(root, version, split, self.label_names)
         self.skipped, self._known = _survey(self.root, version, records, on_corrupt)
         if self.skipped:
-            _report(self.skipped, len(records), on_error)
+            report_skipped(self.skipped, len(records), on_error, "fetch them, pyg-video prepare lists them all")
         self.records = [record for record in records if record.id not in self.skipped]
         if boxes is not None and not isinstance(boxes, SomethingElse):
             boxes = SomethingElse(boxes, {record.id for record in self.records}, max_objects=max_objects)
         self.boxes = boxes
 
     @property
-    def labelled(self) -> bool:
-        """Whether the labels of all videos are known."""
-        return all(record.label != UNKNOWN for record in self.records)
+    def labels(self) -> list[int]:
+        return [record.label for record in self.records]
+
+    @property
+    def ids(self) -> list[str]:
+        return [record.id for record in self.records]
 
     def path(self, index: int) -> Path:
         """File of a video; in v1, folder of its frames."""
@@ -170,14 +169,3 @@ def _survey(
         elif checked is not None and fingerprint(path) == checked[:2]:  # unchanged since the check
             wrong[record.id] = refusal
     return wrong, known
-
-
-def _report(wrong: dict[str, str], total: int, on_error: str) -> None:
-    some = ", ".join(f"{printable(name)}: {problem}" for name, problem in list(wrong.items())[:3])
-    found = f"{len(wrong)} of {total} videos missing or damaged, as {some}"
-    if on_error == "raise" or len(wrong) == total:
-        raise VideoFileError(
-            f"Expected all videos of the list (got {found}); fetch them, pyg-video prepare lists them all, "
-            "or leave them out with on_error='skip'"
-        )
-    warnings.warn(f"{found}, are left out", stacklevel=3)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -38,10 +39,23 @@ class VideoClips(Dataset[VideoClip]):
     """Videos of which clips are sampled; base class of the data sets of video files.
 
     Clip ``i`` of epoch ``e`` is ``dataset[e, i]``, and ``dataset[i]`` is that of epoch 0. Its sampling and augmentation
-    depend on ``(seed, e, i)`` only. A subclass has a length, and reads.
+    depend on ``(seed, e, i)`` only. A subclass sets the attributes, has ``labels`` and ``ids``, and reads.
+
+    Attributes:
+        title: name of the data set, in words.
+        split: ``"train"``, ``"val"`` or ``"test"``; None for all videos.
+        label_names: names of the classes.
+        skipped: the problem of each video left out, by id.
+        seed: seed of sampling and augmentation.
+        num_clips: clips per video, :math:`S`.
+        random: whether frames are sampled at random.
+        transform: callable ``(clip, generator) -> clip``.
     """
 
+    title: str
+    split: str | None
     label_names: Sequence[str]
+    skipped: Mapping[str, str]
     seed: int
     num_clips: int
     random: bool
@@ -51,6 +65,26 @@ class VideoClips(Dataset[VideoClip]):
     def num_classes(self) -> int:
         """Number of classes."""
         return len(self.label_names)
+
+    @property
+    def mirrored(self) -> tuple[int, ...]:
+        """For each label, the label of the flipped video, see :func:`mirrored_labels`."""
+        return mirrored_labels(self.label_names)
+
+    @property
+    def labels(self) -> list[int]:
+        """The class of every video; -1 if unknown."""
+        raise NotImplementedError
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the labels of all videos are known."""
+        return -1 not in self.labels
+
+    @property
+    def ids(self) -> list[str]:
+        """Name of every video; of a part of one, with its times."""
+        raise NotImplementedError
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -78,3 +112,19 @@ class VideoClips(Dataset[VideoClip]):
         """
         clips: VideoClip = default_collate([self[key] for key in keys])
         return clips
+
+
+def mirrored_labels(names: Sequence[str]) -> tuple[int, ...]:
+    """Label of each class after a horizontal flip.
+
+    Classes that differ only in "left" and "right" are exchanged; all others are unchanged.
+
+    Example:
+        >>> mirrored_labels(["Pushing something from left to right", "Folding something",
+        ...                  "Pushing something from right to left"])
+        (2, 1, 0)
+    """
+    number = {name.lower(): label for label, name in enumerate(names)}
+    other = {"left": "right", "right": "left"}
+    swapped = (re.sub(r"\b(left|right)\b", lambda word: other[word[0]], name.lower()) for name in names)
+    return tuple(number.get(name, label) for label, name in enumerate(swapped))

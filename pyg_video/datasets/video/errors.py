@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from ..._checks import first_line
+from ..._checks import first_line, printable
 
 _REPAIR = "fetch or copy it again; for a whole data set, pyg-video prepare lists all such files"
 
@@ -51,3 +52,24 @@ def errors_of(path: str | os.PathLike[str]) -> Iterator[None]:
     except Exception as error:
         reason = getattr(error, "strerror", None) or first_line(error)
         raise VideoFileError.of(path, f"an undecodable file: {reason}") from error
+
+
+def report_skipped(skipped: Mapping[str, str], total: int, on_error: str, repair: str) -> None:
+    """Raise, or with ``on_error="skip"`` warn, about videos that a data set leaves out, unless that is all of them.
+
+    Args:
+        skipped: the problem of each of them, by id.
+        total: number of videos of the data set, with them.
+        on_error: ``"raise"`` or ``"skip"``.
+        repair: what to do about them.
+
+    Raises:
+        VideoFileError: there are some.
+    """
+    some = ", ".join(f"{printable(name)}: {problem}" for name, problem in list(skipped.items())[:3])
+    found = f"{len(skipped)} of {total} videos missing or damaged, as {some}"
+    if on_error == "raise" or len(skipped) == total:
+        raise VideoFileError(
+            f"Expected all videos of the list (got {found}); {repair}, or leave them out with on_error='skip'"
+        )
+    warnings.warn(f"{found}, are left out", stacklevel=4)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import tee
 from pathlib import Path
 from typing import NamedTuple
@@ -71,6 +71,7 @@ def decode_frames(
     *,
     on_corrupt: str = "raise",
     check_all: bool = False,
+    transform: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
     """Decode frames of a video by number, in the given order; numbers may repeat.
 
@@ -91,6 +92,8 @@ def decode_frames(
         on_corrupt: for frames that are damaged: ``"raise"``; ``"warn"`` and take what the decoder makes of them; or
             ``"skip"`` them and take the frame before. Damage that PyAV meets on the way to the frames counts.
         check_all: decode all other frames as well, so that damage anywhere in the file counts.
+        transform: applied to every frame as soon as PyAV has decoded it, :math:`(3, H, W)` to a smaller one, so that
+            only the latter need fit the memory.
 
     Shapes:
         - **output:** :math:`(T, 3, H, W)`, uint8, for :math:`T` indices
@@ -111,12 +114,13 @@ def decode_frames(
     if wanted[-1] >= table.num_frames:
         first = next(number for number in wanted if number >= table.num_frames)
         raise VideoFileError.of(path, f"no frame number {first}, counted from 0")
-    check_pixels(path, table.height, table.width, len(indices))
-    if backend == "torchcodec" and table.plain and table.times and table.codec in _STRICT:
+    if transform is None:
+        check_pixels(path, table.height, table.width, len(indices))
+    if backend == "torchcodec" and transform is None and table.plain and table.times and table.codec in _STRICT:
         frames = _by_torchcodec(path, table, indices)
         if frames is not None:
             return frames
-    found = FrameReader(path, table, damage).read(wanted, check_all=check_all)
+    found = FrameReader(path, table, damage, transform).read(wanted, check_all=check_all)
     damage.tell()
     if len(found) < len(wanted):
         raise VideoFileError.of(path, f"no frame number {wanted[len(found)]}, counted from 0")

@@ -91,10 +91,13 @@ class FrameReader:
         path: the file.
         table: its timetable.
         damage: takes note of damaged frames.
+        transform: applied to every picture as soon as it is decoded.
     """
 
-    def __init__(self, path: Path, table: Timetable, damage: Damage) -> None:
-        self.path, self.table, self.damage = path, table, damage
+    def __init__(
+        self, path: Path, table: Timetable, damage: Damage, transform: Callable[[Tensor], Tensor] | None = None
+    ) -> None:
+        self.path, self.table, self.damage, self.transform = path, table, damage, transform
 
     def read(self, wanted: Sequence[int], *, check_all: bool = False) -> list[Tensor]:
         """The frames of these numbers, in ascending order, as displayed; fewer where the video ends before.
@@ -123,8 +126,8 @@ class FrameReader:
                 frames = self._by_time(shown, wanted, from_key)
             else:
                 frames = self._by_count(shown, wanted)
-            for frame in frames:
-                yield as_displayed(frame, self.table.aspect, converter)
+            shown_as = (as_displayed(frame, self.table.aspect, converter) for frame in frames)
+            yield from shown_as if self.transform is None else map(self.transform, shown_as)
             if check_all:
                 deque(shown, maxlen=0)
 

@@ -34,6 +34,7 @@ class VideoData(LightningDataModule):
         label_names: names of the classes.
         frame_size: side of the frames in pixels.
         num_frames: frames per clip; ``None`` if it varies.
+        frame_rate: frames per second of the clips; ``None`` for clips over whole videos.
         num_train: training clips per epoch.
         batch_size: clips per step and process.
         num_workers: worker processes of each loader.
@@ -45,6 +46,7 @@ class VideoData(LightningDataModule):
     label_names: tuple[str, ...]
     frame_size: int
     num_frames: int | None = None
+    frame_rate: float | None = None
     num_train: int
     batch_size: int
     num_workers: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +11,7 @@ from numpy.lib.format import open_memmap
 from torch import Tensor
 from tqdm import tqdm
 
-from ..._files import whole_file
+from ..._files import check_disk, whole_file
 from ...attachment.frozen_features import FrozenFeatures
 from ...datasets import SyncClip
 from ...datasets.digits.clips import DigitClips
@@ -77,12 +76,7 @@ def write_features(
     """
     shape = (size, features.frames, features.channels, features.map_size, features.map_size)
     needed = 2 * int(np.prod(shape, dtype=np.int64))
-    files.maps.parent.mkdir(parents=True, exist_ok=True)
-    if needed > (free := shutil.disk_usage(files.maps.parent).free):
-        raise OSError(
-            f"Expected {needed / 1e9:.1f} GB of disk for {size} clips in '{files.maps.parent}' "
-            f"(got {free / 1e9:.1f} GB free); choose fewer clips, another folder or a smaller 'map_size'"
-        )
+    check_disk(files.maps.parent, needed, f"{size} clips", "choose fewer clips, another folder or a smaller 'map_size'")
     targets: list[tuple[Tensor, ...]] = []
     features = features.to(device)
     with whole_file(files.maps) as draft:

@@ -1,21 +1,14 @@
 """Something-Something as a Lightning data module."""
 
-import os
-from collections.abc import Sequence
-from functools import cached_property, partial
-
-from torch.utils.data import DataLoader
+from functools import partial
 
 from ..._checks import check_option
 from ...datasets import SomethingElse, SomethingSomething
 from ...datasets.something.lists import read_labels
-from ...transforms import centre_recipe, three_crop_recipe, train_recipe
-from ..scoring import Clips
-from .base import VideoData
-from .batches import ShuffledBatches
+from .video_files import VideoFileData
 
 
-class SomethingSomethingData(VideoData):
+class SomethingSomethingData(VideoFileData):
     """:class:`~pyg_video.datasets.SomethingSomething` for training, validation and test, as in TSM and DyReg-GNN.
 
     Training samples one random frame per segment, a multi-scale crop and a flip; validation uses the middle frames and
@@ -67,11 +60,8 @@ class SomethingSomethingData(VideoData):
         test_batch_size: int | None = None,
         num_workers: int | None = None,
     ) -> None:
-        super().__init__()
         check_option("test_split", test_split, ("val", "test"))
-        check_option("test_crops", test_crops, (1, 3))
-        self.label_names = read_labels(root, version)
-        self._videos = partial(
+        videos = partial(
             SomethingSomething,
             root,
             version,
@@ -83,55 +73,20 @@ class SomethingSomethingData(VideoData):
             on_corrupt=on_corrupt,
             backend=backend,
         )
-        self.test_split, self.test_frame = test_split, test_frame
-        self.test_clips, self.test_crops = test_clips, test_crops
-        self.sampling, self.flip, self.seed, self.batch_size = sampling, flip, seed, batch_size
-        self.test_batch_size = test_batch_size or max(2, batch_size // (test_clips * test_crops))
-        self.num_workers = min(8, len(os.sched_getaffinity(0))) if num_workers is None else num_workers
-        self.frame_size, self.num_frames = frame_size, num_frames
-
-    # Created on first use: evaluation needs one split only.
-
-    @cached_property
-    def train(self) -> SomethingSomething:
-        """Training videos."""
-        videos = self._videos("train")
-        videos.transform = train_recipe(self.frame_size, mirrored=videos.mirrored, flip=self.flip)
-        return videos
-
-    @cached_property
-    def val(self) -> SomethingSomething:
-        """Validation videos with one view each."""
-        videos = self._videos("val")
-        videos.transform = centre_recipe(self.frame_size)
-        return videos
-
-    @cached_property
-    def test(self) -> SomethingSomething:
-        """Test videos with all views."""
-        videos = self._videos(self.test_split, num_clips=self.test_clips)
-        videos.transform = (three_crop_recipe if self.test_crops == 3 else centre_recipe)(self.test_frame)
-        return videos
-
-    @property
-    def num_train(self) -> int:  # type: ignore[override] # from the list of videos
-        return len(self.train)
-
-    def train_dataloader(self) -> DataLoader[Clips]:
-        batches = ShuffledBatches(self.num_train, self.batch_size, seed=self.seed, **self._share)
-        return self._loader(self.train, batches)
-
-    def val_dataloader(self) -> DataLoader[Clips]:
-        return self._sequential(self.val, self.batch_size)
-
-    def test_dataloader(self) -> DataLoader[Clips]:
-        if not self.test.labelled:
-            raise ValueError("Expected labels of the test videos to score them (got none); use 'test_split' val")
-        return self.predict_dataloader()
-
-    def predict_dataloader(self) -> DataLoader[Clips]:
-        return self._sequential(self.test, self.test_batch_size)
-
-    def views_of(self, numbers: Sequence[list[int]]) -> DataLoader[Clips]:
-        """A batch of test videos, with all their views, for each list of their numbers."""
-        return self._loader(self.test, numbers)
+        super().__init__(
+            videos,
+            read_labels(root, version),
+            num_frames=num_frames,
+            frame_rate=None,
+            sampling=sampling,
+            frame_size=frame_size,
+            flip=flip,
+            seed=seed,
+            test_split=test_split,
+            test_frame=test_frame,
+            test_clips=test_clips,
+            test_crops=test_crops,
+            batch_size=batch_size,
+            test_batch_size=test_batch_size,
+            num_workers=num_workers,
+        )

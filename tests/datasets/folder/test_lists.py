@@ -32,6 +32,21 @@ def test_videos_of_a_folder_are_sorted_and_named_by_their_first_folder(tree):
         read_folder(tree / "dog" / "deep")
 
 
+def test_folders_named_like_splits_are_splits(tmp_path):
+    for name in ("train/cat/1.mp4", "train/dog/1.mp4", "val/cat/deep/2.mp4", "test/dog/3.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    entries = read_folder(tmp_path)
+    assert [(entry.split, entry.label) for entry in entries] == [
+        ("test", "dog"),
+        ("train", "cat"),
+        ("train", "dog"),
+        ("val", "cat"),
+    ]
+    (tmp_path / "train" / "4.mp4").write_bytes(b"")  # then train is a class
+    assert class_names(read_folder(tmp_path)) == ("test", "train", "val")
+
+
 @pytest.mark.parametrize(
     ("pattern", "groups"),
     [
@@ -76,23 +91,57 @@ def test_mistakes_in_a_list_name_the_file_and_line(tmp_path, lines, problem):
     assert "a.csv'" in str(caught.value)
 
 
-def many(**changes):
-    return [VideoEntry(Path(f"{k}.mp4"), "cat", group=f"place {k // 5}")._replace(**changes) for k in range(1000)]
+SPLITS = ("train", "val", "test")
 
 
-def test_groups_stay_together_and_splits_have_their_shares():
-    splits = {split: in_split(many(), split, shares=(0.1, 0.3)) for split in ("train", "val", "test")}
-    groups = [{entry.group for entry in entries} for entries in splits.values()]
-    assert sum(map(len, splits.values())) == 1000
-    assert sum(map(len, groups)) == len(set.union(*groups)) == 200
-    assert [round(len(group) / 200, 1) for group in groups] == [0.6, 0.1, 0.3]
+def many(number=1000, label="cat"):
+    return [VideoEntry(Path(f"{label}{k}.mp4"), label, group=f"{label} {k // 5}") for k in range(number)]
 
 
-def test_a_video_stays_in_its_split_when_others_come_and_go():
-    chosen = {entry.path for entry in in_split(many(), "test")}
-    assert {entry.path for entry in in_split(many()[::2], "test")} == {
-        path for path in chosen if int(path.stem) % 2 == 0
-    }
+def test_groups_stay_together_and_every_class_has_its_shares():
+    entries = many() + many(100, "dog")
+    splits = {split: in_split(entries, split, shares=(0.1, 0.3)) for split in SPLITS}
+    groups = [{entry.group for entry in chosen} for chosen in splits.values()]
+    assert sum(map(len, splits.values())) == 1100
+    assert sum(map(len, groups)) == len(set.union(*groups)) == 220
+    for label, number in (("cat", 1000), ("dog", 100)):
+        shares = [sum(entry.label == label for entry in splits[split]) / number for split in SPLITS]
+        assert shares == [0.6, 0.1, 0.3]
+
+
+def test_splits_depend_on_the_seed_and_not_on_the_order():
+    entries = many(100)
+    chosen = {entry.path for entry in in_split(entries, "test")}
+    assert {entry.path for entry in in_split(entries[::-1], "test")} == chosen
+    assert {entry.path for entry in in_split(entries, "test", seed=1)} != chosen
+
+
+def test_other_classes_do_not_move_a_video():
+    assert set(in_split(many(), "val")) < set(in_split(many() + many(70, "dog"), "val"))
+
+
+@pytest.mark.parametrize(("number", "sizes"), [(1, [1, 0, 0]), (2, [2, 0, 0]), (3, [1, 1, 1]), (10, [6, 2, 2])])
+def test_small_classes_are_in_all_splits_if_they_can_be(number, sizes):
+    entries = [VideoEntry(Path(f"{k}"), "cat", group=f"{k}") for k in range(number)] + many(50, "dog")
+    found = [sum(entry.label == "cat" for entry in in_split(entries, split)) for split in SPLITS]
+    assert found == sizes
+
+
+def test_a_group_counts_for_its_most_frequent_class():
+    entries = [VideoEntry(Path(f"{k}"), "cat" if k % 3 else "dog", group=f"{k // 3}") for k in range(60)]
+    splits = [in_split(entries, split) for split in SPLITS]
+    assert [len(chosen) for chosen in splits] == [42, 9, 9]
+    assert [sum(entry.label == "dog" for entry in chosen) for chosen in splits] == [14, 3, 3]
+
+
+@pytest.mark.parametrize("options", [{}, {"fold": 0}])
+def test_a_group_in_two_splits_is_refused(options):
+    entries = [
+        VideoEntry(Path("a"), "cat", 0, 5, "day", 0, "train"),
+        VideoEntry(Path("a"), "cat", 5, 9, "day", 1, "val"),
+    ]
+    with pytest.raises(ValueError, match=r"in one split .got 'day' in (train|test) and val.; mend the list"):
+        in_split(entries, "train", **options)
 
 
 def test_folds_take_turns():

@@ -6,7 +6,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from pyg_video.datasets import VideoFileError, VideoFolder
-from pyg_video.transforms import centre_recipe
+from pyg_video.transforms import Compose, HorizontalFlip, MultiScaleCrop, ShortSide, centre_recipe
 
 
 def numbers(frames):
@@ -77,6 +77,17 @@ def test_a_list_takes_parts_of_long_videos(videos):
         VideoFolder(path, None)[0]
 
 
+def test_long_videos_are_taken_in_windows(videos):
+    path = videos / "list.csv"
+    path.write_text("path,label,start\nbird/a.mp4,bird,\nbird/b.avi,bird,1\n")
+    folder = VideoFolder(path, None, num_frames=3, window=1.0, window_step=0.5)
+    assert folder.ids == ["bird/a.mp4#t=0,1", "bird/a.mp4#t=0.5,1.5", "bird/a.mp4#t=1,2", "bird/b.avi#t=1,1.667"]
+    assert [numbers(folder[k].video) for k in range(3)] == [[2, 6, 10], [8, 12, 16], [14, 18, 22]]
+    assert len(VideoFolder(path, None, window=1.5)) == 3
+    with pytest.raises(ValueError, match="a positive 'window' and 'window_step' .got 1.0 and 0"):
+        VideoFolder(path, None, window=1.0, window_step=0)
+
+
 def test_clips_of_one_size_form_batches(videos):
     folder = VideoFolder(videos, None, num_frames=4, transform=centre_recipe(32))
     batch = folder.batch([(0, 0), (0, 1), (0, 2)])
@@ -97,10 +108,34 @@ def test_splits_are_disjoint_and_complete(videos):
 def test_missing_files_are_named_or_left_out(videos):
     path = videos / "list.csv"
     path.write_text("path,label\nbird/a.mp4,bird\nbird/z.mp4,bird\n")
-    with pytest.raises(VideoFileError, match=r"1 of 2 videos missing, as .*z.mp4"):
+    with pytest.raises(
+        VideoFileError, match=r"1 of 2 videos missing or damaged, as bird/z.mp4: missing.; mend the list"
+    ):
         VideoFolder(path, None)
-    with pytest.warns(UserWarning, match="1 of 2 videos missing"):
+    with pytest.warns(UserWarning, match="1 of 2 videos missing or damaged"):
         assert len(VideoFolder(path, None, on_error="skip")) == 1
+
+
+def test_boxes_follow_the_frames(videos, tmp_path):
+    """The square of the test videos, 1/8 of the width wide, moves by two pixels per frame; it is lost in frame 9."""
+    rows = [(k, 2 * k, 12, 8, 12) for k in range(24) if k != 9]
+    frame, *edges = np.array(rows).T
+    arrays = {"clips": ["a"], "clip_index": [0] * len(rows), "frame_index": frame}
+    np.savez(tmp_path / "boxes.npz", **arrays, **dict(zip("xywh", edges, strict=True)))
+    folder = VideoFolder(videos, None, num_frames=4, boxes=tmp_path / "boxes.npz", max_objects=2)
+    assert folder[0].box[:, 0, 0].nan_to_num(-1).tolist() == pytest.approx([(3 * 2 + 4) / 64, -1, 34 / 64, 46 / 64])
+    assert folder[0].box[:, 1].isnan().all()
+    assert folder[1].box.shape == (4, 2, 4)
+    assert folder[1].box.isnan().all()
+
+    folder = VideoFolder(videos, None, num_frames=8, boxes=tmp_path / "boxes.npz", random=True)
+    folder.transform = Compose(ShortSide(96), MultiScaleCrop(64), HorizontalFlip())
+    for epoch in range(5):
+        clip = folder[epoch, 0]
+        for picture, (x, y, w, h) in zip(clip.video.float().mean(1), clip.box[:, 0] * 64, strict=True):
+            if x.isfinite() and w > 8:
+                inside = picture[int(y - h / 4) : int(y + h / 4) + 1, int(x - w / 4) : int(x + w / 4) + 1]
+                assert inside.mean() > 200
 
 
 @pytest.mark.parametrize(

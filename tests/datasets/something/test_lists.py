@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from pyg_video.datasets.something.lists import VideoRecord, mirrored_labels, read_labels, read_records, video_path
+from pyg_video.datasets.something.lists import VideoRecord, read_labels, read_records, video_path
 
 
 def test_v2_labels_are_numbered_by_their_list(something_v2):
@@ -71,21 +71,6 @@ def test_lists_may_lie_in_a_folder_of_their_own(something_v2, name):
 def test_where_videos_lie():
     assert str(video_path("root", "v1", "7")) == "root/20bn-something-something-v1/7"
     assert str(video_path("root", "v2", "7")) == "root/20bn-something-something-v2/7.webm"
-
-
-def test_the_published_pairs_are_mirrored_and_nothing_else(something_v2):
-    mirrored = mirrored_labels(read_labels(something_v2, "v2"))
-    known = {86: 87, 87: 86, 93: 94, 94: 93, 166: 167, 167: 166}
-    assert {label: other for label, other in enumerate(mirrored) if label != other} == known
-
-
-def test_right_as_a_part_of_a_word_or_without_partner_stays():
-    names = [
-        "Plugging something into something but pulling it right out as you remove your hand",
-        "Putting something upright on the table",
-        "Turning the camera left",
-    ]
-    assert mirrored_labels(names) == (0, 1, 2)
 
 
 @pytest.mark.parametrize(

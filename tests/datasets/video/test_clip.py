@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from pyg_video.datasets.video.clip import VideoClip, VideoClips
+from pyg_video.datasets.something.lists import read_labels
+from pyg_video.datasets.video.clip import VideoClip, VideoClips, mirrored_labels
 
 
 class Noise(VideoClips):
@@ -56,3 +57,18 @@ def test_the_transform_draws_what_comes_next():
 def test_numbers_outside_are_refused():
     with pytest.raises(IndexError, match="from 0 to 2 .got 3"):
         Noise()[3]
+
+
+def test_the_published_pairs_are_mirrored_and_nothing_else(something_v2):
+    mirrored = mirrored_labels(read_labels(something_v2, "v2"))
+    known = {86: 87, 87: 86, 93: 94, 94: 93, 166: 167, 167: 166}
+    assert {label: other for label, other in enumerate(mirrored) if label != other} == known
+
+
+def test_right_as_a_part_of_a_word_or_without_partner_stays():
+    names = [
+        "Plugging something into something but pulling it right out as you remove your hand",
+        "Putting something upright on the table",
+        "Turning the camera left",
+    ]
+    assert mirrored_labels(names) == (0, 1, 2)
