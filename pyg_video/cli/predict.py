@@ -205,9 +205,7 @@ def _parser() -> Parser:
     add("--output", default="predictions", metavar="FOLDER", help="where to write (default: predictions)")
     add("--top", type=int, default=5, metavar="K", help="number of classes to print (default: 5)")
     add("--frames", type=int, metavar="T", help="frames per clip (default: as in the model's training, else 16)")
-    text = (
-        "frames per second (default: as in training, else frames of the whole video); with --stream, at most"
-    )
+    text = "frames per second (default: as in training, else frames of the whole video); with --stream, at most"
     add("--frame-rate", type=float, metavar="FPS", help=text)
     add("--views", type=int, metavar="N", help="1, 3 crops, or 3 crops x 2 clips = 6 (default: 6; 1 for grey models)")
     add("--window", type=float, metavar="SECONDS", help="classify parts of this length (default: the whole video)")

@@ -232,7 +232,7 @@ def predict_stream(
         >>> [(found.start, len(found.times)) for found in predict_stream("cnn_small", path, frame_rate=5)]
         [(0.0, 5), (1.0, 5), (2.0, 3)]
     """
-    check_seconds(every=every)
+    check_seconds(every=every, frame_rate=frame_rate)
     if not isinstance(model, VideoModel):
         model = VideoModel(model, frame_rate=frame_rate, views=views, device=device, stream=True)
     return _stream(model, Path(path), every, on_corrupt)
