@@ -34,6 +34,7 @@ MULTI_SYNC_MNIST: dict[str, tuple[str, dict[int, float]]] = {
     "position_only": ("Position-Only", {5: 93.41}),
     "dyreg": ("DyReg-GNN", {5: 95.09}),
     "salient": ("DyReg-GNN, salient anchors (not in the paper)", {}),
+    "boxes": ("the digits' exact boxes (not in the paper)", {}),
 }
 """Rows in the papers' order: title, and accuracy in the paper by number of digits."""
 

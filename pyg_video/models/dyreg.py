@@ -62,7 +62,7 @@ dyreg_gnn_sync_mnist = register_variant(
 
 
 @register_model
-@option_groups(block=options_of(dyreg_block, *_OPTIONS, node_channels=32, region_channels=32))
+@option_groups(block=options_of(dyreg_block, *_OPTIONS, "arrangement", node_channels=32, region_channels=32))
 def dyreg_gnn_multi_sync_mnist(
     num_classes: int = 56, *, frame_size: int = 128, block: Mapping[str, Any], readout: str = "mean"
 ) -> VideoClassifier:
