@@ -32,6 +32,12 @@ def test_files_that_a_page_names_are_there(page):
     assert missing + [name for name in named + configs if not (ROOT / name).exists()] == []
 
 
+def test_every_promise_has_its_test():
+    promised = re.findall(r"`(tests/[\w/.]+\.py)::(\w+)`", text(DOCS / "promises.md"))
+    assert len(promised) > 40
+    assert [f"{file}::{name}" for file, name in promised if f"def {name}(" not in (ROOT / file).read_text()] == []
+
+
 def test_every_page_is_in_a_table_of_contents():
     index = text(DOCS / "index.md") + text(DOCS / "api" / "index.md")
     listed = set(re.findall(r"^([\w/]+)$", index, re.MULTILINE))
