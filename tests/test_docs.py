@@ -59,7 +59,7 @@ def test_models_that_pages_create_are_there():
         assert set(re.findall(r'(?<!timm\.)create_model\("(\w+)"', text(page))) <= set(list_models()), page
 
 
-@pytest.mark.parametrize("name", ["index", "design", "builders", "streaming", "pyg"])
+@pytest.mark.parametrize("name", ["index", "design", "builders", "streaming", "pyg", "export"])
 def test_snippets_run(name, capsys):
     for snippet in re.findall(r"```python\n(.*?)```", text(DOCS / f"{name}.md"), re.DOTALL):
         exec(compile(snippet, f"{name}.md", "exec"), {})

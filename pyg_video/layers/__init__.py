@@ -14,6 +14,7 @@ from .rstg import RSTG
 from .scan import detach_state, reset_state, scan
 from .space import SpaceConv
 from .space_time import SpaceTimeConv
+from .stream_step import StreamStep
 from .time import State, TemporalRNN
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "SpaceConv",
     "SpaceTimeConv",
     "State",
+    "StreamStep",
     "TablePosition",
     "TemporalRNN",
     "ToMap",

@@ -6,7 +6,7 @@ from functools import reduce
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, library
+from torch import Tensor, library, nn
 from torch.utils.flop_counter import register_flop_formula
 
 from .pairs import pairs_of
@@ -54,9 +54,29 @@ def gather_pairs(sent: Tensor, received: Tensor, alpha: Tensor, adj: Tensor | No
     given = sent.dtype
     tensors = [x for x in (sent, received, alpha, *parameters[:4]) if x is not None]
     dtype = reduce(torch.promote_types, (x.dtype for x in tensors), torch.float32)  # sums of many values
-    ends = (x.to(dtype) for x in (sent, received, alpha))
-    of_messages = (x if x is None else x.to(dtype) for x in parameters[:4])
-    return _gather_pairs(*ends, adj, *of_messages, parameters.eps)[0].to(given)
+    sent, received, alpha = (x.to(dtype) for x in (sent, received, alpha))
+    of_messages = {name: x.to(dtype) for name, x in parameters._asdict().items() if isinstance(x, Tensor)}
+    parameters = parameters._replace(**of_messages)
+    if torch.compiler.is_exporting():  # for programs that run without this package
+        return _gather_plainly(sent, received, alpha, adj, parameters).to(given)
+    return _gather_pairs(sent, received, alpha, adj, *parameters)[0].to(given)
+
+
+def _gather_plainly(
+    sent: Tensor, received: Tensor, alpha: Tensor, adj: Tensor | None, parameters: PairMessages
+) -> Tensor:
+    """The same by operators of torch alone."""
+    weight, bias, scale, shift, eps = parameters
+    m = (sent[:, None] + received[:, :, None]).relu()  # [F, N, N, C], receivers first
+    m = m if weight is None else nn.functional.linear(m, weight, bias).relu()
+    if scale is not None:
+        counts = m.new_ones(1) if adj is None else adj[..., None].to(m.dtype)
+        num_values = _num_values(sent, adj)[:, None, None, None]
+        centred = m - (m * counts).sum(dim=(1, 2, 3), keepdim=True) / num_values
+        variance = (centred.square() * counts).sum(dim=(1, 2, 3), keepdim=True) / num_values
+        m = centred * (variance + eps).rsqrt() * scale
+        m = m if shift is None else m + shift
+    return (alpha[:, :, None] @ m)[:, :, 0]
 
 
 @library.custom_op("pyg_video::gather_pairs", mutates_args=(), tags=torch.Tag.flexible_layout)

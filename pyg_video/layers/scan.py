@@ -88,7 +88,7 @@ def detach_state(state: Nested) -> Nested:
         >>> state.requires_grad
         False
     """
-    return _map(Tensor.detach, state)
+    return map_state(Tensor.detach, state)
 
 
 def reset_state(state: Nested, which: Tensor | Sequence[int] | Sequence[bool]) -> Nested:
@@ -116,14 +116,14 @@ def reset_state(state: Nested, which: Tensor | Sequence[int] | Sequence[bool]) -
         >>> torch.allclose(y[[0, 2]], rnn(x)[[0, 2], 4:], atol=1e-6)
         True
     """
-    tensors = _tensors(state)
+    tensors = state_tensors(state)
     if not tensors:
         return state
     if tensors[0].dim() == 0 or any(part.shape[:1] != tensors[0].shape[:1] for part in tensors):
         shapes = ", ".join(sorted({str(list(part.shape)) for part in tensors}))
         raise ValueError(f"Expected 'state' whose tensors all have the clips in their first dimension (got {shapes})")
     back = _as_mask(which, tensors[0].size(0), tensors[0].device)
-    return _map(lambda part: part.masked_fill(back.view(-1, *[1] * (part.dim() - 1)), 0), state)
+    return map_state(lambda part: part.masked_fill(back.view(-1, *[1] * (part.dim() - 1)), 0), state)
 
 
 def run(module: nn.Module, x: Any, **info: Any) -> Any:
@@ -151,14 +151,14 @@ def _blocks_behind(module: nn.Module) -> bool:
     return any(getattr(getattr(hook, "__self__", None), "is_attached_block", False) for hook in hooks)
 
 
-def _map(function: Callable[[Tensor], Tensor], state: Any) -> Any:
+def map_state(function: Callable[[Tensor], Tensor], state: Any) -> Any:
     """The same state with ``function`` of every tensor."""
     if isinstance(state, Tensor):
         return function(state)
     if isinstance(state, Mapping):
-        return {name: _map(function, part) for name, part in state.items()}
+        return {name: map_state(function, part) for name, part in state.items()}
     if isinstance(state, (list, tuple)):
-        parts = [_map(function, part) for part in state]
+        parts = [map_state(function, part) for part in state]
         return type(state)(*parts) if hasattr(state, "_fields") else type(state)(parts)
     if state is not None:
         raise TypeError(
@@ -168,14 +168,15 @@ def _map(function: Callable[[Tensor], Tensor], state: Any) -> Any:
     return None
 
 
-def _tensors(state: Any) -> list[Tensor]:
+def state_tensors(state: Any) -> list[Tensor]:
+    """The tensors of a state, in its order."""
     tensors: list[Tensor] = []
 
     def keep(part: Tensor) -> Tensor:
         tensors.append(part)
         return part
 
-    _map(keep, state)
+    map_state(keep, state)
     return tensors
 
 

@@ -42,6 +42,16 @@ def written_out(sent, received, alpha, weight, bias, scale, shift, adj=None):
     return torch.einsum("fij,fijc->fic", alpha, m)
 
 
+def test_programs_get_operators_of_torch_alone(monkeypatch):
+    for layers, norm, pairs in CASES:
+        tensors, adj = inputs(layers, norm, pairs)
+        want = run(*tensors, adj=adj)
+        with monkeypatch.context() as exporting:
+            exporting.setattr("torch.compiler.is_exporting", lambda: True)
+            exporting.setattr(pair_messages, "_gather_pairs", None)
+            torch.testing.assert_close(run(*tensors, adj=adj), want)
+
+
 CASES = [(layers, norm, pairs) for layers in (1, 2) for norm in (False, True) for pairs in ("all", "most", "few")]
 
 
