@@ -55,7 +55,9 @@ def gather_pairs(sent: Tensor, received: Tensor, alpha: Tensor, adj: Tensor | No
     tensors = [x for x in (sent, received, alpha, *parameters[:4]) if x is not None]
     dtype = reduce(torch.promote_types, (x.dtype for x in tensors), torch.float32)  # sums of many values
     sent, received, alpha = (x.to(dtype) for x in (sent, received, alpha))
-    of_messages = {name: x.to(dtype) for name, x in parameters._asdict().items() if isinstance(x, Tensor)}
+    of_messages: dict[str, Any] = {
+        name: x.to(dtype) for name, x in parameters._asdict().items() if isinstance(x, Tensor)
+    }
     parameters = parameters._replace(**of_messages)
     if torch.compiler.is_exporting():  # for programs that run without this package
         return _gather_plainly(sent, received, alpha, adj, parameters).to(given)
