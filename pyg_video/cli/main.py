@@ -34,6 +34,7 @@ Options of the first four come from YAML files and from the command line, which 
 
   cd examples/configs
   pyg-video fit --config base_small.yaml --config small_dyreg.yaml --model.lr 1e-3 --trainer.max_epochs 2
+  pyg-video fit --config video_folder.yaml --data.root videos
   pyg-video fit --config runs/.../config.yaml --ckpt_path runs/.../checkpoints/last.ckpt
   pyg-video test --config runs/.../config.yaml --ckpt_path runs/.../checkpoints/best.ckpt
 
