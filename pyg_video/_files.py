@@ -100,11 +100,12 @@ def write_table(path: str | os.PathLike[str], rows: Iterable[Iterable[object]]) 
     Control characters are escaped, and text that a spreadsheet would compute gets an apostrophe in front.
     """
     text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(map(_cell, row) for row in rows)
+    csv.writer(text, lineterminator="\n").writerows(map(as_cell, row) for row in rows)
     return write_whole(path, text.getvalue())
 
 
-def _cell(value: object) -> object:
+def as_cell(value: object) -> object:
+    """A value for a table: text without control characters, and with an apostrophe before a formula."""
     if not isinstance(value, (str, os.PathLike)):
         return value
     text = printable(os.fspath(value))

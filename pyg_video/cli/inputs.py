@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from .._files import whole_file
+
 STDIN = "-"
 
 
@@ -42,7 +44,7 @@ def find_inputs(given: Sequence[str], scratch: Path, *, without: Path | None = N
     found = dict[Path, Input]()
     for argument in given:
         for one in _of(argument, scratch, without):
-            found.setdefault(one.path.absolute(), one)
+            found.setdefault(one.path.resolve(), one)
     return list(found.values())
 
 
@@ -58,8 +60,9 @@ def _of(argument: str, scratch: Path, without: Path | None) -> list[Input]:
     if argument == STDIN:
         return [Input(STDIN, _from_stdin(scratch / "stdin"))]
     if path.is_dir():
-        results = None if without is None else without.absolute()
-        paths = [one for one in find_videos(path) if results is None or results not in one.absolute().parents]
+        results = None if without is None else without.resolve()
+        inside = results is not None and path.resolve() in results.parents
+        paths = [one for one in find_videos(path) if not (inside and results in one.resolve().parents)]
         if not paths:
             raise ValueError(f"Expected videos in the folder '{argument}' (got none); give their folder or the files")
     elif not path.exists() and glob.has_magic(argument):
@@ -74,6 +77,6 @@ def _of(argument: str, scratch: Path, without: Path | None) -> list[Input]:
 def _from_stdin(path: Path) -> Path:
     if sys.stdin.isatty():
         raise ValueError("Expected the bytes of a video on standard input for '-' (got a terminal); add < clip.mp4")
-    with path.open("wb") as file:
+    with whole_file(path) as draft, draft.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file)
     return path

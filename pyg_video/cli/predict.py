@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from .._checks import printable
 from .inputs import Input, find_inputs
 from .parsing import Parser, add_shared, in_one_line, make_parser
 
@@ -97,18 +98,20 @@ def _predict_all(model: VideoModel, record: PredictionRecord, options: Namespace
     folder, skipped = Path(options.output), 0
     with tempfile.TemporaryDirectory() as scratch:
         inputs = find_inputs(options.videos, Path(scratch), without=folder)
-        taken = {one.path.absolute() for one in inputs}
+        taken = {one.path.resolve() for one in inputs}
         for one in inputs:
             target = _unused(folder, one.path, taken)
             try:
                 info = probe_video(one.path)
                 about = {"frame_rate": info.frame_rate, "num_frames": info.num_frames}
                 with _warnings_printed(), record.video(one.name, **about) as entry:
-                    _predict(model, one, entry, target, options)
-            except VideoFileError as error:
+                    film = _predict(model, one, entry, target, options)
+                _tell(entry, film, target, options)
+            except (ValueError, OSError) as error:  # of this video
                 if len(inputs) == 1:
                     raise
-                print(f"skipped {one.name}: {error.problem or in_one_line(error)}", file=sys.stderr)
+                problem = error.problem if isinstance(error, VideoFileError) else ""
+                print(f"skipped {printable(one.name)}: {problem or in_one_line(error)}", file=sys.stderr)
                 skipped += 1
             else:
                 if not entry.complete:
@@ -118,12 +121,11 @@ def _predict_all(model: VideoModel, record: PredictionRecord, options: Namespace
     return 2 if skipped else 0
 
 
-def _predict(model: VideoModel, one: Input, entry: VideoRecord, target: Path, options: Namespace) -> None:
-    """Predict on one video, print, write and draw; Ctrl-C leaves an entry that is not complete."""
+def _predict(model: VideoModel, one: Input, entry: VideoRecord, target: Path, options: Namespace) -> Path | None:
+    """Predict on one video and draw the film; Ctrl-C leaves an entry that is not complete."""
     from ..evaluation import draw_video, predict_stream, predict_windows
-    from ..visualization import save_png
 
-    every, corrupt, written = options.every, {"on_corrupt": options.on_corrupt}, list[Path]()
+    every, corrupt, film = options.every, {"on_corrupt": options.on_corrupt}, None
     if options.stream:
         predictions = predict_stream(model, one.path, every or 1.0, **corrupt)
     else:
@@ -132,15 +134,25 @@ def _predict(model: VideoModel, one: Input, entry: VideoRecord, target: Path, op
     try:
         if options.draw:
             how = {"graph": options.graph, "parts": options.draw, "audio": options.audio, **corrupt}
-            written.append(draw_video(steps, target.with_name(f"{target.name}_regions.mp4"), **how))
+            film = target.with_name(f"{target.name}_regions.mp4")
+            draw_video(steps, film, **how)
         else:
             deque(steps, maxlen=0)
     except KeyboardInterrupt:
         entry.complete = False
     if entry.overall is None:
         raise KeyboardInterrupt
+    return film
+
+
+def _tell(entry: VideoRecord, film: Path | None, target: Path, options: Namespace) -> None:
+    """Print the best classes of a video and what was written; write the sheet."""
+    from ..visualization import save_png
+
+    assert entry.overall is not None
     for name, share in entry.overall.top(options.top):
-        print(f"  {100 * share:5.1f} %  {name}")
+        print(f"  {100 * share:5.1f} %  {printable(name)}")
+    written = [film] if film is not None and film.is_file() else []
     if options.sheet:
         written.append(save_png(target.with_name(f"{target.name}_sheet.png"), entry.overall.sheet()))
     for path in written:
@@ -160,7 +172,7 @@ def _predict_live(model: VideoModel, source: str, record: PredictionRecord, opti
     def add(prediction: VideoPrediction) -> None:
         deque(_printed(entry.each([prediction]), "" if entry.count else live.name, each=True), maxlen=0)
 
-    with _warnings_printed(), record.video(live.name) as entry, live:
+    with _warnings_printed(), live, record.video(live.name) as entry:
         try:
             draw_live(model, live, live.name, film, add, **how)
         except (KeyboardInterrupt, VideoFileError) as error:
@@ -181,10 +193,10 @@ def _printed(predictions: Iterator[VideoPrediction], name: str, *, each: bool) -
     """The predictions; the name is printed with the first one, and a line for each if asked for."""
     for number, prediction in enumerate(predictions):
         if number == 0 and name:
-            print(name)
+            print(printable(name))
         if each:
             (best, share), *_ = prediction.top(1)
-            print(f"  {prediction.start:7.1f} to {prediction.end:.1f} s  {100 * share:5.1f} %  {best}")
+            print(f"  {prediction.start:7.1f} to {prediction.end:.1f} s  {100 * share:5.1f} %  {printable(best)}")
         yield prediction
 
 
@@ -256,19 +268,27 @@ def _is_live(options: Namespace) -> bool:
     sources = [name for name in options.videos if is_live(name) and not Path(name).exists()]
     if options.stream and sources and len(options.videos) > 1:
         raise ValueError(f"Expected a single camera or address with --stream (got {len(options.videos)} videos)")
-    return bool(options.stream and sources)
+    live = bool(options.stream and sources)
+    if live and options.audio == "keep":
+        raise ValueError("Expected '--audio drop' for a camera or an address (got keep), whose sound is not read")
+    return live
 
 
 def _stem(source: str) -> str:
     """The name of a camera or an address in the names of files."""
-    return re.sub(r"[^\w-]+", "_", Path(urlsplit(source).path).stem) if "://" in source else f"camera{source}"
+    from ..datasets.video.live import shown_name
+
+    if "://" not in source:
+        return f"camera{source}"
+    parts = urlsplit(shown_name(source))
+    return re.sub(r"[^\w-]+", "_", Path(parts.path).stem or parts.hostname or "stream")
 
 
 def _unused(folder: Path, path: Path, taken: set[Path]) -> Path:
     """Where the results of a video are written, without the ends of their names: over no other video of this run."""
     for k in count(1):
         target = folder / (path.stem if k == 1 else f"{path.stem}_{k}")
-        files = {target.with_name(f"{target.name}{end}").absolute() for end in _ENDS}
+        files = {target.with_name(f"{target.name}{end}").resolve() for end in _ENDS}
         if not files & taken:
             taken |= files
             return target

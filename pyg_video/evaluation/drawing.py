@@ -19,6 +19,7 @@ from ..datasets.video.sound import Sound, opened_sound
 from ..datasets.video.timetable import Timetable, frame_times, timetable
 from ..visualization import draw_regions
 from ..visualization.film import Film, open_film
+from .plans import ROUNDING
 from .prediction import VideoPrediction
 
 PARTS = ("boxes", "paths", "kernels")
@@ -129,7 +130,9 @@ def draw_video(
         try:
             film = stack.enter_context(_film_like(table, output, sound))
         except ValueError as error:
-            problem = f"sound of {sound and sound.stream.codec_context.name}, which no mp4 file can hold"
+            if sound is None:
+                raise
+            problem = f"sound of {sound.stream.codec_context.name}, which no mp4 file can hold"
             raise VideoFileError.of(first.path, problem, "leave it out with audio 'drop'") from error
         start = (table.times[0] if table.times else 0) * table.unit
         track = _SoundTrack(film, sound, start)
@@ -160,6 +163,8 @@ class _Steps:
 
     def at(self, time: float) -> VideoPrediction:
         while self._next is not None and 4 * time >= sum(self._current.part) + sum(self._next.part):
+            if time + ROUNDING < self._next.start:  # of a stream, whose parts do not overlap
+                break
             self._current, self._next = self._next, next(self._coming, None)
         return self._current
 
@@ -205,4 +210,11 @@ def _between(prediction: VideoPrediction, graph: str, time: float) -> Drawn:
     gap = float(times[right] - times[left])
     share = (time - float(times[left])) / gap if gap > 0 else 0.0
     box, kernel = prediction.on_frame(graph), prediction.kernels[graph]
-    return Drawn(box[left].lerp(box[right], share), kernel[left].lerp(kernel[right], share))
+    nearest = left if share < 0.5 else right
+    return Drawn(*(_mixed(of[left], of[right], of[nearest], share) for of in (box, kernel)))
+
+
+def _mixed(left: Tensor, right: Tensor, nearest: Tensor, share: float) -> Tensor:
+    """Between two values; the nearest one where the other is missing."""
+    mixed = left.lerp(right, share)
+    return mixed.where(mixed.isfinite(), nearest)

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..datasets import VideoFileError
 from ..visualization.film import open_film
 from .drawing import PARTS, RegionArtist
+from .plans import ROUNDING
 from .prediction import VideoPrediction, check_seconds
 from .video_model import Seen, VideoModel, joined
 
@@ -23,16 +24,21 @@ _RATE, _UNIT = Fraction(25), Fraction(1, 1000)  # frames have times of their own
 
 def predict_live(
     model: VideoModel, frames: Iterable[tuple[float, Tensor]], name: str
-) -> Iterator[tuple[Tensor, VideoPrediction]]:
-    """Every frame with what the model makes of the stream as of this frame.
+) -> Iterator[tuple[float, Tensor, VideoPrediction | None]]:
+    """Every frame, its time, and what the model makes of the stream as of this frame; None if it is not shown it.
 
     Args:
         model: one that was made with ``stream=True``.
         frames: times in seconds, and frames :math:`(3, H, W)`, such as a :class:`LiveVideo`.
         name: of the stream.
     """
-    state = None
+    state, coming = None, 0.0
     for number, (time, frame) in enumerate(frames):
+        if model.frame_rate is not None:
+            if number and time + ROUNDING < coming:
+                yield time, frame, None
+                continue
+            coming = max(coming + 1 / model.frame_rate, time)
         crops = model.crops(frame)[None]
         if number == 0:
             model.warn_of_colour(name, crops)
@@ -40,6 +46,7 @@ def predict_live(
         size = (frame.size(1), frame.size(2))
         numbers, times = torch.tensor([number]), torch.tensor([time], dtype=torch.float64)
         yield (
+            time,
             frame,
             VideoPrediction(
                 Path(name),
@@ -49,7 +56,7 @@ def predict_live(
                 time,
                 numbers,
                 times,
-                crops[:0, -1],
+                crops[:0, -1].clone(),
                 seen.regions,
                 seen.kernels,
                 size,
@@ -91,19 +98,23 @@ def draw_live(
     first = next(steps, None)
     if first is None:
         raise VideoFileError.of(name, "no frame", "check that it sends video")
-    size, gathered = first[1].size, list[VideoPrediction]()
+    latest, gathered = first[2], list[VideoPrediction]()
+    assert latest is not None
+    size = latest.size
     with ExitStack() as stack:
         film = None if output is None else stack.enter_context(open_film(output, *size, _RATE, unit=_UNIT))
         try:
-            for frame, prediction in chain([first], steps):
-                if prediction.size != size:
+            for time, frame, prediction in chain([first], steps):
+                if frame.shape[1:] != size:
                     raise VideoFileError.of(name, "frames of several sizes", "start again")
+                if prediction is not None:
+                    latest = prediction
+                    gathered.append(prediction)
                 if film is not None:
-                    film.write(artist.draw(frame, prediction.end, prediction), prediction.end)
-                gathered.append(prediction)
-                if prediction.end - gathered[0].start >= every:
-                    add(_merged(gathered))
-                    gathered.clear()
+                    film.write(artist.draw(frame, time, latest), time)
+                if gathered and time - gathered[0].start >= every:
+                    done, gathered = _merged(gathered), []
+                    add(done)
         except (KeyboardInterrupt, VideoFileError) as error:  # what is written so far is kept
             stopped = error
     if gathered:

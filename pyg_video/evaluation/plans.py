@@ -33,7 +33,8 @@ def frames_within(times: Tensor, start: float, end: float) -> tuple[int, int]:
         end: its end.
     """
     first, last = torch.searchsorted(times[:-1], torch.tensor([start, end], dtype=torch.float64) - ROUNDING).tolist()
-    return (first - 1 if first == last else first), last
+    first = min(first, max(last - 1, 0))
+    return first, max(last, first + 1)
 
 
 def ascending(plans: Iterable[Tensor]) -> Iterator[int]:

@@ -281,7 +281,7 @@ def _stream(model: VideoModel, path: Path, every: float, on_corrupt: str) -> Ite
             seen.append(one)
         part = (k * every, min((k + 1) * every, float(times[-1])))
         shown_at = times[torch.tensor(numbers)]
-        yield _prediction(model, path, part, torch.tensor(numbers), shown_at, joined(seen), crops[:0, -1])
+        yield _prediction(model, path, part, torch.tensor(numbers), shown_at, joined(seen), crops[:0, -1].clone())
     deque(frames, maxlen=0)
 
 

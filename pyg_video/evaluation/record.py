@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from .._files import whole_file
+from .._files import as_cell, whole_file
 from .prediction import VideoPrediction
 
 _FORMAT = 1
@@ -49,12 +49,13 @@ class VideoRecord:
 
     def add(self, prediction: VideoPrediction) -> None:
         """Write a prediction."""
-        if self.overall is None:
-            self._write(self._begin(prediction))
-        self._write((",\n  " if self.count else "\n  ") + json.dumps(as_json(prediction), allow_nan=False))
+        begin = "" if self.count else self._begin(prediction)
+        text = begin + (",\n  " if self.count else "\n  ") + json.dumps(as_json(prediction), allow_nan=False)
         part = (f"{prediction.start:.3f}", f"{prediction.end:.3f}")
         best = enumerate(prediction.top(self._top), start=1)
-        self._csv.write(_csv_lines((self._video, *part, k, name, f"{share:.6f}") for k, (name, share) in best))
+        lines = _csv_lines((self._video, *part, k, name, f"{share:.6f}") for k, (name, share) in best)
+        self._write(text)  # at once, so that Ctrl-C leaves no half of it
+        self._csv.write(lines)
         self.count += 1
         probability = prediction.probability
         if self.overall is not None and not self._stream:  # the mean so far
@@ -119,9 +120,9 @@ def open_record(
     with (
         _no_empty(folder),
         whole_file(folder / "predictions.json") as draft,
-        whole_file(folder / "predictions.csv") as table,
+        whole_file(folder / "predictions.csv") as draft_of_csv,
         draft.open("wb") as json_file,
-        table.open("wb") as csv_file,
+        draft_of_csv.open("wb") as csv_file,
     ):
         json_file.write((json.dumps({"format": _FORMAT, **about})[:-1] + ', "videos": [').encode())
         csv_file.write(_csv_lines([_COLUMNS]))
@@ -175,5 +176,5 @@ def _pixels(corners: Tensor, size: tuple[int, int]) -> list[Any]:
 
 def _csv_lines(rows: Iterable[Iterable[object]]) -> bytes:
     text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    csv.writer(text, lineterminator="\n").writerows(map(as_cell, row) for row in rows)
     return text.getvalue().encode()

@@ -1,5 +1,6 @@
 """One step of a stream as a function of tensors, for export."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -39,8 +40,15 @@ class StreamStep(nn.Module):
     def __init__(self, model: nn.Module, x: Tensor) -> None:
         super().__init__()
         self.model = model
-        with torch.no_grad():
-            self._state = map_state(torch.zeros_like, scan(model, x)[1])
+        training = model.training
+        with torch.no_grad():  # without a change of the statistics of norms
+            self._state = map_state(torch.zeros_like, scan(model.eval(), x)[1])
+        model.train(training)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "StreamStep":
+        """Move or convert the parameters, and the state with them."""
+        self._state = map_state(fn, self._state)
+        return super()._apply(fn, recurse)
 
     def start(self, num_streams: int) -> tuple[Tensor, ...]:
         """The state of streams that have not begun."""

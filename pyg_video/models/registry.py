@@ -143,8 +143,9 @@ def model_options(name: str) -> dict[str, Option]:
     """The options of a named model with their defaults.
 
     Example:
-        >>> model_options("cnn_sync_mnist")
-        {'num_classes': 46, 'frame_size': 64, 'channels': (16, 32, 32), 'strides': (2, 2, 1), 'readout': 'mean'}
+        >>> options = model_options("cnn_sync_mnist")
+        >>> options["channels"], options["readout"]
+        ((16, 32, 32), 'mean')
     """
     if name in _ENTRIES:
         return _defaults(_ENTRIES[name])
@@ -181,7 +182,8 @@ def create_model(name: str, **options: Option) -> VideoClassifier:
         if key in given and given[key] < 1:  # type: ignore[operator] # whole numbers, as their defaults
             raise ValueError(f"Expected '{key}' of {name} of at least 1 (got {given[key]})")
     recipe = ModelRecipe(name, defaults | given)
-    fresh = {"weights": ""} if _FRESH.get() and "weights" in recipe.options else {}
+    published = _FRESH.get() and "weights" in recipe.options and not model_module(name)
+    fresh = {"weights": ""} if published else {}
     model = _ENTRIES[name](**(recipe.options | fresh))
     model.recipe = recipe
     return model
@@ -189,7 +191,7 @@ def create_model(name: str, **options: Option) -> VideoClassifier:
 
 @contextmanager
 def fresh_weights() -> Iterator[None]:
-    """Within it, :func:`create_model` fetches no published weights, for models whose weights come from a file."""
+    """Within it, the models of this package fetch no published weights, since theirs come from a file."""
     token = _FRESH.set(True)
     try:
         yield

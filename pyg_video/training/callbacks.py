@@ -69,15 +69,25 @@ class FreezeBatchNorm(Callback):
 
 
 class LastCheckpoint(ModelCheckpoint):
-    """``ModelCheckpoint`` that also saves where SIGTERM stops a training, after the current batch."""
+    """``ModelCheckpoint`` that also saves after the batch of training in which SIGTERM comes.
+
+    Not with several processes, of which each is told at another time.
+    """
+
+    @property
+    def path(self) -> Path:
+        """Where it is saved."""
+        return Path(self.dirpath or "", f"{self.filename}{self.FILE_EXTENSION}")
+
+    def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
+        super().on_train_batch_end(trainer, *args)
+        if trainer.received_sigterm and trainer.world_size == 1:
+            trainer.save_checkpoint(self.path)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        if not (isinstance(exception, SIGTERMException) and trainer.training and self.dirpath):
-            super().on_exception(trainer, pl_module, exception)
-            return
-        path = Path(self.dirpath, f"{self.filename}{self.FILE_EXTENSION}")
-        trainer.save_checkpoint(path)
-        rank_zero_info(f"Stopped by SIGTERM; to go on, run the same command with --ckpt_path {path}")
+        super().on_exception(trainer, pl_module, exception)
+        if isinstance(exception, SIGTERMException) and self.path.is_file():
+            rank_zero_info(f"Stopped by SIGTERM; to go on, run the same command with --ckpt_path {self.path}")
 
 
 def last_checkpoint() -> LastCheckpoint:

@@ -62,3 +62,17 @@ def test_bytes_on_standard_input_become_a_file(videos, monkeypatch):
     Stdin.buffer = None
     with pytest.raises(ValueError, match="Expected the bytes of a video on standard input .* add < clip.mp4"):
         find_inputs(["-"], videos / "scratch")
+
+
+def test_the_folder_of_results_may_be_that_of_the_videos_or_above(videos, tmp_path):
+    all_of_them = find_inputs([str(videos)], tmp_path)
+    assert len(all_of_them) > 0
+    for results in (videos, videos.parent, videos / ".." / videos.name):
+        assert find_inputs([str(videos)], tmp_path, without=results) == all_of_them
+
+
+def test_the_folder_of_results_is_known_by_other_names(videos, tmp_path):
+    (videos / "results").mkdir(exist_ok=True)
+    (videos / "results" / "film.mp4").touch()
+    found = find_inputs([str(videos)], tmp_path, without=videos / ".." / videos.name / "results")
+    assert all(one.path.parent.name != "results" for one in found)

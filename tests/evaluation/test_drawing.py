@@ -4,7 +4,7 @@ import torch
 from pyg_video.datasets import VideoFileError, decode_frames, probe_video
 from pyg_video.datasets.video.sound import opened_sound
 from pyg_video.evaluation import draw_video, predict_stream, predict_video, predict_windows
-from pyg_video.evaluation.drawing import RegionArtist
+from pyg_video.evaluation.drawing import RegionArtist, _between, _Steps
 from pyg_video.visualization import PALETTE
 
 
@@ -151,3 +151,19 @@ def test_mistakes_leave_no_film(looking, spot_video, tmp_path):
     with pytest.raises(ValueError, match="'predictions' with at least one"):
         draw_video([], tmp_path / "film.mp4")
     assert not (tmp_path / "film.mp4").exists()
+
+
+def test_a_region_is_drawn_until_it_is_missing(looking, spot_video):
+    found = predict_video(looking(), spot_video())
+    (name,) = found.regions
+    box = found.regions[name].clone()
+    box[1] = torch.nan
+    gone = found._replace(regions={name: box})
+    between = [_between(gone, name, float(found.times[0]) + part).box for part in (0.0, 0.01)]
+    assert all(bool(one.isfinite().all()) for one in between)
+    assert bool(_between(gone, name, float(found.times[1])).box.isnan().all())
+
+
+def test_parts_of_a_stream_begin_where_they_begin(looking, spot_video):
+    steps = _Steps(predict_stream(looking(), spot_video(num_frames=17, rate=8)))  # of 1, 1 and 0.125 seconds
+    assert [steps.at(k / 8).start for k in range(17)] == [0.0] * 8 + [1.0] * 8 + [2.0]

@@ -21,7 +21,7 @@ def frames(spot_video):
 
 
 def test_every_frame_comes_with_what_the_model_made_of_all_before(model, frames):
-    found = [prediction for _, prediction in predict_live(model, frames, "camera")]
+    found = [prediction for _, _, prediction in predict_live(model, frames, "camera")]
     whole, _ = model.scan(torch.stack([model.crops(frame) for _, frame in frames]))
     torch.testing.assert_close(found[-1].probability, whole.probability)
     (box,) = whole.regions.values()
@@ -60,3 +60,25 @@ def test_no_frame_and_frames_of_another_size_are_errors(model, frames, tmp_path)
     with pytest.raises(VideoFileError, match="frames of several sizes"):
         draw_live(model, other, "camera", tmp_path / "film.mp4", lambda one: json.dumps(one.start))
     assert probe_video(tmp_path / "film.mp4").num_frames == 3
+
+
+def test_a_model_is_shown_frames_at_its_rate_and_the_film_has_all(looking, frames, tmp_path):
+    model = VideoModel(looking(), stream=True, frame_rate=2.0)
+    shown = [time for time, _, prediction in predict_live(model, frames, "camera") if prediction is not None]
+    assert shown == [0.0, 0.5, 1.0, 1.5, 2.0]
+    told = []
+    draw_live(model, frames, "camera", tmp_path / "film.mp4", told.append, every=9.0)
+    assert told[0].times.tolist() == shown
+    assert probe_video(tmp_path / "film.mp4").num_frames == 20
+
+
+def test_ctrl_c_while_a_prediction_is_told_does_not_tell_it_twice(model, frames, tmp_path):
+    told = []
+
+    def add(prediction):
+        told.append(prediction)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        draw_live(model, frames[:12], "camera", tmp_path / "film.mp4", add)
+    assert [one.start for one in told] == [0.0]

@@ -40,3 +40,8 @@ def test_numbers_of_overlapping_plans_ascend_each_once_and_no_sooner_than_needed
 )
 def test_a_rate_is_one_at_most(rate, expected):
     assert list(at_rate(TIMES[:-1].tolist(), rate)) == expected
+
+
+def test_a_video_of_one_frame_has_one():
+    assert frames_within(torch.tensor([0.0, 0.0005]), 0.0, 0.0005) == (0, 1)
+    assert frames_within(torch.tensor([0.0, 0.0005, 0.001]), 0.0, 0.001) == (0, 1)

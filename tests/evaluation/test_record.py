@@ -85,3 +85,12 @@ def test_without_a_video_the_list_is_empty_and_an_error_leaves_no_file(tmp_path)
     with pytest.raises(KeyError), open_record(tmp_path / "other", {}):
         raise KeyError
     assert not (tmp_path / "other").exists()
+
+
+def test_names_write_no_formulas(looking, spot_video, tmp_path):
+    found = predict_video(looking(), spot_video())._replace(names=("=HYPERLINK(1)", "b\x1b[2J", "-c"))
+    with open_record(tmp_path, {}) as record, record.video("=spot") as entry:
+        entry.add(found)
+    _, rows = read(tmp_path)
+    assert {row["name"] for row in rows} == {"'=HYPERLINK(1)", "b\\x1b[2J", "'-c"}
+    assert rows[0]["video"] == "'=spot"

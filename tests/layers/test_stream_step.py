@@ -120,3 +120,12 @@ def test_a_step_goes_on_from_what_scan_gave(model):
     map_state(parts.append, state)
     y, *_ = step(video(2)[:, 2:], *parts)
     torch.testing.assert_close(y, model(video(2)), atol=1e-5, rtol=1e-4)
+
+
+def test_the_state_moves_with_the_step_and_the_trial_changes_nothing(model):
+    model.train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    step = StreamStep(model, video(2, 1))
+    assert model.training
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    assert {part.dtype for part in step.double().start(2)} == {torch.float64}

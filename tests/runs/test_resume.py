@@ -25,13 +25,17 @@ class Seen(Callback):
 
 
 class Terminate(Callback):
-    """SIGTERM within a batch of training, or of the validation after it."""
+    """SIGTERM within a batch of training, in the validation after it, or at the end of the epoch."""
 
     def __init__(self, step, where="train"):
         self.step, self.where = step, where
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
         if (self.where, trainer.global_step) == ("train", self.step - 1):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        if (self.where, trainer.global_step) == ("epoch end", self.step):
             os.kill(os.getpid(), signal.SIGTERM)
 
     def on_validation_batch_start(self, trainer, pl_module, batch, batch_idx):
@@ -48,7 +52,7 @@ def train(folder, num_workers, ckpt_path=None, stop=()):
         digit_size=8,
         batch_size=2,
         num_train=2 * BATCHES,
-        num_val=2,
+        num_val=6,  # three batches
         num_test=2,
         num_workers=num_workers,
     )
@@ -81,11 +85,20 @@ def test_a_resumed_training_is_an_uninterrupted_one(num_workers, step, tmp_path)
     assert all(torch.equal(resumed[name], value) for name, value in weights.items())
 
 
-@pytest.mark.parametrize(("step", "where"), [(3, "train"), (BATCHES, "train"), (BATCHES, "validation"), (5, "train")])
-def test_a_terminated_training_goes_on_where_it_was(step, where, tmp_path):
+@pytest.mark.parametrize(
+    ("step", "where", "next_step"),
+    [
+        (3, "train", 3),
+        (BATCHES, "train", BATCHES),
+        (5, "train", 5),
+        (BATCHES, "epoch end", BATCHES),
+        (2 * BATCHES, "validation", BATCHES),  # after the epoch before
+    ],
+)
+def test_a_terminated_training_goes_on_where_it_was(step, where, next_step, tmp_path):
     whole, weights = train(tmp_path / "whole", 0)
     with pytest.raises(SIGTERMException):
         train(tmp_path / "stopped", 0, stop=[Terminate(step, where)])
     rest, resumed = train(tmp_path / "rest", 0, tmp_path / "stopped" / "checkpoints" / "last.ckpt")
-    assert rest == whole[step:]
+    assert rest == whole[next_step:]
     assert all(torch.equal(resumed[name], value) for name, value in weights.items())

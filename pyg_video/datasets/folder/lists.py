@@ -54,9 +54,14 @@ def read_folder(root: Path, group: str | None = None) -> list[VideoEntry]:
 
     Raises:
         FileNotFoundError: there is no video.
+        ValueError: all folders are named like splits, and one of them has videos of its own.
     """
     paths = [path for path in (path.relative_to(root) for path in find_videos(root)) if len(path.parts) > 1]
-    splits = all(path.parts[0] in SPLITS and len(path.parts) > 2 for path in paths)
+    splits = all(path.parts[0] in SPLITS for path in paths) and any(len(path.parts) > 2 for path in paths)
+    if splits and (stray := next((path for path in paths if len(path.parts) == 2), None)) is not None:
+        raise ValueError(
+            f"Expected folders of classes in '{stray.parts[0]}', as in the others (got the video '{stray}'); move it"
+        )
     entries = [
         VideoEntry(root / path, path.parts[int(splits)], group=_group(path, group), split=path.parts[0] * splits)
         for path in paths
@@ -181,6 +186,8 @@ def _stratified(entries: Sequence[VideoEntry], shares: tuple[float, float], seed
     for groups in strata.values():
         groups.sort(key=lambda group: _checksum(f"{seed} {group}"))
         val, test = (_number(share, len(groups)) for share in shares)
+        if len(groups) >= 3:
+            test = min(test, len(groups) - 1 - min(val, 1))
         names = ["train"] + ["test"] * test + ["val"] * val + ["train"] * len(groups)
         splits.update(zip(groups, names, strict=False))
     return splits
@@ -196,18 +203,19 @@ def _checksum(text: str) -> bytes:
 
 
 def _check_groups(entries: Sequence[VideoEntry], splits: Sequence[str]) -> None:
-    seen: dict[str, str] = {}
-    for entry, split in zip(entries, splits, strict=True):
-        if entry.group and split and seen.setdefault(entry.group, split) != split:
-            raise ValueError(
-                f"Expected every group, or video without a group, in one split (got '{entry.group}' in "
-                f"{seen[entry.group]} and {split}); mend the list, or its column group"
-            )
+    for names in ([entry.group for entry in entries], [os.path.normpath(entry.path) for entry in entries]):
+        seen: dict[str, str] = {}
+        for name, split in zip(names, splits, strict=True):
+            if name and split and seen.setdefault(name, split) != split:
+                raise ValueError(
+                    f"Expected every group, and every video, in one split (got '{name}' in {seen[name]} and {split}); "
+                    "mend the list, or its column group"
+                )
 
 
 def _group(path: Path, pattern: str | None) -> str:
     found = re.search(pattern, path.as_posix()) if pattern else None
-    return path.as_posix() if found is None else found[found.re.groups and 1]
+    return (found and found[found.re.groups and 1]) or path.as_posix()
 
 
 def _entry(folder: Path, row: dict[str, str]) -> VideoEntry:
@@ -219,4 +227,12 @@ def _entry(folder: Path, row: dict[str, str]) -> VideoEntry:
     if row["split"] not in ("", *SPLITS):
         raise ValueError(f"'split' {row['split']}, where {', '.join(SPLITS)} are known")
     fold = int(row["fold"] or -1)
-    return VideoEntry(folder / row["path"], row["label"], start, end, row["group"] or row["path"], fold, row["split"])
+    return VideoEntry(
+        folder / row["path"],
+        row["label"],
+        start,
+        end,
+        row["group"] or os.path.normpath(row["path"]),
+        fold,
+        row["split"],
+    )

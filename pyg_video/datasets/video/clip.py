@@ -124,7 +124,12 @@ def mirrored_labels(names: Sequence[str]) -> tuple[int, ...]:
         ...                  "Pushing something from right to left"])
         (2, 1, 0)
     """
-    number = {name.lower(): label for label, name in enumerate(names)}
-    other = {"left": "right", "right": "left"}
-    swapped = (re.sub(r"\b(left|right)\b", lambda word: other[word[0]], name.lower()) for name in names)
-    return tuple(number.get(name, label) for label, name in enumerate(swapped))
+    exact = {name: label for label, name in enumerate(names)}
+    number = {name.lower(): label for label, name in enumerate(names)} | exact
+    other = {"left": "right", "right": "left", "Left": "Right", "Right": "Left", "LEFT": "RIGHT", "RIGHT": "LEFT"}
+    word = re.compile(rf"(?<![^\W\d_])({'|'.join(other)})(?![^\W\d_])")  # also beside a digit or an underscore
+    mirrored = []
+    for label, name in enumerate(names):
+        swapped = word.sub(lambda found: other[found[0]], name)
+        mirrored.append(number.get(swapped, number.get(swapped.lower(), label)) if swapped != name else label)
+    return tuple(mirrored)

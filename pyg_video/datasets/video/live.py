@@ -41,13 +41,15 @@ def is_live(source: str) -> bool:
 
 
 def shown_name(source: str) -> str:
-    """The name of a source for people, without a password.
+    """The name of a source for people, without a user, a password or other parameters.
 
     Example:
         >>> shown_name("rtsp://me:secret@camera.local/live")
         'rtsp://camera.local/live'
+        >>> shown_name("rtsp://10.0.0.5/user=admin&password=secret")
+        'rtsp://10.0.0.5/user'
     """
-    return re.sub(r"//[^/]*@", "//", source)
+    return re.split(r"[?&=;#]", re.sub(r"//[^/]*@", "//", source))[0]
 
 
 def source_frames(source: str) -> Iterator[Timed]:
@@ -155,8 +157,11 @@ class LiveVideo:
                 began: float | None = None
                 for shown, show in self._open():
                     began = time.monotonic() - shown if began is None else began
-                    if self._stop.wait(min(max(0.0, began + shown - time.monotonic()), _LONGEST)):
+                    ahead = began + shown - time.monotonic()
+                    if self._stop.wait(min(max(0.0, ahead), _LONGEST)):
                         break
+                    if ahead > _LONGEST:  # the clock of the source was set
+                        began = time.monotonic() - shown
                     self._put(show)
                     failures = 0
                 break

@@ -124,7 +124,7 @@ class VideoFolderData(VideoFileData):
             test_batch_size=test_batch_size,
             num_workers=num_workers,
         )
-        self.test_options |= {"window": test_window, "window_step": test_window_step}
+        self.test_options |= {"random": False, "window": test_window, "window_step": test_window_step}
         self.cache = None
         if cache is not None:
             self.cache = FrameCache(cache, _parts(entries), short_side=self.short_side, on_corrupt=on_corrupt)

@@ -137,6 +137,11 @@ def test_the_objects_with_most_boxes_come_first(tmp_path):
         ("mot/1.csv", "1,1,0,0,8\n", "line 1, not frame"),
         ("mot/1.csv", "0,1,0,0,8,8\n", "line 1, not frame"),
         ("mot/1.md", "", "got none"),
+        ("mot/1.csv", "inf,1,0,0,5,5\n", "OverflowError"),
+        ("mot/1.csv", "3000000000,1,0,0,5,5\n", "far too late"),
+        ("mot/1.csv", 140_000 * "1" + "\n", "Error"),
+        ("a.json", 10**5 * "[", "RecursionError"),
+        ("a.npz", "", "Error"),
     ],
 )
 def test_damaged_files_are_named(tmp_path, name, content, problem):

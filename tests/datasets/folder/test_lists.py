@@ -43,8 +43,9 @@ def test_folders_named_like_splits_are_splits(tmp_path):
         ("train", "dog"),
         ("val", "cat"),
     ]
-    (tmp_path / "train" / "4.mp4").write_bytes(b"")  # then train is a class
-    assert class_names(read_folder(tmp_path)) == ("test", "train", "val")
+    (tmp_path / "train" / "4.mp4").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"folders of classes in 'train'.*got the video 'train/4.mp4'"):
+        read_folder(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,7 @@ def test_a_group_in_two_splits_is_refused(options):
 
 
 def test_folds_take_turns():
-    entries = [VideoEntry(Path("a"), "cat", fold=fold) for fold in (0, 1, 2, 3, -1)]
+    entries = [VideoEntry(Path(f"{fold}"), "cat", fold=fold) for fold in (0, 1, 2, 3, -1)]
     for fold, (val, train) in enumerate([(1, [2, 3]), (2, [0, 3]), (3, [0, 1]), (0, [1, 2])]):
         found = {split: [one.fold for one in in_split(entries, split, fold=fold)] for split in ("test", "val", "train")}
         assert found == {"test": [fold], "val": [val], "train": train}
@@ -154,7 +155,26 @@ def test_folds_take_turns():
 
 
 def test_a_list_may_say_the_splits():
-    entries = [VideoEntry(Path("a"), "cat", split=split) for split in ("train", "test", "test", "")]
+    entries = [VideoEntry(Path(f"{k}"), "cat", split=split) for k, split in enumerate(("train", "test", "test", ""))]
     assert len(in_split(entries, "test")) == 2
     with pytest.raises(ValueError, match="videos in the split 'val' .got none of 4"):
         in_split(entries, "val")
+
+
+def test_parts_of_a_video_are_in_one_split_whatever_their_groups():
+    parts = [VideoEntry(Path("v/a"), "cat", group="day", split="train"), VideoEntry(Path("v/./a"), "cat", split="test")]
+    with pytest.raises(ValueError, match=r"every video, in one split .got 'v/a' in train and test"):
+        in_split(parts, "train")
+
+
+def test_what_a_pattern_does_not_find_has_a_group_of_its_own(tmp_path):
+    for name in ("cat/place_1.mp4", "cat/x.mp4", "dog/x.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    groups = [entry.group for entry in read_folder(tmp_path, r"(place_\d+)|x")]
+    assert groups == ["place_1", "cat/x.mp4", "dog/x.mp4"]
+
+
+def test_three_groups_are_in_three_splits_whatever_the_shares():
+    entries = [VideoEntry(Path(f"{k}"), "cat", group=f"{k}") for k in range(3)]
+    assert [len(in_split(entries, split, shares=(0.15, 0.5))) for split in SPLITS] == [1, 1, 1]

@@ -72,3 +72,13 @@ def test_right_as_a_part_of_a_word_or_without_partner_stays():
         "Turning the camera left",
     ]
     assert mirrored_labels(names) == (0, 1, 2)
+
+
+@pytest.mark.parametrize("left", ["turn_left", "left2", "turn-LEFT", "Left turn"])
+def test_left_and_right_are_words_beside_signs_and_digits_as_well(left):
+    right = left.replace("left", "right").replace("LEFT", "RIGHT").replace("Left", "Right")
+    assert mirrored_labels([left, "other", right]) == (2, 1, 0)
+
+
+def test_names_that_differ_in_case_only_are_not_mixed_up():
+    assert mirrored_labels(["A", "a", "turn left", "Turn right", "turn right"]) == (0, 1, 4, 2, 2)

@@ -172,3 +172,12 @@ def test_names_of_cameras_and_addresses():
         *[True] * 4,
         *[False] * 3,
     ]
+
+
+def test_a_clock_that_is_set_forward_costs_one_wait(monkeypatch):
+    monkeypatch.setattr("pyg_video.datasets.video.live._LONGEST", 0.2)
+    times = [0.0, 0.02, *(3600 + 0.02 * k for k in range(10))]
+    began = time.monotonic()
+    with LiveVideo("camera", lambda: iter([(at, lambda: torch.zeros(3, 8, 8)) for at in times]), capacity=20) as live:
+        assert len(list(live)) == 12
+    assert time.monotonic() - began < 1.5  # waits of 0.2 s for each would be 2 s
