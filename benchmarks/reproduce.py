@@ -118,14 +118,18 @@ def learn_stills(run: Run) -> None:
     save_model(model, run.stills)
 
 
-def train(run: Run) -> None:
-    """The command ``pyg-video fit`` with the run's configuration, from its last checkpoint on if it has one."""
+def train(run: Run) -> int:
+    """The command ``pyg-video fit`` with the run's configuration, from its last checkpoint on if it has one.
+
+    Returns:
+        Its exit code: another than 0 if it was stopped.
+    """
     options = {"seed_everything": run.seed, "data.seed": run.seed, "trainer.default_root_dir": run.folder}
     if run.stills is not None:
         options["model.backbone_from"] = run.stills
     if (last := run.last()) is not None:
         options["ckpt_path"] = last
-    pyg_video(
+    return pyg_video(
         ["fit", *(f"--config={file}" for file in run.files), *(f"--{key}={value}" for key, value in options.items())]
     )
 
@@ -212,7 +216,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     run = Run(args.table, args.model, args.scale, args.digits, args.seed, args.folder)
     if not args.record:
         learn_stills(run)
-        train(run)
+        if code := train(run):
+            return code
     print(f"wrote {record(run, args.trajectories)}")
     return 0
 

@@ -99,6 +99,14 @@ def test_a_run_is_recorded_and_goes_on_where_it_was(tiny, tmp_path):
     assert Run("sync_mnist", "mean_lstm", "small", 3, 0, moved).best().is_file()
 
 
+def test_a_run_that_was_stopped_is_not_recorded(monkeypatch, tmp_path):
+    monkeypatch.setattr(reproduce, "learn_stills", lambda run: None)
+    monkeypatch.setattr(reproduce, "pyg_video", lambda arguments: 143)
+    monkeypatch.setattr(reproduce, "record", None)
+    row = ["--table=sync_mnist", "--model=mean_lstm", "--digits=3", f"--folder={tmp_path}"]
+    assert main(row) == 143
+
+
 def test_rows_share_stills_that_learned_the_same(monkeypatch, tmp_path):
     shared = {Run("sync_mnist", row, "small", 5, 0, tmp_path).stills for row in ("rstg_all_temp", "conv_lstm", "i3d")}
     assert len(shared) == 1
