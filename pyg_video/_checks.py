@@ -79,16 +79,6 @@ def check_lengths(lengths: Tensor, num_clips: int, num_frames: int) -> None:
         raise ValueError(f"Expected 'lengths' between 1 and T = {num_frames} (got {lengths.tolist()})")
 
 
-def printable(text: str) -> str:
-    r"""The text with characters that are not to be printed escaped.
-
-    Example:
-        >>> print(printable("caf\u00e9\0\n"))
-        café\x00\n
-    """
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
-
-
 def check_fractions(name: str, box: Tensor, present: Tensor | None = None, repair: str = "") -> None:
     """Raise a :exc:`ValueError` if values of the boxes that are present can't be fractions of a frame, but are pixels.
 

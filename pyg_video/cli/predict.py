@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from .._checks import printable
+from .._text import printable
 from .inputs import Input, find_inputs
 from .parsing import Parser, add_shared, in_one_line, make_parser
 

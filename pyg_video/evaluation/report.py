@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from .._checks import printable
 from .._files import write_table, write_whole
+from .._text import printable
 from ..visualization import draw_confusion, save_png
 from .accuracy import Evaluation, Score
 

@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 import torch
 
-from ..._checks import check_option, printable
+from ..._checks import check_option
 from ..._files import write_table
+from ..._text import printable
 from ..video.errors import VideoFileError, errors_of
 from ..video.files import examine_video
 from ..video.frame_folders import examine_folder

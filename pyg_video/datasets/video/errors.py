@@ -7,7 +7,8 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from ..._checks import first_line, printable
+from ..._checks import first_line
+from ..._text import printable
 
 _REPAIR = "fetch or copy it again; for a whole data set, pyg-video prepare lists all such files"
 
