@@ -39,7 +39,7 @@ nitpick_ignore_regex = [
     # Other people's names, by module or, where only type checkers import them, bare.
     (r"py:.*", r"(torch|torch_geometric|torchvision|torchmetrics|pytorch_lightning|numpy|PIL|networkx|matplotlib)\..*"),
     (r"py:.*", r"(collections|contextlib|datetime|fractions|functools|os|pathlib|types|typing)\..*"),
-    (r"py:class", r"Axes|Path|Tensor|WeightsEnum"),
+    (r"py:class", r"Axes|Figure|Path|Tensor|WeightsEnum"),
     # Names in signatures that packages keep to themselves.
     (r"py:class", r"Json|Option|pyg_video\.\w+(\.[a-z_]+)+\._?[A-Z]\w+"),
 ]
