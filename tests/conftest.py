@@ -241,3 +241,20 @@ def given_trajectories(tmp_path):
         return tmp_path / "given.npz"
 
     return write
+
+
+@pytest.fixture
+def digit_videos(tmp_path):
+    """Writes clips of the shipped models' task as videos; gives paths, clips, and the names of the classes."""
+
+    def write(count):
+        from pyg_video.checkpoints import SHIPPED_TASK
+        from pyg_video.datasets import SyncMNIST
+        from pyg_video.visualization import save_mp4
+
+        data = SyncMNIST(split="test", num_clips=count, **SHIPPED_TASK)
+        batch = data.batch(range(count))
+        paths = [save_mp4(tmp_path / f"{k}.mp4", video, fps=5) for k, video in enumerate(batch.video)]
+        return paths, batch, data.label_names
+
+    return write

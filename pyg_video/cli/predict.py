@@ -20,9 +20,9 @@ from .inputs import Input, find_inputs
 from .parsing import Parser, add_shared, in_one_line, make_parser
 
 if TYPE_CHECKING:
-    from ..evaluation.prediction import VideoPrediction
     from ..evaluation.record import PredictionRecord, VideoRecord
     from ..evaluation.video_model import VideoModel
+    from ..evaluation.video_prediction import VideoPrediction
 
 _DESCRIPTION = """\
 Classify videos, and draw the regions that the model uses on their frames.

@@ -20,8 +20,7 @@ class VideoGraph(Data):
 
     Nodes are ordered by clip, frame and place in the frame, so that :math:`V = B \cdot T \cdot N` and
     :attr:`frames` is a view. Edges stay within a frame, unless :class:`~pyg_video.graph_builders.ConnectInTime` adds
-    some. Every PyG layer, transform, loader and explainer that takes a :class:`~torch_geometric.data.Data` takes this
-    graph.
+    some. Every PyG layer, transform, loader and explainer of :class:`~torch_geometric.data.Data` takes this graph.
 
     PyG's :class:`~torch_geometric.loader.DataLoader` collates clips of any length, graphs of several clips, and
     batches. The layers of this package take such a batch as it is and give a batch, with the numbers of each clip

@@ -4,9 +4,10 @@ from .accuracy import Answers, Evaluation, Score, judge
 from .clips import configured_clips, recorded_clips
 from .drawing import draw_video
 from .evaluate import evaluate
-from .prediction import VideoPrediction, predict_stream, predict_video, predict_windows
+from .prediction import predict_stream, predict_video, predict_windows
 from .report import write_evaluation
 from .sources import ClipSource, DigitSource, ModuleSource, VideoSource
+from .video_prediction import VideoPrediction
 
 __all__ = [
     "Answers",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Collection, Iterable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -16,11 +16,11 @@ from torch import Tensor
 from .._checks import check_option
 from ..datasets import VideoFileError, iter_frames
 from ..datasets.video.sound import Sound, opened_sound
-from ..datasets.video.timetable import Timetable, frame_times, timetable
+from ..datasets.video.timetable import frame_times, timetable
 from ..visualization import draw_regions
 from ..visualization.film import Film, open_film
 from .plans import ROUNDING
-from .prediction import VideoPrediction
+from .video_prediction import VideoPrediction
 
 PARTS = ("boxes", "paths", "kernels")
 _TRAIL = 8  # frames that the model saw, over which a path goes back
@@ -127,13 +127,7 @@ def draw_video(
     stopped: KeyboardInterrupt | None = None
     with ExitStack() as stack:
         sound = stack.enter_context(opened_sound(first.path)) if audio == "keep" else None
-        try:
-            film = stack.enter_context(_film_like(table, output, sound))
-        except ValueError as error:
-            if sound is None:
-                raise
-            problem = f"sound of {sound.stream.codec_context.name}, which no mp4 file can hold"
-            raise VideoFileError.of(first.path, problem, "leave it out with audio 'drop'") from error
+        film = _opened_film(stack, first.path, output, sound)
         start = (table.times[0] if table.times else 0) * table.unit
         track = _SoundTrack(film, sound, start)
         times = frame_times(table)
@@ -194,12 +188,19 @@ class _SoundTrack:
             self._next = next(self._packets, None)
 
 
-def _film_like(table: Timetable, output: str | os.PathLike[str], sound: Sound | None) -> AbstractContextManager[Film]:
-    """A film of the size, rate and times of a video."""
+def _opened_film(stack: ExitStack, path: Path, output: str | os.PathLike[str], sound: Sound | None) -> Film:
+    """A film of the size, rate and times of a video, which the stack closes."""
+    table = timetable(path)
     rate = Fraction(table.frame_rate or 1.0).limit_denominator(1001)
     unit = Fraction(table.unit).limit_denominator(10**7) if table.times else None
-    stream = None if sound is None else sound.stream
-    return open_film(output, table.height, table.width, rate, unit=unit, sound=stream)
+    size = (table.height, table.width)
+    if sound is None:
+        return stack.enter_context(open_film(output, *size, rate, unit=unit))
+    try:
+        return stack.enter_context(open_film(output, *size, rate, unit=unit, sound=sound.stream))
+    except ValueError as error:
+        problem = f"sound of {sound.stream.codec_context.name}, which no mp4 file can hold"
+        raise VideoFileError.of(path, problem, "leave it out with audio 'drop'") from error
 
 
 def _between(prediction: VideoPrediction, graph: str, time: float) -> Drawn:

@@ -16,8 +16,9 @@ from ..datasets import VideoFileError
 from ..visualization.film import open_film
 from .drawing import PARTS, RegionArtist
 from .plans import ROUNDING
-from .prediction import VideoPrediction, check_seconds
+from .prediction import check_seconds
 from .video_model import Seen, VideoModel, joined
+from .video_prediction import VideoPrediction
 
 _RATE, _UNIT = Fraction(25), Fraction(1, 1000)  # frames have times of their own, in milliseconds
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from .._files import as_cell, whole_file
-from .prediction import VideoPrediction
+from .video_prediction import VideoPrediction
 
 _FORMAT = 1
 _COLUMNS = ("video", "start", "end", "rank", "name", "probability")

@@ -11,22 +11,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from pyg_video.checkpoints import SHIPPED_TASK, shipped_checkpoint
+from pyg_video.checkpoints import shipped_checkpoint
 from pyg_video.cli.main import main
 from pyg_video.cli.predict import _unused, is_on_files
-from pyg_video.datasets import SyncMNIST, decode_frames, probe_video
+from pyg_video.datasets import decode_frames, probe_video
 from pyg_video.visualization import save_mp4
 
 SHIPPED = "dyreg_gnn_small"
 
 
 @pytest.fixture
-def clips(tmp_path):
-    """Three clips of the shipped models' task as videos, and their classes."""
-    data = SyncMNIST(split="test", num_clips=3, **SHIPPED_TASK)
-    batch = data.batch(range(3))
-    paths = [save_mp4(tmp_path / f"{k}.mp4", video, fps=5) for k, video in enumerate(batch.video)]
-    return paths, batch, data.label_names
+def clips(digit_videos):
+    return digit_videos(3)
 
 
 @pytest.fixture

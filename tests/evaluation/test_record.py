@@ -94,3 +94,15 @@ def test_names_write_no_formulas(looking, spot_video, tmp_path):
     _, rows = read(tmp_path)
     assert {row["name"] for row in rows} == {"'=HYPERLINK(1)", "b\\x1b[2J", "'-c"}
     assert rows[0]["video"] == "'=spot"
+
+
+def test_a_prediction_that_cannot_be_written_leaves_no_half_of_itself(looking, spot_video, tmp_path):
+    found = predict_video(looking(), spot_video())
+    broken = found._replace(times=torch.full_like(found.times, torch.nan))
+    with open_record(tmp_path, {}) as record, record.video("spot") as entry:
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            entry.add(broken)
+        entry.add(found)
+    told, rows = read(tmp_path)
+    assert len(told["videos"][0]["windows"]) == 1
+    assert {row["video"] for row in rows} == {"spot"}

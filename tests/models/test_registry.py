@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from pyg_video.backbones import SmallCNN
 from pyg_video.models import (
     ModelRecipe,
     PoolHead,
@@ -11,6 +12,7 @@ from pyg_video.models import (
     model_options,
     register_model,
     register_variant,
+    registry,
 )
 from pyg_video.models.registry import _ENTRIES
 
@@ -124,3 +126,17 @@ def test_the_head_decides_the_number_of_classes():
 def test_sizes_below_one_are_refused(option, value):
     with pytest.raises(ValueError, match=f"Expected '{option}' of dyreg_gnn_sync_mnist of at least 1"):
         create_model("dyreg_gnn_sync_mnist", **{option: value})
+
+
+def test_weights_of_a_foreign_model_are_an_option_like_any_other(monkeypatch):
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    asked = []
+
+    @registry.register_model
+    def with_weights(num_classes: int = 3, *, weights: str = "mine") -> VideoClassifier:
+        asked.append(weights)
+        return VideoClassifier(SmallCNN(1, (2,), (2,)), PoolHead(2, num_classes))
+
+    with registry.fresh_weights():
+        create_model("with_weights")
+    assert asked == ["mine"]
