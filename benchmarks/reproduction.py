@@ -34,7 +34,9 @@ MULTI_SYNC_MNIST: dict[str, tuple[str, dict[int, float]]] = {
     "position_only": ("Position-Only", {5: 93.41}),
     "dyreg": ("DyReg-GNN", {5: 95.09}),
     "salient": ("DyReg-GNN, salient anchors (not in the paper)", {}),
+    "tracks": ("salient points, tracked, with motion (not in the paper)", {}),
     "boxes": ("the digits' exact boxes (not in the paper)", {}),
+    "boxes_motion": ("the digits' exact boxes, with motion (not in the paper)", {}),
 }
 """Rows in the papers' order: title, and accuracy in the paper by number of digits."""
 

@@ -20,14 +20,14 @@ from pyg_video.layers import (
 )
 
 C, SIZE = 8, (7, 6)
-BUILDERS = [*list_builders(), "dyreg+overlap", "dyreg+knn", "dyreg+attention"]
+BUILDERS = [*list_builders(), "dyreg+overlap", "dyreg+knn", "dyreg+attention", "saliency+track"]
 
 CAUSAL = [name for name in BUILDERS if name != "constant_time"]  # which looks at the whole clip
 # The number of edges depends on the values (boxes that are missing, edges that come and go), or a library that is not
 # torch makes the nodes: these compile with breaks in the graph.
 BROKEN_GRAPHS = {"box", "superpixel", "cluster", "dyreg+overlap", "dyreg+attention"}
 # Pixels are assigned, or points chosen, for good: rounding to bfloat16 may decide otherwise.
-HARD_CHOICES = {"superpixel", "cluster", "saliency", "dyreg+overlap", "dyreg+knn"}
+HARD_CHOICES = {"superpixel", "cluster", "saliency", "saliency+track", "dyreg+overlap", "dyreg+knn"}
 
 
 class GivenBoxes(BoxGraph):
@@ -41,12 +41,12 @@ class GivenBoxes(BoxGraph):
 
 
 def build(name):
-    name, _, connect = name.partition("+")
+    name, _, option = name.partition("+")
     if name == "box":
         return GivenBoxes(C, 4)
     options = {"region_channels": 8, "gain": 1.0} if name in REGION_BUILDERS else {}
-    if connect:
-        options["connect"] = connect
+    if option:
+        options |= {"track": True} if option == "track" else {"connect": option}
     num_nodes = None if name in {"grid", "dyreg"} else 4
     return resolve_builder(name, C, num_nodes, size=SIZE, **options)
 

@@ -8,12 +8,21 @@ from torchvision.models.resnet import BasicBlock
 
 from pyg_video import backbones, graph_builders, layers, models
 from pyg_video.backbones import ClipStage, OnlineShift, ShiftedBlock
-from pyg_video.graph_builders import BoxGraph, ConnectInTime, GraphBuilder, GridGraph, RegionGraph, SlotGraph
+from pyg_video.graph_builders import (
+    BoxGraph,
+    ConnectInTime,
+    GraphBuilder,
+    GridGraph,
+    RegionGraph,
+    SaliencyGraph,
+    SlotGraph,
+)
 from pyg_video.layers import (
     RSTG,
     ConvLSTM,
     GraphBlock,
     HomogeneousGraph,
+    MotionEdges,
     SpaceConv,
     SpaceTimeConv,
     TemporalRNN,
@@ -40,6 +49,13 @@ def edges_in_time():
 
 def regions():
     return RegionGraph(C, 4, size=(6, 6), region_channels=4, gain=0.5)
+
+
+def tracks():
+    """Nodes that are tracked, and edges that know how they move."""
+    motion = MotionEdges((0.1, 0.3))
+    graph = RSTG(SpaceConv(C, edge_dim=2), TemporalRNN(C), TemporalRNN(C), num_iterations=1)
+    return nn.Sequential(SaliencyGraph(C, 4, track=True), motion, graph, ToMap())
 
 
 def slots():
@@ -79,6 +95,8 @@ PARTS = {
     "graph": (lambda: nn.Sequential(GridGraph(C), rstg(num_iterations=2), ToMap()), MAPS),
     "edges in time": (lambda: nn.Sequential(GridGraph(C), edges_in_time(), ToMap()), MAPS),
     "regions": (lambda: nn.Sequential(regions(), ToMap()), MAPS),
+    "tracks": (tracks, MAPS),
+    "tracked regions": (lambda: nn.Sequential(RegionGraph(C, 4, gain=0.5, track=True), ToMap()), MAPS),
     "slots": (lambda: nn.Sequential(slots(), ToMap()), MAPS),
     "boxes": (lambda: GraphBlock(C, BoxGraph(C, 4), rstg("gru"), residual_scale=1.0), MAPS),
     "mean": (lambda: nn.Sequential(GridGraph(C), ToVector("mean")), MAPS),

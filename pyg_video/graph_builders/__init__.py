@@ -26,6 +26,7 @@ from .semantic import SemanticGraph
 from .slots import SlotAttention, SlotGraph
 from .superpixel import SuperpixelGraph
 from .token_learner import TokenLearnerGraph
+from .tracks import TrackNodes
 
 __all__ = [
     "CONNECT",
@@ -55,6 +56,7 @@ __all__ = [
     "TimeRule",
     "TimeWindow",
     "TokenLearnerGraph",
+    "TrackNodes",
     "all_nodes",
     "connect_in_time",
     "list_builders",

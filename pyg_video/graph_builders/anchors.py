@@ -6,6 +6,18 @@ import torch
 from torch import Tensor, nn
 
 
+def contrast(x: Tensor) -> Tensor:
+    """How far the features of a pixel are from the frame's mean, beside those of the pixel that is farthest.
+
+    Shapes:
+        - **x:** :math:`(F, C, H, W)`
+        - **output:** :math:`(F, 1, H, W)` in [0, 1], in float32 at least
+    """
+    x = x.to(torch.promote_types(x.dtype, torch.float32))
+    squared = (x - x.mean(dim=(-2, -1), keepdim=True)).square().sum(dim=1, keepdim=True)
+    return squared / squared.amax(dim=(-2, -1), keepdim=True).clamp(min=torch.finfo(x.dtype).tiny)
+
+
 class SalientAnchors(nn.Module):
     r"""Points that move, in every frame, to what stands out near them.
 
@@ -76,9 +88,7 @@ class SalientAnchors(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = x.to(torch.promote_types(x.dtype, torch.float32))
         H, W = x.shape[-2:]
-        contrast = (x - x.mean(dim=(-2, -1), keepdim=True)).square().sum(dim=1)  # [F, H, W]
-        most = contrast.amax(dim=(-2, -1), keepdim=True).clamp(min=torch.finfo(x.dtype).tiny)
-        saliency = (self.log_temperature.exp() * contrast / most)[:, None]
+        saliency = self.log_temperature.exp() * contrast(x)
         row, col = ((torch.arange(n, device=x.device, dtype=x.dtype) + 0.5) / n for n in (H, W))
         center = self.points.to(x.dtype).expand(x.size(0), -1, -1)
         for _ in range(self.num_steps):

@@ -14,14 +14,17 @@ from ..data import Regions, VideoGraph
 from ..functional import complete_edges, frame_mask, loops_last, normalize_kernel, repeat_edges
 from ..layers import State
 from ..layers.map_reads import pool_map, shared_map
+from ..layers.scan import start
 from .connect import CompleteEdges, Edges, resolve_connect
+from .tracks import TrackNodes, in_order
 
 
-class EdgeOptions(TypedDict, total=False):
+class BuilderOptions(TypedDict, total=False):
     """The options that every builder hands to :class:`GraphBuilder`, and their types."""
 
     edge_index: Tensor | None
     connect: str | nn.Module | None
+    track: bool | TrackNodes
 
 
 class GraphBuilder(nn.Module):
@@ -42,6 +45,7 @@ class GraphBuilder(nn.Module):
         connect: rule that computes the edges of every frame from its regions and nodes, instead of ``edge_index``:
             ``"complete"``, ``"overlap"``, ``"knn"``, ``"attention"``, or a module
             ``(regions, nodes) ->`` :class:`~pyg_video.graph_builders.Edges`.
+        track: number nodes by what they follow over time: a :class:`TrackNodes`, or ``True`` for its defaults.
 
     Attributes:
         accepts: the names of the arguments beside ``x``.
@@ -83,6 +87,7 @@ class GraphBuilder(nn.Module):
         *,
         edge_index: Tensor | None = None,
         connect: str | nn.Module | None = None,
+        track: bool | TrackNodes = False,
     ) -> None:
         super().__init__()
         if channels < 1:
@@ -98,6 +103,7 @@ class GraphBuilder(nn.Module):
         self.rule = None if connect is None else resolve_connect(connect, channels, self.num_nodes)
         default = edge_index is None and connect is None and type(self).connect is GraphBuilder.connect
         self.complete = default or isinstance(self.rule, CompleteEdges)
+        self.tracks = TrackNodes() if track is True else (track or None)
 
     def reset_parameters(self) -> None:
         for part in self.children():
@@ -135,9 +141,7 @@ class GraphBuilder(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor | None = None, **info: Any) -> VideoGraph:
         return self.scan(x, None, lengths, **info)[0]
 
-    def scan(
-        self, x: Tensor, state: State = None, lengths: Tensor | None = None, **info: Any
-    ) -> tuple[VideoGraph, State]:
+    def scan(self, x: Tensor, state: Any = None, lengths: Tensor | None = None, **info: Any) -> tuple[VideoGraph, Any]:
         """The graph of the next frames, and the state after the last of them.
 
         Args:
@@ -148,11 +152,18 @@ class GraphBuilder(nn.Module):
         """
         self._check(x, lengths, info)
         asked = {name: value for name, value in {**info, "lengths": lengths}.items() if name in self._asks}
+        states: list[Any] = [state, None] if self.tracks is None else start(state, 2)
         with shared_map(x):
-            regions, state = self.scan_regions(x, state, **asked)
+            regions, states[0] = self.scan_regions(x, states[0], **asked)
             regions = Regions(*regions)
             self._check_regions(x, regions)
             nodes = self.reduce(x, regions.kernel)  # [B, T, N, C]
+        if self.tracks is not None:
+            order, states[1] = self.tracks.scan(nodes, regions.box[..., :2], regions.mask, states[1])
+            nodes = in_order(nodes, order)
+            box, kernel, mask = regions
+            mask = None if mask is None else in_order(mask, order)
+            regions = Regions(in_order(box, order), in_order(kernel, order), mask)
         B, T, N, _ = regions.box.shape
         edges = self._edges(regions, nodes)
         graph = VideoGraph(
@@ -166,7 +177,7 @@ class GraphBuilder(nn.Module):
             mask=None if regions.mask is None else regions.mask.flatten(),
             **({} if edges.edge_weight is None else {"edge_weight": edges.edge_weight}),
         )
-        return graph, state
+        return graph, states[0] if self.tracks is None else states
 
     def extra_repr(self) -> str:
         return f"{self.channels}, num_nodes={self.num_nodes}"

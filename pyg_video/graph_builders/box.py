@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from .._checks import check_fractions, check_option
 from ..data import Regions
 from ..functional import box_kernel, tent_kernel
-from .base import EdgeOptions, GraphBuilder
+from .base import BuilderOptions, GraphBuilder
 
 
 class BoxGraph(GraphBuilder):
@@ -30,7 +30,7 @@ class BoxGraph(GraphBuilder):
             left and top edge, width and height. The graph's ``box`` is ``cxcywh`` in any case.
         normalized: whether boxes are fractions of the frame; else they are pixels of frames of ``frame_size``.
         frame_size: height and width in pixels of the frames that ``normalized=False`` boxes were found in.
-        **edges: ``edge_index`` or ``connect`` of :class:`GraphBuilder`.
+        **options: ``edge_index``, ``connect`` and ``track`` of :class:`GraphBuilder`.
 
     Shapes:
         - **box:** :math:`(B, T, N', 4)` with :math:`N' \leq N`, in the format that the options say
@@ -56,9 +56,9 @@ class BoxGraph(GraphBuilder):
         box_format: str = "cxcywh",
         normalized: bool = True,
         frame_size: tuple[int, int] | None = None,
-        **edges: Unpack[EdgeOptions],
+        **options: Unpack[BuilderOptions],
     ) -> None:
-        super().__init__(channels, num_nodes, **edges)
+        super().__init__(channels, num_nodes, **options)
         check_option("kernel", kernel, ("area", "tent"))
         check_option("box_format", box_format, ("cxcywh", "xyxy", "xywh"))
         if normalized == (frame_size is not None):

@@ -11,7 +11,7 @@ from .._checks import rows_and_columns
 from .._extras import need
 from ..data import Regions
 from ..functional import box_kernel, grid_boxes, normalize_kernel
-from .base import EdgeOptions, GraphBuilder
+from .base import BuilderOptions, GraphBuilder
 from .segments import segment_regions
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class ClusterGraph(GraphBuilder):
         num_nodes: number of clusters, factorised as squarely as possible, or (rows, columns) of the grid.
         compactness: weight :math:`m` of the distance in space against that in features, 0 or more.
         iterations: maximal number of iterations of k-means.
-        **edges: ``edge_index`` or ``connect`` of :class:`GraphBuilder`.
+        **options: ``edge_index``, ``connect`` and ``track`` of :class:`GraphBuilder`.
     """
 
     def __init__(
@@ -47,9 +47,9 @@ class ClusterGraph(GraphBuilder):
         *,
         compactness: float = 0.3,
         iterations: int = 10,
-        **edges: Unpack[EdgeOptions],
+        **options: Unpack[BuilderOptions],
     ) -> None:
-        super().__init__(channels, num_nodes, **edges)
+        super().__init__(channels, num_nodes, **options)
         if compactness < 0 or iterations < 1:
             raise ValueError(
                 f"Expected 'compactness' and 'iterations' of at least 0 and 1 (got {compactness} and {iterations})"

@@ -9,7 +9,7 @@ from torch import Tensor
 from .._checks import rows_and_columns
 from ..data import Regions
 from ..functional import box_kernel, grid_boxes, overlap_edges
-from .base import EdgeOptions, GraphBuilder
+from .base import BuilderOptions, GraphBuilder
 
 
 class GridGraph(GraphBuilder):
@@ -23,7 +23,8 @@ class GridGraph(GraphBuilder):
         num_nodes: one grid in place of ``scales``: its number of cells, factorised as squarely as possible, or
             (rows, columns).
         scales: (rows, columns) of every grid, or its side; by default 3 x 3, 2 x 2 and the frame, 14 nodes.
-        **edges: ``edge_index`` or ``connect`` of :class:`GraphBuilder`; by default overlapping or adjacent cells.
+        **options: ``edge_index``, ``connect`` and ``track`` of :class:`GraphBuilder`; by default, overlapping or
+            adjacent cells are connected.
 
     Example:
         >>> graph = GridGraph(8)(torch.randn(1, 2, 8, 7, 7))
@@ -39,13 +40,13 @@ class GridGraph(GraphBuilder):
         num_nodes: int | tuple[int, int] | None = None,
         *,
         scales: Sequence[int | tuple[int, int]] | None = None,
-        **edges: Unpack[EdgeOptions],
+        **options: Unpack[BuilderOptions],
     ) -> None:
         grids = _grids(num_nodes, scales)
         boxes = torch.cat([grid_boxes(rows, cols, dtype=torch.float64) for rows, cols in grids])
-        if edges.get("edge_index") is None and edges.get("connect") is None:
-            edges["edge_index"] = overlap_edges(boxes)
-        super().__init__(channels, len(boxes), **edges)
+        if options.get("edge_index") is None and options.get("connect") is None:
+            options["edge_index"] = overlap_edges(boxes)
+        super().__init__(channels, len(boxes), **options)
         self.grids = grids
 
     @property

@@ -13,7 +13,7 @@ from ..layers import FrameNorm, TemporalRNN
 from ..layers.readout import clip_vector
 from ..layers.time import State
 from .anchors import SalientAnchors
-from .base import EdgeOptions, GraphBuilder
+from .base import BuilderOptions, GraphBuilder
 from .region_generators import GENERATORS, LearnedVectors, resolve_generator
 
 
@@ -52,7 +52,7 @@ class RegionGraph(GraphBuilder):
         gain: initial value of :math:`\gamma`.
         extent: width and height of a region before its offsets, as a fraction of the frame, and at least two pixels; 0
             for the published size above.
-        **edges: ``edge_index`` or ``connect`` of :class:`GraphBuilder`.
+        **options: ``edge_index``, ``connect`` and ``track`` of :class:`GraphBuilder`.
 
     Example:
         >>> graph = RegionGraph(8)(torch.randn(1, 2, 8, 7, 7))
@@ -76,14 +76,14 @@ class RegionGraph(GraphBuilder):
         cell: str = "gru",
         gain: float = 0.0,
         extent: float = 0.0,
-        **edges: Unpack[EdgeOptions],
+        **options: Unpack[BuilderOptions],
     ) -> None:
         check_option("adapt", adapt, ("frame", "clip", "dataset"))
         check_option("region_size", region_size, ("learned", "fixed"))
         salient = isinstance(anchors, str) and anchors == "salient"
         _check_sizes(region_channels, extent)
         _check_adapt(adapt, generator, salient=salient)
-        super().__init__(channels, num_nodes, **edges)
+        super().__init__(channels, num_nodes, **options)
         N = self.num_nodes
         self.cells = _cells(num_nodes, anchors)
         self.adapt = adapt

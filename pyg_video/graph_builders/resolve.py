@@ -4,7 +4,7 @@ from inspect import Parameter, signature
 from typing import Any
 
 from .._checks import check_option
-from .base import EdgeOptions, GraphBuilder
+from .base import BuilderOptions, GraphBuilder
 from .box import BoxGraph
 from .cluster import ClusterGraph
 from .grid import GridGraph
@@ -77,7 +77,7 @@ def resolve_builder(
     check_option("builder", name, tuple(_BUILDERS))
     cls, preset = _BUILDERS[name]
     own = [p.name for p in signature(cls).parameters.values() if p.kind is Parameter.KEYWORD_ONLY]
-    known = [*own, *EdgeOptions.__annotations__]
+    known = [*own, *BuilderOptions.__annotations__]
     if unknown := [option for option in options if option not in known]:
         raise ValueError(
             f"Expected options of builder '{name}' to be among {', '.join(map(repr, known))} "

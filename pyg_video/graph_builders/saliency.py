@@ -9,7 +9,10 @@ from torch.nn import functional as F
 from .._checks import resolve
 from ..data import Regions
 from ..functional import tent_kernel
-from .base import EdgeOptions, GraphBuilder
+from .anchors import contrast
+from .base import BuilderOptions, GraphBuilder
+
+_TEMPERATURE = 8.0  # of the contrast, so that a soft argmax stays near the largest value
 
 
 class SaliencyGraph(GraphBuilder):
@@ -23,16 +26,17 @@ class SaliencyGraph(GraphBuilder):
 
     and a tent of a fixed size around it is the kernel (DyReg-GNN's, eq. 5 and 6), whose centre passes the gradient to
     the saliency. Node :math:`n` is the :math:`n`-th largest maximum, not an object: nodes are permuted when ranks
-    change over time.
+    change over time, unless ``track=True`` numbers them by what they follow.
 
     Args:
         channels: number of channels of the feature map.
         num_nodes: number of points per frame, or (rows, columns).
-        saliency: ``"conv"``: two learned convolutions; ``"norm"``: the norm of a pixel's features, without parameters;
-            or a module :math:`(F, C, H, W)` to :math:`(F, 1, H, W)`.
+        saliency: ``"contrast"``: how far a pixel's features are from the frame's mean, which has no parameters, so that
+            nodes are on what stands out from the start; ``"norm"``: the norm of its features; ``"conv"``: two learned
+            convolutions; or a module :math:`(F, C, H, W)` to :math:`(F, 1, H, W)`.
         radius: radius :math:`r` in pixels of the neighbourhood in which a point is the largest.
         extent: width and height of the regions, as fractions of the frame; at least two pixels.
-        **edges: ``edge_index`` or ``connect`` of :class:`GraphBuilder`.
+        **options: ``edge_index``, ``connect`` and ``track`` of :class:`GraphBuilder`.
 
     Example:
         >>> x = torch.zeros(1, 1, 8, 5, 5)
@@ -46,15 +50,16 @@ class SaliencyGraph(GraphBuilder):
         channels: int,
         num_nodes: int | tuple[int, int] = 9,
         *,
-        saliency: str | nn.Module = "conv",
+        saliency: str | nn.Module = "contrast",
         radius: int = 1,
         extent: float = 1 / 3,
-        **edges: Unpack[EdgeOptions],
+        **options: Unpack[BuilderOptions],
     ) -> None:
-        super().__init__(channels, num_nodes, **edges)
+        super().__init__(channels, num_nodes, **options)
         if radius < 1 or extent <= 0:
             raise ValueError(f"Expected 'radius' of at least 1 and 'extent' above 0 (got {radius} and {extent})")
-        self.saliency = resolve("saliency", saliency, {"conv": lambda: _convolutions(channels), "norm": _FeatureNorm})
+        named = {"contrast": _Contrast, "norm": _FeatureNorm, "conv": lambda: _convolutions(channels)}
+        self.saliency = resolve("saliency", saliency, named)
         self.radius = radius
         self.extent = extent
 
@@ -96,6 +101,11 @@ class SaliencyGraph(GraphBuilder):
 
     def extra_repr(self) -> str:
         return f"{self.channels}, num_nodes={self.num_nodes}, radius={self.radius}"
+
+
+class _Contrast(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return _TEMPERATURE * contrast(x)
 
 
 class _FeatureNorm(nn.Module):

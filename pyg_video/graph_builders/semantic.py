@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..data import Regions
 from ..functional import kernel_boxes
-from .base import EdgeOptions, GraphBuilder
+from .base import BuilderOptions, GraphBuilder
 
 
 class SemanticGraph(GraphBuilder):
@@ -21,7 +21,7 @@ class SemanticGraph(GraphBuilder):
     Args:
         channels: number of channels of the feature map.
         num_nodes: number of nodes per frame, or (rows, columns).
-        **edges: ``edge_index`` or ``connect`` of :class:`GraphBuilder`.
+        **options: ``edge_index``, ``connect`` and ``track`` of :class:`GraphBuilder`.
 
     Example:
         >>> graph = SemanticGraph(8, num_nodes=9)(torch.randn(1, 2, 8, 7, 5))
@@ -29,8 +29,8 @@ class SemanticGraph(GraphBuilder):
         True
     """
 
-    def __init__(self, channels: int, num_nodes: int | tuple[int, int] = 9, **edges: Unpack[EdgeOptions]) -> None:
-        super().__init__(channels, num_nodes, **edges)
+    def __init__(self, channels: int, num_nodes: int | tuple[int, int] = 9, **options: Unpack[BuilderOptions]) -> None:
+        super().__init__(channels, num_nodes, **options)
         # No bias: it would shift all positions alike, and the softmax is invariant to that.
         self.attention = nn.Conv2d(channels, self.num_nodes, 1, bias=False)
 

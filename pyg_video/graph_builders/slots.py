@@ -10,7 +10,7 @@ from torch_geometric.nn.inits import reset
 from ..data import Regions
 from ..functional import grid_boxes, kernel_boxes
 from ..layers import State
-from .base import EdgeOptions, GraphBuilder
+from .base import BuilderOptions, GraphBuilder
 
 
 class SlotAttention(nn.Module):
@@ -83,7 +83,7 @@ class SlotGraph(GraphBuilder):
         iterations: number of iterations per frame.
         carry: whether slots start from those of the previous frame. Otherwise every frame starts from the learned
             vectors and needs at least two iterations, since the update of the last one is not used.
-        **edges: ``edge_index`` or ``connect`` of :class:`GraphBuilder`.
+        **options: ``edge_index``, ``connect`` and ``track`` of :class:`GraphBuilder`.
 
     Example:
         >>> graph = SlotGraph(8, num_nodes=4)(torch.randn(1, 2, 8, 7, 5))
@@ -100,9 +100,9 @@ class SlotGraph(GraphBuilder):
         slot_channels: int = 64,
         iterations: int = 3,
         carry: bool = True,
-        **edges: Unpack[EdgeOptions],
+        **options: Unpack[BuilderOptions],
     ) -> None:
-        super().__init__(channels, num_nodes, **edges)
+        super().__init__(channels, num_nodes, **options)
         if iterations < (1 if carry else 2):
             raise ValueError(f"Expected 'iterations' of at least 1, or 2 with carry=False (got {iterations})")
         self.carry = carry

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .._extras import need
 from ..data import Regions
-from .base import EdgeOptions, GraphBuilder
+from .base import BuilderOptions, GraphBuilder
 from .segments import segment_regions
 
 
@@ -31,7 +31,7 @@ class SuperpixelGraph(GraphBuilder):
         num_nodes: maximal number of superpixels per frame, or (rows, columns).
         compactness: weight :math:`m` of the distance in space against that in features.
         iterations: number of iterations of the assignment.
-        **edges: ``edge_index`` or ``connect`` of :class:`GraphBuilder`.
+        **options: ``edge_index``, ``connect`` and ``track`` of :class:`GraphBuilder`.
     """
 
     def __init__(
@@ -41,9 +41,9 @@ class SuperpixelGraph(GraphBuilder):
         *,
         compactness: float = 0.3,
         iterations: int = 10,
-        **edges: Unpack[EdgeOptions],
+        **options: Unpack[BuilderOptions],
     ) -> None:
-        super().__init__(channels, num_nodes, **edges)
+        super().__init__(channels, num_nodes, **options)
         if compactness <= 0 or iterations < 1:
             raise ValueError(
                 f"Expected 'compactness' above 0 and 'iterations' of at least 1 (got {compactness} and {iterations})"

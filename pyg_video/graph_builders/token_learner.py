@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..data import Regions
 from ..functional import kernel_boxes, pool
-from .base import EdgeOptions, GraphBuilder
+from .base import BuilderOptions, GraphBuilder
 
 
 class TokenLearnerGraph(GraphBuilder):
@@ -23,7 +23,7 @@ class TokenLearnerGraph(GraphBuilder):
     Args:
         channels: number of channels of the feature map.
         num_nodes: number of tokens per frame, or (rows, columns).
-        **edges: ``edge_index`` or ``connect`` of :class:`GraphBuilder`.
+        **options: ``edge_index``, ``connect`` and ``track`` of :class:`GraphBuilder`.
 
     Example:
         >>> graph = TokenLearnerGraph(8, num_nodes=4)(torch.randn(1, 2, 8, 7, 5))
@@ -31,8 +31,8 @@ class TokenLearnerGraph(GraphBuilder):
         (torch.Size([1, 2, 4, 8]), True)
     """
 
-    def __init__(self, channels: int, num_nodes: int | tuple[int, int] = 9, **edges: Unpack[EdgeOptions]) -> None:
-        super().__init__(channels, num_nodes, **edges)
+    def __init__(self, channels: int, num_nodes: int | tuple[int, int] = 9, **options: Unpack[BuilderOptions]) -> None:
+        super().__init__(channels, num_nodes, **options)
         self.norm = nn.LayerNorm(channels)
         N = self.num_nodes
         convs = [nn.Conv2d(width, N, 3, padding=1, bias=False) for width in (channels, N, N, N)]

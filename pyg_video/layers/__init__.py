@@ -7,6 +7,7 @@ from .conv_lstm import ConvLSTM, MapState
 from .dense_space import DenseSpaceConv
 from .graph import ApplyToNodes, ConnectAllPairs
 from .homogeneous import HomogeneousGraph
+from .motion import MotionEdges
 from .norm import BatchNorm, ClipNorm, FrameNorm
 from .position import GaussianPosition, KernelEmbedding, TablePosition
 from .readout import ToMap, ToVector
@@ -37,6 +38,7 @@ __all__ = [
     "KernelEmbedding",
     "MapState",
     "MeanAttention",
+    "MotionEdges",
     "SpaceConv",
     "SpaceTimeConv",
     "State",

@@ -16,7 +16,10 @@ from .registry import option_groups, options_of, register_model, register_varian
 from .resnets import resnet_backbone, second_to_last_block
 
 _WIDEST_GRAPH = 256  # channels; wider maps are projected to it, as released
-_OPTIONS = ("builder", "region_channels", "num_iterations", "anchors", "gain", "extent", "residual_scale")
+_OPTIONS = (
+    *("builder", "region_channels", "num_iterations", "anchors", "gain", "extent"),
+    *("track", "motion", "residual_scale"),
+)
 
 
 @register_model
@@ -105,7 +108,8 @@ def graph_on_features(
 
 @register_model
 @option_groups(
-    block=options_of(dyreg_block, *_OPTIONS), net=options_of(tsm_resnet, "depth", "shift_div", "online", weights="")
+    block=options_of(dyreg_block, *_OPTIONS),
+    net=options_of(tsm_resnet, "depth", "shift_div", "online", weights=""),
 )
 def dyreg_resnet(
     num_classes: int = 174,

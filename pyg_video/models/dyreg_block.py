@@ -4,7 +4,7 @@ from torch import nn
 
 from .._checks import check_option, rows_and_columns
 from ..graph_builders import CONNECT, REGION_BUILDERS, resolve_builder
-from ..layers import RSTG, DenseSpaceConv, FrameNorm, GraphBlock, KernelEmbedding, TemporalRNN
+from ..layers import RSTG, DenseSpaceConv, FrameNorm, GraphBlock, KernelEmbedding, MotionEdges, TemporalRNN
 from .classifier import Option
 
 
@@ -23,6 +23,8 @@ def dyreg_block(
     adapt: str = "frame",
     region_size: str = "learned",
     extent: float = 0.0,
+    track: bool = False,
+    motion: bool = False,
     residual_scale: float = 0.0,
 ) -> GraphBlock:
     """Nodes, position embeddings and the recurrent graph of DyReg-GNN's released models in a residual block.
@@ -43,13 +45,20 @@ def dyreg_block(
         gain: initial gain of the regions, see :class:`~pyg_video.graph_builders.RegionGraph`.
         adapt: regions for every ``"frame"``, every ``"clip"`` or the whole ``"dataset"``, for ``builder="dyreg"``.
         region_size: ``"learned"`` or ``"fixed"``, for ``builder="dyreg"``.
-        extent: first width and height of regions, see :class:`~pyg_video.graph_builders.RegionGraph`.
+        extent: first width and height of regions, see :class:`~pyg_video.graph_builders.RegionGraph`; with
+            ``builder="saliency"`` their width and height.
+        track: number nodes by what they follow, see :class:`~pyg_video.graph_builders.TrackNodes`.
+        motion: tell messages how much alike their two nodes move, see :class:`~pyg_video.layers.MotionEdges`.
         residual_scale: initial scale of the block's norm, see :class:`~pyg_video.layers.GraphBlock`.
     """
     check_option("connect", connect, ("default", *CONNECT))
     options: dict[str, Option] = {} if connect == "default" else {"connect": connect}
     if builder in REGION_BUILDERS:
         options |= {"region_channels": region_channels, "anchors": anchors, "gain": gain, "extent": extent}
+    if builder == "saliency" and extent:
+        options["extent"] = extent
+    if track:
+        options["track"] = True
     if builder == "dyreg":
         options |= {"adapt": adapt, "region_size": region_size}
     elif (adapt, region_size) != ("frame", "learned"):
@@ -60,13 +69,13 @@ def dyreg_block(
     width = node_channels or channels
     num_nodes = rows_and_columns(arrangement, "arrangement")
     nodes = resolve_builder(builder, width, None if builder == "grid" else num_nodes, size=size, **options)
-    processor = nn.Sequential(
-        KernelEmbedding(width, size), dyreg_processor(width, num_iterations, complete=nodes.complete)
-    )
+    edges = MotionEdges() if motion else None
+    graph = dyreg_processor(width, num_iterations, complete=nodes.complete, edge_dim=len(edges.widths) if edges else 0)
+    processor = nn.Sequential(*([edges] if edges else []), KernelEmbedding(width, size), graph)
     return GraphBlock(channels, nodes, processor, node_channels=node_channels, residual_scale=residual_scale)
 
 
-def dyreg_processor(channels: int, num_iterations: int = 3, *, complete: bool = False) -> RSTG:
+def dyreg_processor(channels: int, num_iterations: int = 3, *, complete: bool = False, edge_dim: int = 0) -> RSTG:
     """The recurrent graph of DyReg-GNN's released models: messages from sums, no update MLP, norms, GRUs."""
     space = DenseSpaceConv(
         channels,
@@ -74,6 +83,7 @@ def dyreg_processor(channels: int, num_iterations: int = 3, *, complete: bool = 
         combine="sum",
         send_layers=1,
         update_layers=0,
+        edge_dim=edge_dim,
         message_norm=FrameNorm(channels),
         update_norm=FrameNorm(channels),
     )

@@ -41,7 +41,7 @@ def test_unknown_names_are_answered_with_the_known_ones():
 
 def test_an_option_that_a_builder_does_not_have_is_answered_with_those_it_has():
     with pytest.raises(
-        ValueError, match="of builder 'grid' to be among 'scales', 'edge_index', 'connect' .got 'gain', 'cell'"
+        ValueError, match="of builder 'grid' to be among 'scales', 'edge_index', 'connect', 'track' .got 'gain', 'cell'"
     ):
         resolve_builder("grid", 4, gain=1.0, cell="gru")
 

@@ -65,19 +65,27 @@ def test_regions_are_tents_of_one_size_around_the_points(x):
 
 
 def test_the_saliency_learns_from_the_first_step(x):
-    builder = SaliencyGraph(4, 3).double()
+    builder = SaliencyGraph(4, 3, saliency="conv").double()
     ToMap()(builder(x)).square().sum().backward()
     for name, parameter in builder.named_parameters():
         assert parameter.grad.abs().sum() > 0, name
 
 
-def test_the_norm_has_nothing_to_learn():
-    assert not list(SaliencyGraph(4, 3, saliency="norm").parameters())
+@pytest.mark.parametrize("saliency", ["contrast", "norm"])
+def test_neither_contrast_nor_norm_have_anything_to_learn(saliency):
+    assert not list(SaliencyGraph(4, 3, saliency=saliency).parameters())
+
+
+def test_contrast_finds_what_differs_from_the_frame_in_any_direction():
+    x = torch.ones(1, 1, 2, 8, 8)
+    x[..., 0, 2, 5], x[..., 1, 6, 1] = -3.0, 2.0  # a small norm at neither
+    pos = SaliencyGraph(2, 2)(x).pos
+    torch.testing.assert_close(pos, torch.tensor([[5.5 / 8, 2.5 / 8], [1.5 / 8, 6.5 / 8]]), atol=0.01, rtol=0)
 
 
 def test_a_step_downhill_moves_a_region_towards_the_target():
     torch.manual_seed(0)
-    builder, x = SaliencyGraph(4, 1), torch.randn(1, 1, 4, 6, 7)
+    builder, x = SaliencyGraph(4, 1, saliency="conv"), torch.randn(1, 1, 4, 6, 7)
     target = builder(x).pos.detach() + 0.05
     before = (builder(x).pos - target).square().sum()
     before.backward()
@@ -88,7 +96,7 @@ def test_a_step_downhill_moves_a_region_towards_the_target():
 
 
 def test_wrong_options_are_a_clear_error():
-    with pytest.raises(ValueError, match="Expected 'saliency' to be one of 'conv', 'norm'"):
+    with pytest.raises(ValueError, match="Expected 'saliency' to be one of 'contrast', 'norm', 'conv'"):
         SaliencyGraph(4, 3, saliency="max")
     with pytest.raises(ValueError, match="Expected 'radius' of at least 1 and 'extent' above 0"):
         SaliencyGraph(4, 3, radius=0)

@@ -132,7 +132,8 @@ def test_impossible_options_are_refused(option, value):
 def test_every_strategy_has_its_cost(name):
     cost = model_cost(graph_sync_mnist(**GRAPH, builder=name), (3, 1, 14, 14), runs=1)
     assert cost.multiply_adds.graph > 0
-    assert (cost.multiply_adds.region_prediction > 0) == (name not in {"grid", "fixed", "box", "superpixel"})
+    without = {"grid", "fixed", "box", "superpixel", "saliency"}
+    assert (cost.multiply_adds.region_prediction > 0) == (name not in without)
 
 
 def test_a_graph_on_features_scores_maps_and_all_of_it_learns():
