@@ -12,7 +12,7 @@ from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import LambdaLR
-from torchmetrics import MetricCollection
+from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from .._checks import check_option
@@ -54,7 +54,8 @@ class VideoClassification(LightningModule):
     """Train a model to classify clips: cross-entropy, linear warm-up, then a cosine to zero or steps down.
 
     Logs ``train/loss``, ``train/acc``, ``val/loss``, ``val/acc`` and ``test/acc``; with more than five classes also
-    the top-5 accuracies ``.../acc5``. Accuracies are shares of all clips (``average="micro"``).
+    the top-5 accuracies ``.../acc5``. Accuracies are shares of all clips (``average="micro"``). With several processes, all
+    of these are over the clips of all of them.
 
     Args:
         model: name of the model, see :func:`~pyg_video.models.create_model`, or a module from videos to class scores.
@@ -130,6 +131,7 @@ class VideoClassification(LightningModule):
             metrics.add_metrics({"acc5": MulticlassAccuracy(num_classes, top_k=5, average="micro")})
         self.train_metrics = metrics.clone(prefix="train/")
         self.val_metrics = metrics.clone(prefix="val/")
+        self.val_loss = MeanMetric()  # exact over processes of unequal shares, unlike the mean that Lightning takes
         self.test_metrics = metrics.clone(prefix="test/")
 
     def setup(self, stage: str) -> None:
@@ -152,12 +154,12 @@ class VideoClassification(LightningModule):
 
     def training_step(self, batch: Clips, batch_idx: int) -> Tensor:  # noqa: ARG002
         loss = self._score(batch, self.train_metrics)
-        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch.label))
+        self.log("train/loss", loss, prog_bar=True, sync_dist=True, batch_size=len(batch.label))
         return sum((extra(batch) for extra in self.extra_losses), start=loss)
 
     def validation_step(self, batch: Clips, batch_idx: int) -> None:  # noqa: ARG002
-        loss = self._score(batch, self.val_metrics)
-        self.log("val/loss", loss, sync_dist=True, batch_size=len(batch.label))
+        self.val_loss.update(self._score(batch, self.val_metrics), weight=len(batch.label))
+        self.log("val/loss", self.val_loss, batch_size=len(batch.label))
 
     def test_step(self, batch: Clips, batch_idx: int) -> None:  # noqa: ARG002
         self._score(batch, self.test_metrics)

@@ -1,7 +1,9 @@
+import json
 import subprocess
 import sys
 
 import pytest
+import torch
 
 from pyg_video.checkpoints import load_model
 from pyg_video.training import SyncMNISTData
@@ -44,3 +46,52 @@ def test_two_processes_share_the_clips(tmp_path):
         validated = (tmp_path / f"validation{rank}.txt").read_text().split()
         assert list(map(int, validated)) == 2 * val.label[rank::2].tolist()  # every clip once per epoch
     assert load_model(tmp_path / "checkpoints" / "best.safetensors").recipe.name == "cnn_sync_mnist"
+
+
+CURVE = """
+import json, sys, torch
+from pathlib import Path
+from pytorch_lightning import Callback, Trainer
+from pyg_video.backbones import PlainCNN
+from pyg_video.models import PoolHead, VideoClassifier
+from pyg_video.training import SyncMNISTData, VideoClassification
+
+class WriteLoss(Callback):
+    curve = []
+
+    def on_train_batch_end(self, trainer, *_):
+        self.curve.append(float(trainer.callback_metrics["train/loss"]))
+
+    def on_fit_end(self, trainer, *_):
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        if trainer.is_global_zero:
+            Path(f"{processes}.json").write_text(json.dumps([self.curve, metrics]))
+
+processes = int(sys.argv[1])
+torch.manual_seed(0)
+sizes = dict(canvas_size=16, frame_size=16, digit_size=6, num_frames=2)
+data = SyncMNISTData(**sizes, batch_size=8 // processes, num_train=24, num_val=21, num_test=21)
+model = VideoClassifier(PlainCNN(1, (8,)), PoolHead(8, data.num_classes))  # without batch norms, whose batches differ
+task = VideoClassification(model, data.num_classes, 16, warmup_steps=0, lr=0.01)
+trainer = Trainer(
+    accelerator="cpu", devices=processes, strategy="ddp_fork" if processes > 1 else "auto", max_epochs=2, logger=False,
+    num_sanity_val_steps=0, use_distributed_sampler=False, enable_checkpointing=False, callbacks=[WriteLoss()],
+)
+trainer.fit(task, data)
+"""
+
+
+@pytest.mark.slow
+def test_any_number_of_processes_has_the_same_curve(tmp_path):
+    found = []
+    for processes in (1, 2, 4):
+        command = [sys.executable, "-W", "ignore", "-c", CURVE, str(processes)]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+        assert done.returncode == 0, done.stderr
+        found.append(json.loads((tmp_path / f"{processes}.json").read_text()))
+    (alone, metrics), *others = found
+    assert len(alone) == 6
+    for curve, of_all in others:
+        torch.testing.assert_close(curve, alone, rtol=1e-4, atol=1e-5)
+        assert of_all.keys() == metrics.keys()
+        torch.testing.assert_close(of_all, metrics, rtol=1e-4, atol=1e-5)  # 21 validation clips, each once
