@@ -54,8 +54,8 @@ class VideoClassification(LightningModule):
     """Train a model to classify clips: cross-entropy, linear warm-up, then a cosine to zero or steps down.
 
     Logs ``train/loss``, ``train/acc``, ``val/loss``, ``val/acc`` and ``test/acc``; with more than five classes also
-    the top-5 accuracies ``.../acc5``. Accuracies are shares of all clips (``average="micro"``). With several processes, all
-    of these are over the clips of all of them.
+    the top-5 accuracies ``.../acc5``. Accuracies are shares of all clips (``average="micro"``). With several
+    processes, all of these are over the clips of all of them.
 
     Args:
         model: name of the model, see :func:`~pyg_video.models.create_model`, or a module from videos to class scores.
