@@ -14,7 +14,7 @@ from .outputs import Key, Keys, element, shown, tensors_in, told_grid
 from .probe import Reading, Verdict, hooked, judge, outputs_at
 
 _LOCAL = 0.6  # least share of cells that respond most to their quarter of the frame
-_TRIED = 12  # modules near one that is refused
+_TRIED = 24  # modules near one that is refused
 _REFUSALS = (RuntimeError, AssertionError, TypeError, IndexError, ValueError)  # what modules raise on a wrong shape
 
 
