@@ -102,7 +102,8 @@ def from_clips(clips: Tensor, layout: Layout, features: Tensor) -> Tensor:
         y = y.flatten(0, 1)
     if layout.grid:
         y = torch.cat([features[:, : layout.prefix], y.flatten(1, len(layout.grid))], dim=1)
-    return y.contiguous() if features.is_contiguous() else y  # the next module may call view
+    # As it lay in memory: the next module may call view, or choose its kernels by the strides.
+    return y if y.stride() == features.stride() else torch.empty_like(features).copy_(y)
 
 
 def possible_layouts(

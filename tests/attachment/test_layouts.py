@@ -26,6 +26,15 @@ def test_the_way_to_clips_can_be_gone_back(layout, shape):
     assert (changed != features).sum() == clips.numel()  # all but the tokens before the others
 
 
+@pytest.mark.parametrize("axes", ["FCHW", "FHWC"])
+@pytest.mark.parametrize("frames", [1, 4])
+def test_features_lie_in_memory_as_before(axes, frames):
+    for features in (torch.randn(frames, 3, 5, 4), torch.randn(frames, 5, 4, 3).permute(0, 3, 1, 2)):
+        layout = Layout(axes)
+        back = from_clips(to_clips(features, layout, frames) + 0, layout, features)
+        assert (back.stride(), back.storage_offset()) == (features.stride(), 0)
+
+
 @pytest.mark.parametrize(
     ("shape", "video", "layout"),
     [
