@@ -127,8 +127,10 @@ def attached_as(model: nn.Module, path: str, x: torch.Tensor) -> str:
             (place,) = attached.places.values()
             read, inside = place.extra_repr(), next(tensor for _, tensor in tensors_in(model(x)))
         after = next(tensor for _, tensor in tensors_in(model(x)))
-    if not (torch.equal(inside, before) and torch.equal(after, before)):
-        raise RuntimeError(f"Expected an identity at '{path}' of {type(model).__name__} (got another output)")
+    # Not to the bit: products of matrices depend on where the memory lies, also from call to call.
+    worst = max(float((other - before).abs().max() / before.abs().max()) for other in (inside, after))
+    if worst > 1e-5:
+        raise RuntimeError(f"Expected an identity at '{path}' of {type(model).__name__} (got a difference of {worst})")
     return read
 
 
@@ -145,6 +147,7 @@ def main() -> None:
     args = parser.parse_args()
     known = args.output is not None and args.output.exists()
     rows: list[Row] = json.loads(args.output.read_text())["rows"] if known else []
+    rows = [row for row in rows if row["outcome"] != "failed"]  # these again
     done = {(row["library"], row["name"]) for row in rows}
     left = (subject for subject in subjects(args.timm, args.torchvision) if subject not in done)
     for subject in islice(left, args.limit):

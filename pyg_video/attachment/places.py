@@ -13,7 +13,7 @@ from .layouts import Layout, VideoInput, check_layout, possible_layouts, to_clip
 from .outputs import Key, Keys, element, shown, tensors_in, told_grid
 from .probe import Reading, Verdict, hooked, judge, outputs_at
 
-_LOCAL = 0.6  # least share of cells that respond most to their quarter of the frame
+_LOCAL, _LOCAL_IF_DARING = 0.6, 0.9  # least share of cells that respond most to their quarter of the frame
 _TRIED = 24  # modules near one that is refused
 _REFUSALS = (RuntimeError, AssertionError, TypeError, IndexError, ValueError)  # what modules raise on a wrong shape
 
@@ -131,7 +131,7 @@ def _readings(run: _Run, path: str, output: object, layout: Layout | None, keys:
             return [Reading(way, layout)]
     module, grid = run.model.get_submodule(path), told_grid(output)
     return [
-        Reading(way, layout)
+        Reading(way, layout, daring=layout.prefix not in (0, 1, run.prefix) and not grid)
         for way, features in tensors
         if features.dim() > 2 and features.is_floating_point()
         for layout in possible_layouts(features.shape, run.video, module, prefix=run.prefix, grid=grid)
@@ -141,11 +141,11 @@ def _readings(run: _Run, path: str, output: object, layout: Layout | None, keys:
 def _best(readings: Sequence[Reading], verdicts: Sequence[Verdict]) -> tuple[Reading | None, str]:
     """The reading to take, or what is wrong: of the first tensor with good ones, the one in the best order."""
     used = [(reading, verdict.local) for reading, verdict in zip(readings, verdicts, strict=True) if verdict.used]
-    good = [(reading, local) for reading, local in used if local is None or local >= _LOCAL]
+    good = [(reading, local) for reading, local in used if _passes(reading, local)]
     if not used:
         return None, "features that the output of the model depends on, by gradients (got some that change nothing"
     if not good:
-        shares = " or ".join(f"{local:.0%} as {_in_words(reading)}" for reading, local in used)
+        shares = " or ".join(f"{_share(local)} as {_in_words(reading)}" for reading, local in used[:3])
         return None, (
             "features in the order of the frame's rows and columns (got some of which most places respond to another "
             f"part of the frame; right are {shares}"
@@ -158,6 +158,14 @@ def _best(readings: Sequence[Reading], verdicts: Sequence[Verdict]) -> tuple[Rea
     if len(maps) > 1:
         return None, f"features that can be read in one way, or 'layouts' (got some that may be {' or '.join(maps)}"
     return same[0][0], ""
+
+
+def _passes(reading: Reading, local: float | None) -> bool:
+    return not reading.daring if local is None else local >= (_LOCAL_IF_DARING if reading.daring else _LOCAL)
+
+
+def _share(local: float | None) -> str:
+    return "perhaps none" if local is None else f"{local:.0%}"
 
 
 def _place(run: _Run, path: str, reading: Reading, outputs: Sequence[object]) -> Place:

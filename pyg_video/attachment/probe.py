@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -11,7 +12,6 @@ from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from .inputs import video_among
 from .layouts import Layout, VideoInput, to_clips
@@ -21,10 +21,14 @@ _EVIDENCE = 0.1  # mean over the cells of a map, of how clearly (in logarithms) 
 
 
 class Reading(NamedTuple):
-    """A way to read the output of a module as clips: the tensor in it, and the tensor's layout."""
+    """A way to read the output of a module as clips: the tensor in it, and the tensor's layout.
+
+    A ``daring`` one is right only if the order says so.
+    """
 
     keys: Keys
     layout: Layout
+    daring: bool = False
 
 
 class Verdict(NamedTuple):
@@ -93,6 +97,8 @@ def hooked(model: nn.Module, paths: Sequence[str], change: Change) -> Iterator[N
     with ExitStack() as stack:
         for part in model.modules():
             stack.callback(setattr, part, "training", part.training)
+        if any(part.training for part in model.modules()):
+            stack.callback(model.train)  # runs before those: some models forget then what they kept for evaluation
         for path in paths:
             stack.callback(model.get_submodule(path).register_forward_hook(partial(hook, path)).remove)
         model.eval()
@@ -165,7 +171,7 @@ def local_share(responses: Tensor) -> float | None:
 def _used(
     model: nn.Module, args: tuple[object, ...], num_frames: int, readings: Readings
 ) -> dict[tuple[str, Reading], bool]:
-    """Whether a change of the features of each reading changes the output, by gradients.
+    """Whether a change of the features of each reading changes the output, by gradients in a copy of the model.
 
     A value that starts at zero, as the last scale of a residual block or a head, would hide them: it becomes noise.
     """
@@ -178,17 +184,22 @@ def _used(
             output = with_element(output, keys, features + added[path, keys][-1])
         return output
 
-    with torch.enable_grad(), _same_draws(args), hooked(model, tuple(readings), add):
-        weights = {name: torch.randn_like(w) / 50 if not w.any() else w for name, w in model.named_parameters()}
-        output = functional_call(model, {name: weight.detach() for name, weight in weights.items()}, args)
-        ends = [end for _, end in tensors_in(output) if end.requires_grad]
+    twin = copy.deepcopy(model).requires_grad_(False)  # some models keep what they computed from their weights
+    with torch.enable_grad(), _same_draws(args), hooked(twin, tuple(readings), add):
+        for weight in twin.parameters():
+            if not weight.any():
+                weight.normal_(std=0.02)
+        ends = [end for _, end in tensors_in(twin(*args)) if end.requires_grad]
         total = sum((end * torch.randn_like(end)).sum().abs() for end in ends)
     everything = [part for parts in added.values() for part in parts]
     found = torch.autograd.grad(total, everything, allow_unused=True) if isinstance(total, Tensor) else ()
     gradients = dict(zip(map(id, everything), found, strict=False))
 
     def moves(gradient: Tensor | None, layout: Layout) -> bool:
-        return gradient is not None and bool(to_clips(gradient, layout, num_frames).ne(0).any())
+        try:
+            return gradient is not None and bool(to_clips(gradient, layout, num_frames).ne(0).any())
+        except ValueError:  # a call with features of another kind
+            return False
 
     return {
         (path, reading): any(moves(gradients.get(id(part)), reading.layout) for part in added[path, reading.keys])

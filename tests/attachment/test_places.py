@@ -17,15 +17,35 @@ def test_a_dry_run_changes_neither_statistics_nor_modes():
     assert not model.layer1._forward_hooks
 
 
-def net():
-    return nn.Sequential(nn.Conv2d(3, 8, 4, 4), nn.BatchNorm2d(8), nn.Flatten(2), nn.Linear(16, 8))
+def net(channels=8):
+    return nn.Sequential(nn.Conv2d(3, channels, 4, 4), nn.BatchNorm2d(channels), nn.Flatten(2), nn.Linear(16, 8))
 
 
 def test_the_nearest_place_that_works_is_named():
     with pytest.raises(ValueError, match="At '3': Expected features in the order .*such as '1'"):
         find_places(net(), ["3"], num_frames=2, input=torch.zeros(2, 3, 16, 16), layouts={"3": Layout("FHWC", (2, 4))})
-    with pytest.raises(ValueError, match=r"At '2': Expected features of a video: .*got \[2, 8, 16\].*such as '1', or"):
-        find_places(net(), ["2"], num_frames=2, input=torch.zeros(2, 3, 12, 16))
+    with pytest.raises(
+        ValueError, match=r"At '2': Expected features of a video: .*got \[2, 100, 16\].*such as '1', or"
+    ):
+        find_places(net(100), ["2"], num_frames=2, input=torch.zeros(2, 3, 16, 16))
+
+
+def test_prefix_tokens_that_nothing_tells_of_are_believed_if_the_order_is_right():
+    with pytest.raises(ValueError, match="At '2': .*right are perhaps none as FHWC on 1 x 4 after 4"):
+        find_places(net(), ["2"], num_frames=2, input=torch.zeros(2, 3, 8, 32))
+    tokens = nn.Sequential(nn.Conv2d(3, 8, 4, 4), nn.Flatten(2), Registers(5), nn.Flatten())
+    assert find_places(tokens, ["2"], num_frames=1)["2"].layout == Layout("FHWC", (56, 56), 5)
+
+
+class Registers(nn.Module):
+    """Channels last, behind some tokens."""
+
+    def __init__(self, number):
+        super().__init__()
+        self.number = number
+
+    def forward(self, x):
+        return nn.functional.pad(x.mT, (0, 0, self.number, 0))
 
 
 def test_places_that_nothing_follows_may_be_read():

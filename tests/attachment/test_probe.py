@@ -97,3 +97,30 @@ def test_outputs_are_those_of_every_call():
     assert torch.equal(given["1"][0], model(x))
     twice = nn.Sequential(nn.Sequential(relu := nn.ReLU(), relu), nn.Identity())
     assert [len(calls) for calls in outputs_at(twice, ["0.0", "1"], (x,)).values()] == [2, 1]
+
+
+class Caching(nn.Module):
+    """Keeps what it computes from its weights in evaluation mode until it is trained again, as timm's LeViT."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.bias, self.kept = embed(), nn.Parameter(torch.zeros(8, 1, 1)), None
+
+    def train(self, mode=True):
+        self.kept = None if mode else self.kept
+        return super().train(mode)
+
+    def forward(self, x):
+        bias = 2 * self.bias
+        if not self.training:
+            self.kept = bias if self.kept is None else self.kept
+            bias = self.kept
+        return self.embed(x) + bias
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_what_a_model_keeps_for_evaluation_is_not_that_of_the_probe(training):
+    model = Caching().train(training)
+    assert verdict(model, "embed").used
+    assert model.training == training
+    assert model.kept is None if training else not model.kept.any()
