@@ -84,8 +84,7 @@ def tried(subject: Subject) -> list[Row]:
     torch.manual_seed(0)
     model = library_model(f"timm/{name}" if subject.library == "timm" else name).eval()
     video = any(isinstance(part, nn.Conv3d) for part in model.modules())
-    x = next(guess_inputs(model, None if video else 1))
-    x = torch.rand(x.shape)
+    x = torch.rand(next(guess_inputs(model, None if video else 1)).shape)  # what attach_blocks takes by itself
     middle, last = places(model, x)
     return [about | {"place": which} | outcome(model, path, x) for which, path in (("middle", middle), ("last", last))]
 
@@ -123,7 +122,8 @@ def attached_as(model: nn.Module, path: str, x: torch.Tensor) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # of a block that is not run
         before = next(tensor for _, tensor in tensors_in(model(x)))
-        with attach_blocks(model, {path: nn.Identity()}, num_frames=None if x.dim() == 5 else 1) as attached:
+        num_frames = None if x.dim() == 5 else 1
+        with attach_blocks(model, {path: nn.Identity()}, num_frames=num_frames, input=x) as attached:
             (place,) = attached.places.values()
             read, inside = place.extra_repr(), next(tensor for _, tensor in tensors_in(model(x)))
         after = next(tensor for _, tensor in tensors_in(model(x)))

@@ -15,7 +15,7 @@ KINDS = {  # model, its options, side of the frames, outcome at the middle and t
     "swin_t": ({}, 64, "accepted", "accepted"),
     "timm/vit_tiny_patch16_224": ({"img_size": 64}, 64, "accepted", "led"),  # the class token reads the last block
     "timm/hrnet_w18_small": ({}, 96, "accepted", "accepted"),  # lists of maps
-    "timm/crossvit_9_240": ({"img_size": 96}, 96, "accepted", "led"),  # lists of tokens
+    "timm/crossvit_9_240": ({}, 240, "accepted", "led"),  # lists of tokens
     "timm/levit_128s": ({}, 224, "accepted", "accepted"),  # tokens of a grid padded to its stride
     "timm/hiera_tiny_224": ({"img_size": 128}, 128, "led", "accepted"),  # tokens by units
 }
