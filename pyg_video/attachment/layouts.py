@@ -159,7 +159,7 @@ def _token_layouts(
             padded = video.size[0] % h > 0 or video.size[1] % w > 0
             fits.add((prefix not in likely, padded, prefix, -t, h, w))
     found = []
-    for _, _, prefix, t, h, w in [fit for fit in sorted(fits) if fit[0] == min(fits)[0]]:
+    for _, _, prefix, t, h, w in [fit for fit in sorted(fits) if fit[:2] == min(fits)[:2]]:
         found.append(Layout("FHWC", (h, w), prefix) if folded else Layout("BTHWC", (-t, h, w), prefix))
         if not folded and t < -1:
             found.append(Layout("BHWTC", (h, w, -t), prefix))

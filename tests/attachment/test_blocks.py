@@ -46,7 +46,7 @@ FAMILIES = {  # model, its input, path, and the channels and map there
         small_mvit, {}, (1, 3, 4, 64, 64), "blocks.3", 384, (4, 4)
     ),
     "mvit norm": (
-        small_mvit, {}, (1, 3, 4, 64, 64), "norm", 768, (2, 2)
+        small_mvit, {}, (1, 3, 4, 64, 64), "blocks.15.norm1", 768, (2, 2)
     ),
     "swin3d": (tv.video.swin3d_t, {}, (2, 3, 4, 32, 64), "features.0.1", 96, (8, 16)),
     "timm resnet": ("resnet50", {}, (4, 3, 32, 64), "layer3.4.conv2", 256, (2, 4)),
