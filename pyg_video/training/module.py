@@ -116,6 +116,8 @@ class VideoClassification(LightningModule):
         self.net = _network(model, num_classes, frame_size, model_options)
         self.save_hyperparameters(ignore=["model", "model_options"])
         name, options = (model, model_options) if isinstance(model, str) else self.net.recipe or (None, None)
+        if settled := getattr(self.net, "settled", None):  # what a foreign model found out while it was made
+            options = {**(options or {}), **settled}
         self.save_hyperparameters({"model": name, "model_options": options})
         self.optimizer, self.drops = optimizer, tuple(drops)
         self.lr, self.weight_decay, self.warmup_steps = lr, weight_decay, warmup_steps

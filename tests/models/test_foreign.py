@@ -13,6 +13,8 @@ from pyg_video.datasets import SyncMNIST
 from pyg_video.evaluation import DigitSource, evaluate, predict_video
 from pyg_video.inspection import find_graphs, model_cost
 from pyg_video.models import ForeignClassifier, UnknownModelError, create_model
+from pyg_video.training import VideoClassification
+from pyg_video.training.loading import task_of
 
 BLOCK = {"name": "dyreg_block", "options": {"node_channels": 8, "num_iterations": 1, "residual_scale": 1.0}}
 SMALL = {"num_classes": 5, "num_frames": 2, "frame_size": 64}
@@ -112,6 +114,15 @@ def test_it_predicts_as_any_model(model, tmp_path, digit_videos):
     assert len(prediction.probability) == 5
     assert prediction.frames.shape[:1] == (2,)
     assert len(prediction.regions) == 1
+
+
+def test_a_training_keeps_what_was_found(model):
+    options = {"blocks": {"layer3": BLOCK}, "num_frames": 2}
+    task = VideoClassification("foreign_model", num_classes=5, frame_size=64, model_options=options)
+    assert task.hparams["model_options"] == {**options, "blocks": model.recipe.options["blocks"]}
+    assert task.net.recipe == model.recipe
+    again = task_of({"hyper_parameters": dict(task.hparams)})
+    assert again.net.recipe == model.recipe
 
 
 def test_a_class_of_the_users_is_a_factory(imported, tmp_path, monkeypatch):
