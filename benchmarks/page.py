@@ -1,4 +1,4 @@
-"""Write the tables of docs/speed.md, docs/reproduction.md and README.md, and the plots, from benchmarks/results.
+"""Write the tables of docs/*.md and README.md, and the plots, from benchmarks/results.
 
 python benchmarks/page.py
 """
@@ -15,7 +15,7 @@ from reproduction import draw_curves, multi_sync_mnist_small, sync_mnist_small
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 IMAGES = ROOT / "docs" / "images"
-PAGES = (ROOT / "docs" / "speed.md", ROOT / "docs" / "reproduction.md", ROOT / "README.md")
+PAGES = (*(ROOT / "docs" / f"{name}.md" for name in ("speed", "reproduction", "insertion")), ROOT / "README.md")
 
 CASES = {
     "dyreg_128": "DyReg-GNN, 128, 28 x 28",
@@ -214,9 +214,28 @@ def summary() -> str:
     return f"{_where(results)} Threads: {threads}.\n\n{_table(head, rows, 'lrrrrr')}"
 
 
+def attach() -> str:
+    """Where blocks can be attached: places and models that were tried, and those that were not accepted."""
+    results = load("attach")
+    head = ["library", "models", "places", "accepted", "refused, another place named", "refused", "failed"]
+    rows = []
+    for (library,), found in _by(results["rows"], "library").items():
+        counts = [sum(row["outcome"] == kind for row in found) for kind in ("accepted", "led", "refused", "failed")]
+        rows.append([library, *(str(n) for n in (len({row["name"] for row in found}), len(found), *counts))])
+    others = [
+        [f"{row['library']} {row['model']}", f"`{row['path']}`", f"`{row['to']}`" if "to" in row else ""]
+        for row in results["rows"]
+        if row["outcome"] in ("led", "refused")
+    ]
+    e = results["environment"]
+    where = f"{e['date']}, torch {e['torch']}, torchvision {e['torchvision']}, timm {results['timm']}."
+    tables = [_table(head, rows, "l" + "r" * 6), _table(["model", "refused", "named instead"], others, "lll")]
+    return "\n\n".join([where, *tables])
+
+
 _OF_SPEED = (blocks, memory, compiled, first_call, floor, targets, exponents, allocator, summary)
 TABLES: dict[str, Callable[[], str]] = {
-    table.__name__: table for table in (*_OF_SPEED, sync_mnist_small, multi_sync_mnist_small)
+    table.__name__: table for table in (*_OF_SPEED, attach, sync_mnist_small, multi_sync_mnist_small)
 }
 
 

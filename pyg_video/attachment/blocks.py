@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
@@ -11,7 +13,8 @@ from torch.utils.hooks import RemovableHandle
 
 from ..layers import accepted_info
 from .layouts import Layout, from_clips, to_clips
-from .places import Place, features_of, find_places
+from .outputs import Key, Keys, element, shown, told_grid, with_element
+from .places import Place, find_places
 
 BlockFactory: TypeAlias = Callable[[int, tuple[int, int]], nn.Module]
 """A function of channels and (height, width) of a feature map that makes a module on clips."""
@@ -26,6 +29,8 @@ def attach_blocks(
     num_frames: int | None = None,
     input: Tensor | tuple[object, ...] | None = None,  # noqa: A002 - the word that torch has for it
     layouts: Mapping[str, Layout] | None = None,
+    elements: Mapping[str, Key | Keys] | None = None,
+    probe: bool = True,
 ) -> BlockAttachment:
     """Attach blocks on clips behind modules of any model, such as torchvision's and timm's, in place.
 
@@ -46,13 +51,18 @@ def attach_blocks(
         input: an input of the model, of the size it will be used with; a tuple for several arguments. By default
             zeros of a guessed size.
         layouts: layouts of features by path, where they cannot be determined from the shape.
+        elements: where a module returns more than a tensor, an index or a name, or a tuple of these for what is nested,
+            by path; by default the first tensor that can be taken.
+        probe: check that the features are in the order of the frame's pixels, and that the model uses them. This takes
+            five runs on one clip of the size of the input, and one forward and backward.
 
     Returns:
         The attached blocks; a context manager that detaches them at its end, as does its method ``remove``.
 
     Raises:
-        ValueError: there is no such module, its output is not one feature map, a block changes the shape of the clips,
-            or the model has blocks already. The model is unchanged then.
+        ValueError: there is no such module, its output has no feature map that the probe accepts (the error names a
+            place near it that has one), a block changes the shape of the clips, or the model has blocks already. The
+            model is unchanged then.
 
     Example:
         >>> from torchvision.models import resnet18
@@ -65,12 +75,21 @@ def attach_blocks(
         >>> attached
         BlockAttachment(layer3.1.conv1: FCHW, 256 channels, 4 x 4)
     """
+    model = getattr(model, "_orig_mod", model)  # compiled
     if hasattr(model, _NAME):
         raise ValueError(
             f"Expected 'model' without an attribute {_NAME} (got one that has it); give all blocks in one call, or use "
             "detach_blocks(model) first"
         )
-    places = find_places(model, tuple(blocks), num_frames=num_frames, input=input, layouts=layouts)
+    places = find_places(
+        model,
+        tuple(blocks),
+        num_frames=num_frames,
+        input=input,
+        layouts=layouts,
+        elements=elements,
+        probe=probe,
+    )
     attached = [_attached(place, blocks[path], model.training) for path, place in places.items()]
     container = _Blocks()
     for block in attached:
@@ -80,6 +99,11 @@ def attach_blocks(
     model.add_module(_NAME, container)
     for block in attached:
         block.handle = model.get_submodule(block.path).register_forward_hook(block.after)
+    container.handles = [
+        model.register_forward_pre_hook(container.before_forward),
+        model.register_forward_hook(container.after_forward),
+    ]
+    _forget_compiled()
     return BlockAttachment(model, container)
 
 
@@ -89,23 +113,49 @@ def detach_blocks(model: nn.Module) -> None:
     Raises:
         ValueError: the model has no blocks.
     """
+    model = getattr(model, "_orig_mod", model)  # compiled
     container = getattr(model, _NAME, None)
     if not isinstance(container, _Blocks):
         raise ValueError(f"Expected 'model' with blocks of attach_blocks (got {type(model).__name__} without them)")
-    for block in container.places.values():
-        block.handle.remove()
+    for handle in (*container.handles, *(block.handle for block in container.places.values())):
+        handle.remove()
     delattr(model, _NAME)
+    _forget_compiled()
+
+
+def _forget_compiled() -> None:
+    """Compiled code, which does not look for hooks again, is not used any more: what was compiled is compiled anew."""
+    if "torch._dynamo" in sys.modules:
+        torch.compiler.reset()
 
 
 class _Blocks(nn.Module):
     """The blocks of a model; the identity, since an ``nn.Sequential`` calls it as its last part."""
 
+    handles: list[RemovableHandle]
+
     @property
     def places(self) -> dict[str, AttachedBlock]:
+        """The blocks by path."""
         return {block.path: block for block in self.children() if isinstance(block, AttachedBlock)}
 
     def forward(self, output: object) -> object:
         return output
+
+    # Bound methods as hooks of the model, as those of the blocks.
+    def before_forward(self, model: nn.Module, args: tuple[object, ...]) -> None:  # noqa: ARG002
+        """Mark all blocks as not run."""
+        for block in self.places.values():
+            block.has_run = False
+
+    def after_forward(self, model: nn.Module, args: tuple[object, ...], output: object) -> None:  # noqa: ARG002
+        """Warn of blocks that this forward pass did not run."""
+        if left_out := [path for path, block in self.places.items() if not block.has_run]:
+            warnings.warn(
+                f"Expected a forward pass of {type(model).__name__} to call {', '.join(left_out)} (got one that did "
+                "not, so the blocks there had no effect); it may be checkpointed part by part, or called by its parts",
+                stacklevel=2,
+            )
 
 
 class AttachedBlock(nn.Module):
@@ -119,6 +169,7 @@ class AttachedBlock(nn.Module):
         self.block = block
         self.path, self.layout, self.num_frames = place.path, place.layout, place.num_frames
         self.channels, self.size = place.channels, place.size
+        self.keys, self.calls, self.has_run = place.keys, place.calls, False
 
     def forward(self, features: Tensor, grid: tuple[int, ...] = ()) -> Tensor:
         """Apply the block to features of this layout; ``grid`` is that of the tokens, if the model returns it."""
@@ -132,20 +183,27 @@ class AttachedBlock(nn.Module):
 
     # A bound method as the hook: a copy of the model gets hooks of its own blocks.
     def after(self, module: nn.Module, args: tuple[object, ...], output: object) -> object:  # noqa: ARG002
-        """The forward hook: replaces the module's output, or the first one of several."""
+        """The forward hook: replaces the features in the module's output."""
         if getattr(module, "_is_replica", False):  # its hooks hold the blocks of the first GPU only
             raise RuntimeError(
                 "Expected a model on one GPU (got a replica of DataParallel); use DistributedDataParallel"
             )
-        features, grid = features_of(output)
-        y = self(features, grid)
-        return (y, *output[1:]) if isinstance(output, tuple) else y
+        if isinstance(output, torch.fx.Proxy):
+            raise ValueError(
+                f"Expected a tensor at '{self.path}' (got a proxy of torch.fx, which cannot see through blocks); trace "
+                "the model before, and attach the blocks to what comes out, or use torch.export"
+            )
+        self.has_run = True
+        y = self(element(output, self.keys), told_grid(output))
+        return with_element(output, self.keys, y)
 
     def extra_repr(self) -> str:
         """Path, layout and map size."""
         height, width = self.size
         tokens = f" tokens after {self.layout.prefix}" if self.layout.grid else ""
-        return f"{self.path}: {self.layout.axes}{tokens}, {self.channels} channels, {height} x {width}"
+        calls = f", {self.calls} calls" if self.calls > 1 else ""
+        name, axes = f"{self.path}{shown(self.keys)}", f"{self.layout.axes}{tokens}"
+        return f"{name}: {axes}, {self.channels} channels, {height} x {width}{calls}"
 
 
 class BlockAttachment:

@@ -6,7 +6,9 @@ from torch import Tensor, nn
 
 from ..transforms import IMAGENET_MEAN, IMAGENET_STD
 from .layouts import to_clips
-from .places import features_of, find_places, outputs_at
+from .outputs import element
+from .places import find_places
+from .probe import outputs_at
 
 
 class FrozenFeatures(nn.Module):
@@ -55,10 +57,10 @@ class FrozenFeatures(nn.Module):
         self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
         self.volumes = any(isinstance(part, nn.Conv3d) for part in model.modules())
         given = self._prepared(torch.zeros(1, num_frames, 3, 1, 1))
-        place = find_places(model, [path], num_frames=num_frames, input=given)[path]
+        place = find_places(model, [path], num_frames=num_frames, input=given, check_use=False)[path]
         if min(place.size) < map_size:
             raise ValueError(f"Expected 'map_size' of at most the {place.size} of '{path}' (got {map_size})")
-        self.layout, self.channels = place.layout, place.channels
+        self.keys, self.layout, self.channels = place.keys, place.layout, place.channels
         self.frames = to_clips(place.features, place.layout, num_frames).size(1)
 
     def train(self, mode: bool = True) -> "FrozenFeatures":  # noqa: ARG002
@@ -70,8 +72,8 @@ class FrozenFeatures(nn.Module):
             raise ValueError(
                 f"Expected 'video' of shape [B, {self.num_frames}, 1 or 3, H, W] (got {list(video.shape)})"
             )
-        output = outputs_at(self.model, [self.path], (self._prepared(video),))[self.path]
-        clips = to_clips(features_of(output)[0], self.layout, self.num_frames)
+        output = outputs_at(self.model, [self.path], (self._prepared(video),))[self.path][0]
+        clips = to_clips(element(output, self.keys), self.layout, self.num_frames)
         return F.adaptive_avg_pool2d(clips.flatten(0, 1), self.map_size).unflatten(0, clips.shape[:2])
 
     def _prepared(self, video: Tensor) -> Tensor:

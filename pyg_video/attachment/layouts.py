@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 _MAPS = ("FCHW", "FHWC")
 _VOLUMES = ("BCTHW", "BTHWC", "BTCHW")
+_TOKENS = {"FHWC": 2, "BTHWC": 3, "BHWTC": 3}  # sizes of their grid
+_MISFIT = math.log(2)  # of the proportions of a map to those of the video, rounded at small maps
+_MOST_PREFIX = 16  # tokens before those of the grid, where nothing tells their number
 _CHANNELS_FIRST = (nn.Conv2d, nn.Conv3d, nn.BatchNorm2d, nn.BatchNorm3d)  # exactly these: torchvision and timm have
 _CHANNELS_LAST = (nn.Linear, nn.LayerNorm)  # subclasses that permute
 
@@ -20,9 +23,9 @@ class Layout(NamedTuple):
     Attributes:
         axes: one letter per dimension: ``"FCHW"`` or ``"FHWC"`` for the :math:`F = B T` folded frames of several
             clips, ``"BCTHW"``, ``"BTHWC"`` or ``"BTCHW"`` for whole clips. For tokens, the axes after they are put on
-            their grid.
-        grid: for tokens :math:`(F, L, C)` or :math:`(B, L, C)`: height and width of their grid, preceded by its number
-            of frames for tokens of whole clips. Empty for maps.
+            their grid: ``"FHWC"``, ``"BTHWC"``, or ``"BHWTC"`` if the frames of a place follow each other.
+        grid: for tokens :math:`(F, L, C)` or :math:`(B, L, C)`: sizes of their grid in the order of ``axes``, height
+            and width for those of frames. Empty for maps.
         prefix: number of tokens before those of the grid, such as a class token; they do not become part of the clips.
 
     Example:
@@ -52,12 +55,14 @@ class VideoInput(NamedTuple):
 
 def check_layout(layout: Layout) -> None:
     """Raise a :exc:`ValueError` unless the fields of a layout are consistent."""
-    if layout.axes not in _MAPS + _VOLUMES:
-        raise ValueError(f"Expected 'axes' to be one of {', '.join(_MAPS + _VOLUMES)} (got {layout.axes!r})")
-    wanted = {"FHWC": 2, "BTHWC": 3}.get(layout.axes, 0)
-    if layout.grid and (len(layout.grid) != wanted or layout.prefix < 0):
+    known = tuple(dict.fromkeys((*_MAPS, *_VOLUMES, *_TOKENS)))
+    if layout.axes not in known:
+        raise ValueError(f"Expected 'axes' to be one of {', '.join(known)} (got {layout.axes!r})")
+    grid = layout.grid or layout.axes not in _MAPS + _VOLUMES
+    if grid and (len(layout.grid) != _TOKENS.get(layout.axes, 0) or layout.prefix < 0):
         raise ValueError(
-            f"Expected tokens with axes 'FHWC' and a 'grid' of 2 sizes, or 'BTHWC' and 3 sizes (got {layout})"
+            "Expected tokens with axes 'FHWC' and a 'grid' of 2 sizes, or 'BTHWC' or 'BHWTC' and 3 sizes "
+            f"(got {layout})"
         )
 
 
@@ -97,47 +102,32 @@ def from_clips(clips: Tensor, layout: Layout, features: Tensor) -> Tensor:
         y = y.flatten(0, 1)
     if layout.grid:
         y = torch.cat([features[:, : layout.prefix], y.flatten(1, len(layout.grid))], dim=1)
-    return y.contiguous() if features.is_contiguous() else y  # the next module may call view
+    # As it lay in memory: the next module may call view, or choose its kernels by the strides.
+    return y if y.stride() == features.stride() else torch.empty_like(features).copy_(y)
 
 
-def guess_layout(
+def possible_layouts(
     shape: Sequence[int], video: VideoInput, module: nn.Module, *, prefix: int = 0, grid: tuple[int, ...] = ()
-) -> Layout:
-    """Infer the layout of a module's output from its shape and the video that the model was given.
+) -> list[Layout]:
+    """The layouts that a module's output may have by its shape and by the video that the model was given.
 
     Args:
         shape: shape of the output.
         video: the video that the model was given; its aspect ratio tells height and width from channels.
         module: the module; its type decides where the aspect ratio leaves two possibilities.
-        prefix: number of prefix tokens of the model, if known; 0 and 1 are tried in any case.
+        prefix: number of prefix tokens of the model, if known. If neither it nor 0 nor 1 fits, up to 16 are tried.
         grid: frames, height and width of the tokens, if the module returns them.
 
-    Raises:
-        ValueError: the shape is not that of features of this video, or fits several layouts.
+    Returns:
+        Layouts of maps that fit equally well, or layouts of tokens, the likeliest first. A map of one pixel is none.
     """
     folded = shape[0] == video.batch * video.frames and (video.axes == "FCHW" or shape[0] != video.batch)
     whole = shape[0] == video.batch and video.axes != "FCHW"
-    found: list[Layout] = []
     if len(shape) == 3 and (folded or whole):
-        found = _token_layouts(shape[1], video, folded, {0, 1, prefix}, grid)
-    elif len(shape) == 4 and folded:
-        found = _best(_MAPS, shape, video, module)
-    elif len(shape) == 5 and whole:
-        found = _best(_VOLUMES, shape, video, module)
-    if len(found) == 1:
-        return found[0]
-    T, (H, W) = video.frames, video.size
-    seen = f"{list(shape)} from {video.batch} clip(s) of {T} frames of {H} x {W}"
-    if found:
-        ways = " or ".join(layout.axes for layout in found)
-        raise ValueError(
-            f"Expected features that can be read in one way (got {seen}, which may be {ways}); give the place in "
-            "'layouts', or an 'input' that is not square"
-        )
-    raise ValueError(
-        f"Expected features of a video: [F, C, H, W], [F, H, W, C], [B, C, T, H, W], [B, T, H, W, C], or tokens "
-        f"[F, L, C] or [B, L, C] (got {seen}); choose another module, or give the place in 'layouts'"
-    )
+        return _token_layouts(shape[1], video, folded, {0, 1, prefix}, grid)
+    if len(shape) == 4 and folded:
+        return _best(_MAPS, shape, video, module)
+    return _best(_VOLUMES, shape, video, module) if len(shape) == 5 and whole else []
 
 
 def _best(known: tuple[str, ...], shape: Sequence[int], video: VideoInput, module: nn.Module) -> list[Layout]:
@@ -145,9 +135,9 @@ def _best(known: tuple[str, ...], shape: Sequence[int], video: VideoInput, modul
     misfit = {}
     for axes in known:
         size = dict(zip(axes, shape, strict=True))
-        if size.get("T", 1) <= video.frames:
+        if size.get("T", 1) <= video.frames and size["H"] * size["W"] > 1:
             misfit[axes] = abs(math.log((size["H"] * video.size[1]) / (size["W"] * video.size[0])))
-    least = min(misfit.values(), default=0.0)
+    least = min((value for value in misfit.values() if value <= _MISFIT), default=-1.0)
     best = [axes for axes, value in misfit.items() if math.isclose(value, least, abs_tol=1e-9)]
     if len(best) > 1 and type(module) in _CHANNELS_FIRST + _CHANNELS_LAST:
         best = [axes for axes in best if axes.endswith("C") == (type(module) in _CHANNELS_LAST)]
@@ -157,15 +147,27 @@ def _best(known: tuple[str, ...], shape: Sequence[int], video: VideoInput, modul
 
 
 def _token_layouts(
-    length: int, video: VideoInput, folded: bool, prefixes: set[int], grid: tuple[int, ...]
+    length: int, video: VideoInput, folded: bool, likely: set[int], grid: tuple[int, ...]
 ) -> list[Layout]:
-    axes = "FHWC" if folded else "BTHWC"
     if grid:
-        prefix = length - math.prod(grid)
+        prefix, axes = length - math.prod(grid), "FHWC" if folded else "BTHWC"
         return [Layout(axes, tuple(grid), prefix)] if len(grid) == len(axes) - 2 and prefix >= 0 else []
-    # Sizes after every stride that divides them; rounded sizes would be ambiguous.
+    fits = set()
+    for t, (h, w) in product(*_strided(video, folded)):
+        prefix = length - t * h * w
+        if h * w > 1 and 0 <= prefix <= max(_MOST_PREFIX, *likely):
+            padded = video.size[0] % h > 0 or video.size[1] % w > 0
+            fits.add((prefix not in likely, padded, prefix, -t, h, w))
+    found = []
+    for _, _, prefix, t, h, w in [fit for fit in sorted(fits) if fit[:2] == min(fits)[:2]]:
+        found.append(Layout("FHWC", (h, w), prefix) if folded else Layout("BTHWC", (-t, h, w), prefix))
+        if not folded and t < -1:
+            found.append(Layout("BHWTC", (h, w, -t), prefix))
+    return found
+
+
+def _strided(video: VideoInput, folded: bool) -> tuple[list[int], list[tuple[int, int]]]:
+    """Numbers of frames and sizes of maps after every stride, those that do not divide rounded up (padded)."""
     T, (H, W) = video.frames, video.size
     frames = [1] if folded else [T // stride for stride in range(1, T + 1) if T % stride == 0]
-    maps = [(H // stride, W // stride) for stride in range(1, min(H, W) + 1) if H % stride == W % stride == 0]
-    fits = [(length - t * h * w, -t, (h, w) if folded else (t, h, w)) for t, (h, w) in product(frames, maps)]
-    return [Layout(axes, sides, prefix) for prefix, _, sides in sorted(fits) if prefix in prefixes][:1]
+    return frames, [(-(-H // stride), -(-W // stride)) for stride in range(1, min(H, W) + 1)]

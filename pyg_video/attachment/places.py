@@ -1,22 +1,29 @@
 """Outputs of the modules of a model, found by running it once."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from difflib import get_close_matches
-from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from .layouts import Layout, VideoInput, check_layout, guess_layout, to_clips
+from .._checks import first_line
+from .inputs import describe_input, guess_inputs
+from .layouts import Layout, VideoInput, check_layout, possible_layouts, to_clips
+from .outputs import Key, Keys, element, shown, tensors_in, told_grid
+from .probe import Reading, Verdict, hooked, judge, outputs_at
 
-_SIDE = 224  # side of the frames in pixels, if the model has no attribute for it
-_FRAMES = 16  # frames per clip, for a model on volumes
+_LOCAL, _LOCAL_IF_DARING = 0.6, 0.9  # least share of cells that respond most to their quarter of the frame
+_TRIED = 24  # modules near one that is refused
+_REFUSALS = (RuntimeError, AssertionError, TypeError, IndexError, ValueError)  # what modules raise on a wrong shape
 
 
 class Place(NamedTuple):
-    """The output of a module of some model, with ``(height, width)`` of the map and the features of the dry run."""
+    """The output of a module of some model, with ``(height, width)`` of the map and the features of the dry run.
+
+    ``keys`` lead to the features, where the output is more than a tensor; ``calls`` is how often the model calls the
+    module in a forward pass.
+    """
 
     path: str
     layout: Layout
@@ -24,6 +31,17 @@ class Place(NamedTuple):
     channels: int
     size: tuple[int, int]
     features: Tensor
+    keys: Keys = ()
+    calls: int = 1
+
+
+class _Run(NamedTuple):
+    """A model, its arguments, the video among them, and the number of its prefix tokens, if it tells."""
+
+    model: nn.Module
+    args: tuple[object, ...]
+    video: VideoInput
+    prefix: int
 
 
 def find_places(
@@ -33,8 +51,21 @@ def find_places(
     num_frames: int | None = None,
     input: Tensor | tuple[object, ...] | None = None,  # noqa: A002 - the word that torch has for it
     layouts: Mapping[str, Layout] | None = None,
+    elements: Mapping[str, Key | Keys] | None = None,
+    probe: bool = True,
+    check_use: bool = True,
 ) -> dict[str, Place]:
-    """Run a model once and describe the outputs at some paths; see :func:`~pyg_video.attachment.attach_blocks`.
+    """Run a model and describe the outputs at some paths; see :func:`~pyg_video.attachment.attach_blocks`.
+
+    Args:
+        model: as there, like the other arguments.
+        paths: of modules.
+        num_frames: frames per clip.
+        input: an input of the model.
+        layouts: layouts by path.
+        elements: the way to the features in an output, by path.
+        probe: whether to check the order of the features, see :func:`~pyg_video.attachment.probe.judge`.
+        check_use: with ``probe``, whether to check that the model uses them.
 
     Example:
         >>> from torchvision.models import resnet18
@@ -42,36 +73,171 @@ def find_places(
         >>> place.layout.axes, place.channels, place.size
         ('FCHW', 128, (4, 6))
     """
-    _check(model, paths, num_frames, layouts or {})
-    if input is None:
-        guess = _guess_input(model, num_frames)
-        video = _video(model, (guess,), num_frames)
-        try:
-            given = outputs_at(model, paths, (guess,))
-        except (RuntimeError, AssertionError, TypeError, IndexError) as error:  # what modules raise on a wrong shape
-            raise ValueError(
-                f"Expected an 'input' that the model takes (got none, and a guess of shape {list(guess.shape)} "
-                f"fails: {error})"
-            ) from error
-    else:
-        args = input if isinstance(input, tuple) else (input,)
-        video, given = _video(model, args, num_frames), outputs_at(model, paths, args)
-    told = getattr(model, "num_prefix_tokens", 0)  # of timm's models
-    prefix = told if isinstance(told, int) else 0
-    layouts, places = layouts or {}, {}
+    layouts = layouts or {}
+    ways = {path: keys if isinstance(keys, tuple) else (keys,) for path, keys in (elements or {}).items()}
+    _check(model, paths, num_frames, layouts, ways)
+    args, outputs = _first_run(model, paths, num_frames, input)
+    run = _Run(model, args, describe_input(model, args, num_frames), _told_prefix(model))
+    readings = {}
     for path in paths:
+        if not outputs[path]:
+            raise ValueError(
+                f"Expected a module that the model calls (got '{path}', which a forward pass leaves out: perhaps its "
+                f"weights are used by themselves, or it is checkpointed part by part){_such_as(run, path, check_use)}"
+            )
         try:
-            features, grid = features_of(given[path])
-            module = model.get_submodule(path)
-            layout = layouts.get(path) or guess_layout(features.shape, video, module, prefix=prefix, grid=grid)
-            shape = to_clips(features, layout, video.frames).shape
+            readings[path] = _readings(run, path, outputs[path][0], layouts.get(path), ways.get(path))
         except ValueError as error:
             raise ValueError(f"At '{path}': {error}") from error
-        places[path] = Place(path, layout, video.frames, shape[2], (shape[3], shape[4]), features)
+        if not readings[path]:
+            wrong = f"At '{path}': Expected {_unreadable(run, outputs[path][0])})"
+            raise ValueError(wrong + _such_as(run, path, check_use) + ", or give it in 'layouts'")
+    verdicts = judge(model, args, run.video, readings, check_use=check_use) if probe else {}
+    places = {}
+    for path, several in readings.items():
+        reading, wrong = _best(several, verdicts.get(path) or [Verdict(None, True)] * len(several))
+        if reading is None:
+            raise ValueError(f"At '{path}': Expected {wrong}){_such_as(run, path, check_use)}, or 'probe=False'")
+        places[path] = _place(run, path, reading, outputs[path])
     return places
 
 
-def _check(model: nn.Module, paths: Sequence[str], num_frames: int | None, layouts: Mapping[str, Layout]) -> None:
+def _first_run(
+    model: nn.Module, paths: Sequence[str], num_frames: int | None, given: Tensor | tuple[object, ...] | None
+) -> tuple[tuple[object, ...], dict[str, list[object]]]:
+    """The arguments of the model, and its outputs at the paths."""
+    if given is not None:
+        args = given if isinstance(given, tuple) else (given,)
+        describe_input(model, args, num_frames)  # before the run
+        return args, outputs_at(model, paths, args)
+    failed = []
+    for guess in guess_inputs(model, num_frames):
+        describe_input(model, (guess,), num_frames)
+        try:
+            return (guess,), outputs_at(model, paths, (guess,))
+        except _REFUSALS as error:
+            failed.append(f"{list(guess.shape)} fails: {first_line(error)}")
+    wanted = "Expected an 'input' that the model takes (got none, and a guess of shape "
+    raise ValueError(wanted + ", and one of ".join(failed) + ")")
+
+
+def _readings(run: _Run, path: str, output: object, layout: Layout | None, keys: Keys | None) -> list[Reading]:
+    """The ways to read an output as clips, the likeliest first; of that layout and tensor, if they are given."""
+    tensors = list(tensors_in(output)) if keys is None else [(keys, element(output, keys))]
+    if layout is not None:
+        tensors.sort(key=lambda pair: pair[1].dim() < 3)  # the first that is no vector
+        for way, features in tensors[:1]:
+            to_clips(features, layout, run.video.frames)  # raises where it does not fit
+            return [Reading(way, layout)]
+    module, grid = run.model.get_submodule(path), told_grid(output)
+    return [
+        Reading(way, layout, daring=layout.prefix not in (0, 1, run.prefix) and not grid)
+        for way, features in tensors
+        if features.dim() > 2 and features.is_floating_point()
+        for layout in possible_layouts(features.shape, run.video, module, prefix=run.prefix, grid=grid)
+    ]
+
+
+def _best(readings: Sequence[Reading], verdicts: Sequence[Verdict]) -> tuple[Reading | None, str]:
+    """The reading to take, or what is wrong: of the first tensor with good ones, the one in the best order."""
+    used = [(reading, verdict.local) for reading, verdict in zip(readings, verdicts, strict=True) if verdict.used]
+    good = [(reading, local) for reading, local in used if _passes(reading, local)]
+    if not used:
+        return None, "features that the output of the model depends on, by gradients (got some that change nothing"
+    if not good:
+        shares = " or ".join(f"{_share(local)} as {_in_words(reading)}" for reading, local in used[:3])
+        return None, (
+            "features in the order of the frame's rows and columns (got some of which most places respond to another "
+            f"part of the frame; right are {shares}"
+        )
+    same = [(reading, local) for reading, local in good if reading.keys == good[0][0].keys]
+    most = max((local for _, local in same if local is not None), default=None)
+    if most is not None:  # the likeliest of equals
+        return next(reading for reading, local in same if local is not None and local > most - 0.1), ""
+    maps = [reading.layout.axes for reading, _ in same if not reading.layout.grid]
+    if len(maps) > 1:
+        return None, f"features that can be read in one way, or 'layouts' (got some that may be {' or '.join(maps)}"
+    return same[0][0], ""
+
+
+def _passes(reading: Reading, local: float | None) -> bool:
+    return not reading.daring if local is None else local >= (_LOCAL_IF_DARING if reading.daring else _LOCAL)
+
+
+def _share(local: float | None) -> str:
+    return "perhaps none" if local is None else f"{local:.0%}"
+
+
+def _place(run: _Run, path: str, reading: Reading, outputs: Sequence[object]) -> Place:
+    T, features = run.video.frames, [element(output, reading.keys) for output in outputs]
+    _, _, C, H, W = to_clips(features[0], reading.layout, T).shape
+    for other in features[1:]:
+        if other.dim() != features[0].dim() or to_clips(other, reading.layout, T).size(2) != C:
+            raise ValueError(
+                f"Expected a module whose calls give features of one kind (got '{path}', called {len(outputs)} times, "
+                f"with {list(features[0].shape)} and {list(other.shape)}); choose the module around it or one beside it"
+            )
+    return Place(path, reading.layout, T, C, (H, W), features[0], reading.keys, len(outputs))
+
+
+def _unreadable(run: _Run, output: object) -> str:
+    """What is wrong with an output that is no map of the video."""
+    T, (H, W) = run.video.frames, run.video.size
+    shapes = ", ".join(f"{list(tensor.shape)}{shown(keys)}" for keys, tensor in tensors_in(output))
+    return (
+        "features of a video: [F, C, H, W], [F, H, W, C], [B, C, T, H, W], [B, T, H, W, C], or tokens [F, L, C] or "
+        f"[B, L, C], of more than one pixel (got {shapes or type(output).__name__} from {run.video.batch} clip(s) of "
+        f"{T} frames of {H} x {W}"
+    )
+
+
+def _such_as(run: _Run, path: str, check_use: bool) -> str:
+    """The end of an error: a module near a refused one whose features can be taken.
+
+    Modules around it and modules of its class come first.
+    """
+    found: dict[str, list[Reading]] = {}
+
+    def keep(name: str, output: object) -> None:
+        found.setdefault(name, _readings(run, name, output, None, None))
+
+    model = run.model
+    with torch.no_grad(), hooked(model, [name for name, _ in model.named_modules() if name], keep):
+        model(*run.args)
+    names = list(found)  # in the order in which they end
+    here, kind = names.index(path) if path in names else len(names), type(model.get_submodule(path))
+
+    def distance(name: str) -> tuple[bool, int]:
+        akin = path.startswith(f"{name}.") or type(model.get_submodule(name)) is kind
+        return not akin, abs(names.index(name) - here)
+
+    near = sorted((name for name in names if found[name] and name != path), key=distance)[:_TRIED]
+    verdicts = judge(model, run.args, run.video, {name: found[name] for name in near}, check_use=check_use)
+    good = (name for name in near if _best(found[name], verdicts[name])[0] is not None)
+    return "; choose another place" + next((f", such as '{name}'" for name in good), "")
+
+
+def _in_words(reading: Reading) -> str:
+    axes, grid, prefix = reading.layout
+    tokens = f" on {' x '.join(map(str, grid))} after {prefix}" if grid else ""
+    return f"{axes}{tokens}{shown(reading.keys)}"
+
+
+def _told_prefix(model: nn.Module) -> int:
+    """Prefix tokens as timm's models count them, also inside of another module."""
+    counts = (getattr(part, "num_prefix_tokens", None) for part in model.modules())
+    return next((count for count in counts if isinstance(count, int)), 0)
+
+
+def _check(
+    model: nn.Module,
+    paths: Sequence[str],
+    num_frames: int | None,
+    layouts: Mapping[str, Layout],
+    elements: Mapping[str, object],
+) -> None:
+    if any(isinstance(part, torch.jit.ScriptModule) for part in model.modules()):
+        raise ValueError("Expected a model of Python modules (got parts of torch.jit); attach blocks before jit.trace")
     if not paths:
         raise ValueError("Expected at least one path of a module (got none)")
     if num_frames is not None and num_frames < 1:
@@ -83,89 +249,8 @@ def _check(model: nn.Module, paths: Sequence[str], num_frames: int | None, layou
             raise ValueError(
                 f"Expected the path of a module of {type(model).__name__}, such as {', '.join(close)} (got '{path}')"
             )
-    if unknown := set(layouts) - set(paths):
-        raise ValueError(f"Expected 'layouts' of {', '.join(paths)} (got one of {', '.join(sorted(unknown))})")
+    for name, given in {"layouts": layouts, "elements": elements}.items():
+        if unknown := set(given) - set(paths):
+            raise ValueError(f"Expected '{name}' of {', '.join(paths)} (got one of {', '.join(sorted(unknown))})")
     for layout in layouts.values():
         check_layout(layout)
-
-
-def _first_conv(model: nn.Module) -> nn.Conv2d | nn.Conv3d | None:
-    return next((part for part in model.modules() if isinstance(part, (nn.Conv2d, nn.Conv3d))), None)
-
-
-def _takes_clips(model: nn.Module) -> bool:
-    """Whether a model is one of this package, on clips."""
-    backbone = getattr(model, "backbone", model)
-    return hasattr(backbone, "info") and hasattr(backbone, "stages")
-
-
-def _guess_input(model: nn.Module, num_frames: int | None) -> Tensor:
-    conv = _first_conv(model)
-    if conv is None:
-        raise ValueError(f"Expected an 'input' for {type(model).__name__}, whose channels cannot be told (got none)")
-    side = getattr(model, "image_size", None) or getattr(getattr(model, "patch_embed", None), "img_size", None)
-    size = (side, side) if isinstance(side, int) else side if isinstance(side, tuple) else (_SIDE, _SIDE)
-    C, T = conv.in_channels, num_frames or _FRAMES
-    if _takes_clips(model):
-        return conv.weight.new_zeros(1, T, C, *size)
-    shape = (1, C, T) if isinstance(conv, nn.Conv3d) else (num_frames or 1, C)
-    return conv.weight.new_zeros(*shape, *size)
-
-
-def _video(model: nn.Module, args: tuple[object, ...], num_frames: int | None) -> VideoInput:
-    """Axes and sizes of the video among a model's arguments."""
-    shape = next((tuple(arg.shape) for arg in args if isinstance(arg, Tensor) and arg.dim() in (4, 5)), None)
-    if shape is None:
-        raise ValueError("Expected an 'input' with a tensor of frames [F, C, H, W] or of clips (got none)")
-    size = (shape[-2], shape[-1])
-    if len(shape) == 4:
-        if num_frames is None:
-            raise ValueError("Expected 'num_frames', since the model sees folded frames [B * T, C, H, W] (got None)")
-        if shape[0] % num_frames:
-            raise ValueError(f"Expected an 'input' of whole clips of {num_frames} frames (got {shape[0]} frames)")
-        return VideoInput("FCHW", shape[0] // num_frames, num_frames, size)
-    conv = _first_conv(model)
-    axes = "BCTHW" if isinstance(conv, nn.Conv3d) and not _takes_clips(model) else "BTCHW"
-    C = getattr(conv, "in_channels", None)
-    if C in shape[1:3] and shape[1] != shape[2]:
-        axes = "BCTHW" if shape[1] == C else "BTCHW"
-    frames = shape[axes.index("T")]
-    if num_frames not in (None, frames):
-        raise ValueError(f"Expected an 'input' with 'num_frames' = {num_frames} frames (got {list(shape)}, as {axes})")
-    return VideoInput(axes, shape[0], frames, size)
-
-
-@torch.no_grad()
-def outputs_at(model: nn.Module, paths: Sequence[str], args: tuple[object, ...]) -> dict[str, object]:
-    """Run a model in evaluation mode, without gradients, and return the outputs of the modules at some paths.
-
-    Raises:
-        ValueError: the model does not call one of the modules, or calls it several times.
-    """
-    given: dict[str, list[object]] = {path: [] for path in paths}
-
-    def keep(path: str, module: nn.Module, args: tuple[object, ...], output: object) -> None:  # noqa: ARG001
-        given[path].append(output)
-
-    with ExitStack() as stack:
-        for part in model.modules():
-            stack.callback(setattr, part, "training", part.training)
-        for path in paths:
-            stack.callback(model.get_submodule(path).register_forward_hook(partial(keep, path)).remove)
-        model.eval()(*args)
-    for path, outputs in given.items():
-        if len(outputs) != 1:
-            raise ValueError(
-                f"Expected a module that the model calls once (got '{path}', called {len(outputs)} times); choose the "
-                "module around it, or one beside it"
-            )
-    return {path: outputs[0] for path, outputs in given.items()}
-
-
-def features_of(output: object) -> tuple[Tensor, tuple[int, ...]]:
-    """The features among the outputs of a module, and the grid of tokens if the module returns it as MViT does."""
-    features, *rest = output if isinstance(output, tuple) and output else (output,)
-    if not isinstance(features, Tensor) or features.dim() == 0:
-        raise ValueError(f"Expected a module that gives a tensor (got {type(features).__name__})")
-    told = len(rest) == 1 and isinstance(rest[0], tuple) and all(isinstance(side, int) for side in rest[0])
-    return features, tuple(rest[0]) if told else ()

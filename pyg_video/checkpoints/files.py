@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from .._files import write_whole
 from .._version import __version__
 from ..models import ModelRecipe, UnknownModelError, VideoClassifier, create_model
-from ..models.registry import check_known, fresh_weights, model_module
+from ..models.registry import check_known, fresh_weights, recipe_module
 from .migration import migrated_options, migrated_weights
 from .weights import check_weights
 
@@ -78,7 +78,7 @@ def save_model(
         "options": recipe.options,
         "metadata": dict(metadata or {}),
     }
-    if module := model_module(recipe.name):
+    if module := recipe_module(recipe):
         record["module"] = module
     tensors = {name: tensor.contiguous() for name, tensor in _named_tensors(model).items()}
     record["checksum"] = _checksum(tensors)
@@ -92,10 +92,10 @@ def load_file(path: str | os.PathLike[str], *, trust: bool = False) -> VideoClas
         import_module(info.module)
     try:
         check_known(info.recipe.name, info.module)
+        with fresh_weights():
+            model = create_model(info.recipe.name, **info.recipe.options)
     except UnknownModelError as error:
         raise UnknownModelError(f"{error}, or use load_model('{path}', trust=True) if you trust the file") from None
-    with fresh_weights():
-        model = create_model(info.recipe.name, **info.recipe.options)
     versions = f"it was written by pyg_video {info.version}, this is {__version__}"
     check_weights(tensors, _named_tensors(model), f"{info.recipe.name} in '{path}'", versions)
     model.load_state_dict(tensors, strict=False)  # the second names of tied weights are not in the file
@@ -172,4 +172,6 @@ def _parse(path: str | os.PathLike[str], text: str) -> CheckpointInfo:
 
 def _as_option(value: Json) -> Any:
     """A value from JSON, with tuples for lists."""
+    if isinstance(value, dict):
+        return {name: _as_option(item) for name, item in value.items()}
     return tuple(map(_as_option, value)) if isinstance(value, list) else value

@@ -11,6 +11,7 @@ from .._checks import first_line
 from .._extras import need
 from .._files import write_whole
 from ..models import VideoClassifier
+from ..models.classifier import video_channels
 from .files import Json, checkpoint_info, load_file, save_model
 from .shipped import shipped_checkpoint, shipped_names
 
@@ -155,7 +156,7 @@ def _write(model: VideoClassifier, folder: Path, metadata: Mapping[str, Json] | 
         card = _CARD.format(
             name=recipe.name,
             place=place,
-            channels=model.backbone.in_channels,
+            channels=video_channels(model),
             classes=recipe.options.get("num_classes", "K"),
             options=json.dumps(recipe.options, indent=2),
         )

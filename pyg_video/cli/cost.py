@@ -33,6 +33,7 @@ def run(arguments: Sequence[str]) -> int:
 
     from ..inspection import model_cost
     from ..models import create_model, model_options
+    from ..models.classifier import video_channels
     from ..training.scoring import choose_device
 
     given = dict(map(_option, options.options))
@@ -42,7 +43,7 @@ def run(arguments: Sequence[str]) -> int:
     device = choose_device(options.device)
     model = create_model(options.model, **given)
     size = int(str({**known, **given}.get("frame_size", 224))) if options.size is None else options.size
-    shape = (options.frames, model.backbone.in_channels, size, size)
+    shape = (options.frames, video_channels(model), size, size)
     print(_in_words(options.model, model_cost(model, shape, runs=options.runs, device=device)))
     return 0
 

@@ -21,6 +21,7 @@ from ..graph_builders import GraphBuilder
 from ..inspection import capture_graphs
 from ..layers import accepted_info, scan
 from ..models import VideoClassifier
+from ..models.classifier import video_channels
 from ..training.loading import Trained, load_trained
 from ..training.scoring import choose_device
 from ..transforms import CentreCrop, Normalize, ShortSide, ThreeCrops
@@ -82,12 +83,12 @@ class VideoModel:
         _check_sampling(num_frames, frame_rate)
         self.trained = model if isinstance(model, Trained) else load_trained(model)
         net = self.trained.model
-        channels = getattr(getattr(net, "backbone", None), "in_channels", 3)  # of another module, assume colour
+        channels = video_channels(net)
         self.colour = channels == 3
         self.views = (6 if self.colour and not stream else 1) if views is None else views
         check_option("views", self.views, (1, 3) if stream else (1, 3, 6))
         _check_model(net, channels)
-        self.num_frames = num_frames or self.trained.num_frames
+        self.num_frames = num_frames or self.trained.num_frames or self.trained.option("num_frames", 0) or None
         self.frame_rate = frame_rate or self.trained.frame_rate
         self.num_clips = 2 if self.views == 6 else 1
         self.size = self.trained.option("frame_size", self.trained.frame_size or (224 if self.colour else 64))

@@ -14,7 +14,9 @@ from .dyreg import (
     graph_sync_mnist,
 )
 from .dyreg_block import dyreg_block, dyreg_processor
+from .foreign import ForeignClassifier, foreign_model
 from .heads import GraphHead, PoolHead, SumHead
+from .library import library_model
 from .registry import create_model, list_models, model_options, register_model, register_variant
 from .resnets import (
     c2d_resnet50,
@@ -28,6 +30,7 @@ from .resnets import (
 from .rstg import rstg_resnet50, rstg_sync_mnist
 
 __all__ = [
+    "ForeignClassifier",
     "GraphHead",
     "ModelRecipe",
     "Option",
@@ -47,10 +50,12 @@ __all__ = [
     "dyreg_resnet",
     "dyreg_tsm_resnet18",
     "dyreg_tsm_resnet50",
+    "foreign_model",
     "graph_on_features",
     "graph_sync_mnist",
     "i3d_resnet50",
     "i3d_sync_mnist",
+    "library_model",
     "list_models",
     "model_options",
     "non_local_resnet50",

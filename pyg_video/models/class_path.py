@@ -17,6 +17,11 @@ def module_of(path: str) -> str:
     return path.rpartition(".")[0]
 
 
+def is_class_path(name: str) -> bool:
+    """Whether a name is a dotted path."""
+    return "." in name and all(part.isidentifier() for part in name.split("."))
+
+
 def find_class(path: str) -> type[nn.Module]:
     """The class of a dotted path; its module must have been imported before, nothing is imported here.
 

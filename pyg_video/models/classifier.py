@@ -10,7 +10,7 @@ from ..backbones import Stage, VideoBackbone, run_part, scan_part
 from ..layers import accepted_info, scan
 from ..layers.scan import run
 
-Option: TypeAlias = "bool | int | float | str | tuple[Option, ...]"
+Option: TypeAlias = "bool | int | float | str | tuple[Option, ...] | dict[str, Option]"
 """Type of the options of named models; JSON can hold it."""
 
 
@@ -115,6 +115,11 @@ class VideoClassifier(nn.Module):
                 f"Expected what a part of the model takes beside the video, {', '.join(sorted(self.accepts))} "
                 f"(got {', '.join(sorted(unknown))})" + ("; use a BoxGraph" if unknown & _PER_FRAME else "")
             )
+
+
+def video_channels(model: nn.Module) -> int:
+    """Channels of the frames that a model takes; 3 for colour where it does not tell."""
+    return int(getattr(getattr(model, "backbone", model), "in_channels", 3))
 
 
 def _info_after(stage: Stage, lengths: Tensor | None, info: Mapping[str, Tensor]) -> dict[str, Tensor | None]:

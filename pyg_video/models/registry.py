@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from difflib import get_close_matches
 from typing import Any, TypeAlias, cast
 
-from .class_path import UnknownModelError, build_class, class_options, module_of, unknown
+from .class_path import UnknownModelError, build_class, class_options, is_class_path, module_of, unknown
 from .classifier import ModelRecipe, Option, VideoClassifier
 
 VideoModel: TypeAlias = Callable[..., VideoClassifier]
@@ -185,7 +185,8 @@ def create_model(name: str, **options: Option) -> VideoClassifier:
     published = _FRESH.get() and "weights" in recipe.options and not model_module(name)
     fresh = {"weights": ""} if published else {}
     model = _ENTRIES[name](**(recipe.options | fresh))
-    model.recipe = recipe
+    settled: dict[str, Option] = getattr(model, "settled", {})  # what it found out while it was made
+    model.recipe = ModelRecipe(name, recipe.options | settled)
     return model
 
 
@@ -199,9 +200,20 @@ def fresh_weights() -> Iterator[None]:
         _FRESH.reset(token)
 
 
+def recipe_module(recipe: ModelRecipe) -> str:
+    """The module that a model needs, for the record of a checkpoint; empty for the models of this package."""
+    factory = recipe.options.get("factory")
+    outside = factory if isinstance(factory, str) and is_class_path(factory) else ""
+    return _outside(model_module(recipe.name) or module_of(outside))
+
+
 def model_module(name: str) -> str:
-    """The module that defines a model, for the record of a checkpoint; empty for the models of this package."""
-    module = _ENTRIES[name].__module__ if name in _ENTRIES else module_of(name)
+    """The module that defines a model; empty for the models of this package."""
+    return _outside(_ENTRIES[name].__module__ if name in _ENTRIES else module_of(name))
+
+
+def _outside(module: str) -> str:
+    """A module that is not of this package, or nothing."""
     return "" if module.partition(".")[0] == __package__.partition(".")[0] else module
 
 

@@ -20,7 +20,7 @@ from ..backbones import split_backbone
 from ..checkpoints import load_model, shipped_checkpoint
 from ..checkpoints.weights import check_weights
 from ..models import Option, VideoClassifier, create_model, model_options
-from ..models.registry import model_module
+from ..models.registry import recipe_module
 from .loading import MODULE
 from .scoring import Clips, class_scores
 
@@ -117,6 +117,8 @@ class VideoClassification(LightningModule):
         self.net = _network(model, num_classes, frame_size, model_options)
         self.save_hyperparameters(ignore=["model", "model_options"])
         name, options = (model, model_options) if isinstance(model, str) else self.net.recipe or (None, None)
+        if settled := getattr(self.net, "settled", None):  # what a foreign model found out while it was made
+            options = {**(options or {}), **settled}
         self.save_hyperparameters({"model": name, "model_options": options})
         self.optimizer, self.drops = optimizer, tuple(drops)
         self.lr, self.weight_decay, self.warmup_steps = lr, weight_decay, warmup_steps
@@ -178,7 +180,7 @@ class VideoClassification(LightningModule):
         return F.cross_entropy(scores, batch.label)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        if (recipe := self.net.recipe) is not None and (module := model_module(recipe.name)):
+        if (recipe := self.net.recipe) is not None and (module := recipe_module(recipe)):
             checkpoint[MODULE] = module
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

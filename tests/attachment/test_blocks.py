@@ -1,11 +1,16 @@
 import copy
 import io
+import warnings
+from collections import OrderedDict
+from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import pytest
 import torch
 import torchvision.models as tv
 from torch import nn
+from torchvision.models.feature_extraction import create_feature_extractor
 from torchvision.models.video import mvit
 
 from pyg_video.attachment import Layout, attach_blocks, detach_blocks
@@ -41,7 +46,7 @@ FAMILIES = {  # model, its input, path, and the channels and map there
         small_mvit, {}, (1, 3, 4, 64, 64), "blocks.3", 384, (4, 4)
     ),
     "mvit norm": (
-        small_mvit, {}, (1, 3, 4, 64, 64), "norm", 768, (2, 2)
+        small_mvit, {}, (1, 3, 4, 64, 64), "blocks.15.norm1", 768, (2, 2)
     ),
     "swin3d": (tv.video.swin3d_t, {}, (2, 3, 4, 32, 64), "features.0.1", 96, (8, 16)),
     "timm resnet": ("resnet50", {}, (4, 3, 32, 64), "layer3.4.conv2", 256, (2, 4)),
@@ -186,7 +191,7 @@ def test_a_copy_has_blocks_of_its_own_which_can_be_removed():
     assert torch.equal(model(x), before)
     assert not torch.allclose(twin(x), before)
     detach_blocks(twin)
-    assert (hooks(twin), hooks(model)) == (0, 1)
+    assert (hooks(twin), hooks(model)) == (0, 2)  # the block's and the model's
     assert torch.equal(twin(x), before)
 
 
@@ -210,7 +215,7 @@ def test_a_whole_model_with_blocks_is_saved_and_loaded():
     twin = torch.load(file, weights_only=False)
     assert torch.equal(twin(x), model(x))
     detach_blocks(twin)
-    assert (hooks(twin), hooks(model)) == (0, 1)
+    assert (hooks(twin), hooks(model)) == (0, 2)
 
 
 def test_blocks_are_gone_after_a_with_statement():
@@ -274,7 +279,9 @@ def test_a_model_with_blocks_compiles_as_one_graph():
         ("layer3.4.conv2", block, {}, "path of a module of ResNet, such as layer3.1.conv2, .*got 'layer3.4.conv2'"),
         ("nothing", block, {}, "such as conv1, bn1, .*got 'nothing'"),
         ("fc", block, {}, r"At 'fc': Expected features of a video: .*got \[4, 1000\] from 2 clip"),
-        ("layer1.0.relu", block, {}, "calls once .got 'layer1.0.relu', called 2 times"),
+        ("fc", block, {"layouts": {"fc": Layout("FCHW")}}, r"At 'fc': Expected features of shape \[F, C, H, W\]"),
+        ("layer1", block, {"elements": {"layer1": 1}}, "At 'layer1': Expected an output with a part 1 .got Tensor"),
+        ("layer1", block, {"elements": {"layer2": 0}}, "Expected 'elements' of layer1 .got one of layer2"),
         ("layer1", partial(dyreg_block, builder="box"), {}, "Expected a block without boxes at 'layer1'"),
         ("layer1", block(32), {}, "Expected a block of 64 channels at 'layer1' .got 32"),
         ("layer1", nn.AvgPool3d(2), {}, r"at 'layer1' that keeps the shape \[2, 2, 64, 8, 8\] .got \[2, 2, 32, 4, 4\]"),
@@ -330,12 +337,205 @@ def test_a_replica_of_data_parallel_is_refused():
 
 def test_a_map_too_small_for_a_block_is_told_of_with_its_path():
     with pytest.raises(ValueError, match="At 'layer4': Expected a map of at least 3 x 3 pixels"):
-        attach_blocks(tv.resnet18(), {"layer4": dyreg_block}, num_frames=2, input=torch.zeros(2, 3, 32, 32))
+        attach_blocks(tv.resnet18(), {"layer4": dyreg_block}, num_frames=2, input=torch.zeros(2, 3, 64, 64))
 
 
-def test_features_that_can_be_read_in_two_ways_need_a_word():
+def test_where_the_frame_moves_a_map_tells_channels_from_rows():
     model, x = small(nn.Sequential(nn.Conv2d(6, 4, 1), nn.Identity())), torch.zeros(2, 3, 4, 4)
-    with pytest.raises(ValueError, match="which may be FCHW or FHWC.; give the place in 'layouts'"):
-        attach_blocks(model, {"2": block}, num_frames=2, input=x)
-    inserted = attach_blocks(model, {"2": block}, num_frames=2, input=x, layouts={"2": Layout("FHWC")})
+    with attach_blocks(model, {"2": block}, num_frames=2, input=x) as inserted:
+        assert inserted.places["2"].layout == Layout("FCHW")
+    with pytest.raises(ValueError, match="can be read in one way, or 'layouts' .got some that may be FCHW or FHWC"):
+        attach_blocks(model, {"2": block}, num_frames=2, input=x, probe=False)
+    inserted = attach_blocks(model, {"2": block}, num_frames=2, input=x, layouts={"2": Layout("FHWC")}, probe=False)
     assert inserted.places["2"].size == (4, 4)
+
+
+def test_a_place_that_only_feeds_what_a_class_token_does_not_see_is_refused():
+    model, x = small_vit(None), torch.zeros(2, 3, 48, 48)
+    path = "encoder.layers.encoder_layer_{}"
+    with pytest.raises(ValueError, match=f"depends on, by gradients.*such as '{path.format(0)}'"):
+        attach_blocks(model, {path.format(1): block}, num_frames=2, input=x)
+    attach_blocks(model, {path.format(1): block}, num_frames=2, input=x, probe=False)
+
+
+class ByUnits(nn.Module):
+    """Tokens in the order of Hiera before its last stage: those of the same place in their units together."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.sort, self.pool = nn.Conv2d(3, 8, 4, 4), nn.Identity(), nn.Linear(8, 2)
+
+    def forward(self, x):
+        x = self.embed(x)
+        units = x.unflatten(3, (-1, 2)).unflatten(2, (-1, 2))  # [F, C, H / 2, 2, W / 2, 2]
+        return self.pool(self.sort(units.permute(0, 3, 5, 2, 4, 1).flatten(1, 4))).mean(1)
+
+
+def test_tokens_in_another_order_than_the_frame_are_refused():
+    x = torch.zeros(2, 3, 32, 32)
+    with pytest.raises(ValueError, match="At 'sort': .*right are 2.% as FHWC on 8 x 8 after 0.; .*such as 'embed'"):
+        attach_blocks(ByUnits(), {"sort": block}, num_frames=2, input=x)
+
+
+class Stage(nn.Module):
+    """Returns its map in some structure, and calls an activation twice."""
+
+    def __init__(self, wrap):
+        super().__init__()
+        self.conv, self.act, self.wrap = nn.Conv2d(3, 6, 3, padding=1), nn.ReLU(), wrap
+
+    def forward(self, x):
+        x = self.act(self.conv(x))
+        return self.wrap(self.act(x + 1))
+
+
+class Around(nn.Module):
+    def __init__(self, wrap, unwrap, channels=6):
+        super().__init__()
+        self.stage, self.unwrap, self.head = Stage(wrap), unwrap, nn.Conv2d(channels, 2, 1)
+
+    def forward(self, x):
+        return self.head(self.unwrap(self.stage(x))).mean((2, 3))
+
+
+@dataclass
+class Output(OrderedDict):
+    """As Hugging Face's: a dictionary with attributes."""
+
+    maps: torch.Tensor
+
+    def __post_init__(self):
+        self["maps"] = self.maps
+
+    def __setitem__(self, key, value):
+        super().__setitem__(key, value)
+        super().__setattr__(key, value)
+
+
+class Pair(NamedTuple):
+    label: str
+    maps: tuple[torch.Tensor, torch.Tensor]
+
+
+@pytest.mark.parametrize(
+    ("wrap", "unwrap", "shown"),
+    [
+        (lambda x: [x], lambda y: y[0], "stage[0]"),
+        (lambda x: {"loss": None, "map": x}, lambda y: y["map"], "stage['map']"),
+        (Output, lambda y: y.maps, "stage['maps']"),
+        (Output, lambda y: y["maps"], "stage['maps']"),
+        (lambda x: Pair("a", (x.detach(), x)), lambda y: y.maps[1], "stage[1][1]"),  # the first is used by nothing
+        (lambda x: (x.mean((2, 3)), x), lambda y: y[1], "stage[1]"),
+    ],
+)
+def test_the_map_is_found_in_what_a_module_returns(wrap, unwrap, shown):
+    model, x = Around(wrap, unwrap).eval(), torch.randn(2, 3, 8, 12)
+    before = model(x)
+    attached = attach_blocks(model, {"stage": block(6, residual_scale=1.0)}, num_frames=2, input=x)
+    assert repr(attached).startswith(f"BlockAttachment({shown}: FCHW, 6 channels, 8 x 12")
+    assert not torch.allclose(model(x), before)
+    attached.remove()
+    assert torch.equal(model(x), before)
+
+
+def test_an_element_that_is_named_must_be_used():
+    model, x = Around(lambda x: (x, x), lambda y: y[1]).eval(), torch.zeros(2, 3, 8, 8)
+    with attach_blocks(model, {"stage": block}, num_frames=2, input=x) as attached:
+        assert attached.places["stage"].keys == (1,)
+    with pytest.raises(ValueError, match="At 'stage': Expected features that the output of the model depends on"):
+        attach_blocks(model, {"stage": block}, num_frames=2, input=x, elements={"stage": 0})
+
+
+def test_a_block_follows_every_call_of_its_module():
+    model, x = Around(lambda x: x, lambda y: y).eval(), torch.randn(2, 3, 8, 8)
+    attached = attach_blocks(model, {"stage.act": block(6, residual_scale=1.0)}, num_frames=2, input=x)
+    assert attached.places["stage.act"].extra_repr().endswith("8 x 8, 2 calls")
+    seen = []
+    attached["stage.act"].register_forward_hook(lambda *given: seen.append(given))
+    model(x)
+    assert len(seen) == 2
+
+
+def test_calls_with_other_channels_are_refused():
+    model = tv.resnet.Bottleneck(8, 2)
+    with pytest.raises(
+        ValueError, match=r"features of one kind .got '1.relu', called 3 times, with \[2, 2, 4, 4\] and"
+    ):
+        attach_blocks(nn.Sequential(nn.Conv2d(3, 8, 1), model), {"1.relu": block}, num_frames=2,
+                      input=torch.zeros(2, 3, 4, 4))  # fmt: skip
+
+
+def test_zeros_at_initialisation_hide_no_place():
+    model = tv.resnet18(zero_init_residual=True)
+    nn.init.zeros_(model.fc.weight)
+    attach_blocks(model, {"layer3.1.conv1": block}, num_frames=2, input=torch.zeros(2, 3, 64, 64))
+    assert not model.fc.weight.any()
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_the_probe_draws_no_numbers():
+    model, state = small(), torch.get_rng_state()
+    attach_blocks(model, {"0": nn.Identity()}, num_frames=2, input=torch.zeros(2, 3, 8, 8))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+class Flattened(nn.Module):
+    """Runs the parts of its stage by themselves, as timm's models under gradient checkpointing."""
+
+    def __init__(self):
+        super().__init__()
+        self.stage, self.checkpointing = nn.Sequential(nn.Conv2d(3, 6, 1), nn.ReLU()), False
+
+    def forward(self, x):
+        if not self.checkpointing:
+            return self.stage(x)
+        for part in self.stage:
+            x = part(x)
+        return x
+
+
+def test_a_forward_pass_that_leaves_a_block_out_warns():
+    model, x = Flattened(), torch.zeros(2, 3, 8, 8)
+    attached = attach_blocks(model, {"stage": block}, num_frames=2, input=x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model(x)
+    model.checkpointing = True
+    with pytest.warns(UserWarning, match="Expected a forward pass of Flattened to call stage .*had no effect"):
+        model(x)
+    attached.remove()
+    with pytest.raises(ValueError, match="that the model calls .got 'stage', which a forward pass leaves out.*'stage"):
+        attach_blocks(model, {"stage": block}, num_frames=2, input=x)
+
+
+def test_blocks_of_a_compiled_model_come_and_go():
+    model, x = small(), torch.randn(2, 3, 4, 4)
+    compiled, before = torch.compile(model, backend="eager"), model(x)
+    assert torch.equal(compiled(x), before)
+    attached = attach_blocks(compiled, {"0": block(6, residual_scale=1.0)}, num_frames=2, input=x)
+    with pytest.raises(ValueError, match="Expected 'model' without an attribute graph_blocks"):
+        attach_blocks(compiled, {"0": block}, num_frames=2, input=x)
+    assert not torch.allclose(compiled(x), before)
+    assert torch.equal(compiled(x), model(x))
+    attached.remove()
+    assert torch.equal(compiled(x), before)
+
+
+@pytest.mark.filterwarnings("ignore")  # trace is deprecated, and warns of all sizes
+def test_a_traced_model_has_its_blocks_and_takes_none():
+    model, x = small(), torch.randn(2, 3, 4, 4)
+    attached = attach_blocks(model, {"0": Marked()}, num_frames=2, input=x)
+    traced = torch.jit.trace(model, x)
+    assert torch.equal(traced(x), model(x))
+    attached.remove()
+    with pytest.raises(ValueError, match="Expected a model of Python modules .got parts of torch.jit"):
+        attach_blocks(torch.jit.trace(model, x), {"0": block}, num_frames=2, input=x)
+
+
+def test_symbolic_tracing_is_refused_with_blocks_and_fine_before():
+    model, x = Flattened(), torch.zeros(2, 3, 8, 8)
+    with attach_blocks(model, {"stage": block}, num_frames=2, input=x), pytest.raises(ValueError, match="torch.fx"):
+        torch.fx.symbolic_trace(model)
+    extractor = create_feature_extractor(model, {"stage.1": "maps"})
+    attached = attach_blocks(extractor, {"stage.0": block(6, residual_scale=1.0)}, num_frames=2, input=x)
+    assert attached.places["stage.0"].channels == 6

@@ -36,6 +36,15 @@ def test_cost_of_a_model_with_options(command):
     assert f"multiply-adds {macs:>23,}" in printed
 
 
+def test_cost_of_a_model_of_torchvision_with_a_block(command):
+    options = ["factory=resnet18", 'blocks={"layer3": "dyreg_block"}', "num_classes=5"]
+    code, printed, _ = command("cost", "--model", "foreign_model", "--options", *options,
+                               "--frames", "2", "--size", "64", "--runs", "0")  # fmt: skip
+    assert code == 0
+    assert printed.startswith("foreign_model on one clip of 2 frames, 3 x 64 x 64")
+    assert all(int(line.split()[-1].replace(",", "")) > 0 for line in printed.splitlines()[3:6])
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [

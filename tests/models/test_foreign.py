@@ -1,0 +1,172 @@
+import sys
+import types
+
+import pytest
+import torch
+from torch import nn
+from torchvision.models import resnet18
+
+from pyg_video.attachment import attach_blocks
+from pyg_video.backbones import NonLocal
+from pyg_video.checkpoints import checkpoint_info, load_model, save_model
+from pyg_video.datasets import SyncMNIST
+from pyg_video.evaluation import DigitSource, evaluate, predict_video
+from pyg_video.inspection import find_graphs, model_cost
+from pyg_video.models import ForeignClassifier, UnknownModelError, create_model
+from pyg_video.training import VideoClassification
+from pyg_video.training.loading import task_of
+
+BLOCK = {"name": "dyreg_block", "options": {"node_channels": 8, "num_iterations": 1, "residual_scale": 1.0}}
+SMALL = {"num_classes": 5, "num_frames": 2, "frame_size": 64}
+
+
+class MyNet(nn.Module):
+    """A network of the user's, on volumes, whose scores are in a dictionary."""
+
+    def __init__(self, num_classes: int, width: int = 4) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv3d(3, width, 3, padding=1), nn.Linear(width, num_classes)
+
+    def forward(self, x):
+        return {"loss": None, "logits": self.head(self.conv(x).mean((2, 3, 4)))}
+
+
+@pytest.fixture
+def imported(monkeypatch):
+    module = types.ModuleType("my_foreign_nets")
+    module.MyNet = MyNet
+    monkeypatch.setitem(sys.modules, "my_foreign_nets", module)
+    return "my_foreign_nets.MyNet"
+
+
+@pytest.fixture
+def model():
+    return create_model("foreign_model", **SMALL, blocks={"layer3": BLOCK}).eval()
+
+
+def test_scores_are_the_mean_over_the_frames_of_a_clip():
+    net, video = resnet18(num_classes=3).eval(), torch.randn(2, 4, 3, 32, 32)
+    torch.testing.assert_close(ForeignClassifier(net)(video)[1], net(video[1]).mean(0))
+
+
+def test_frames_are_normalised_as_the_model_knows_them():
+    net = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Flatten()).eval()
+    pixel, mean, std = torch.rand(1, 1, 3, 1, 1), (0.5, 0.4, 0.3), (0.5, 0.25, 0.2)
+    given = (pixel - torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)) / torch.tensor([0.229, 0.224, 0.225]).view(
+        3, 1, 1
+    )
+    own = (pixel - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
+    torch.testing.assert_close(ForeignClassifier(net, mean=mean, std=std)(given)[0], net(own[0])[0])
+
+
+def test_blocks_get_the_frames_of_clips_of_any_length():
+    seen = []
+
+    class Seen(nn.Identity):
+        def forward(self, clips):
+            seen.append(clips.shape[:2])
+            return clips
+
+    net = resnet18(num_classes=3).eval()
+    attach_blocks(net, {"layer1": Seen()}, num_frames=2, input=torch.zeros(2, 3, 32, 32))
+    ForeignClassifier(net)(torch.randn(2, 3, 1, 32, 32))
+    assert seen[-1] == (2, 3)
+
+
+def test_a_file_has_the_whole_model(model, tmp_path):
+    path, video = save_model(model, tmp_path / "model.safetensors"), torch.rand(2, 2, 3, 64, 64)
+    loaded = load_model(path)
+    assert torch.equal(loaded(video), model(video))
+    assert loaded.recipe == model.recipe
+    spec = checkpoint_info(path).recipe.options["blocks"]["layer3"]
+    assert spec == {**BLOCK, "layout": ("FCHW", (), 0), "element": ()}  # as found, not to be found again
+
+
+def test_loading_fetches_no_weights_and_probes_nothing(model, tmp_path, monkeypatch):
+    model.recipe.options["weights"] = "IMAGENET1K_V1"
+    path = save_model(model, tmp_path / "model.safetensors")
+
+    def fail(*args, **kwargs):
+        raise AssertionError
+
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", fail)
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", fail)
+    monkeypatch.setattr("pyg_video.attachment.places.judge", fail)
+    assert load_model(path).recipe.options["weights"] == "IMAGENET1K_V1"
+
+
+def test_it_is_measured_and_looked_into_as_any_model(model):
+    assert model_cost(model, (2, 3, 64, 64), runs=0).multiply_adds.graph > 0
+    (graph,) = find_graphs(model, torch.rand(1, 2, 3, 64, 64)).values()
+    assert graph.frames.shape == (1, 2, 9, 8)
+
+
+def test_it_is_evaluated_as_any_model(model):
+    clips = SyncMNIST(3, split="test", num_clips=4, num_frames=2, classes=(0, 1, 2, 3), frame_size=64)
+    small = create_model("foreign_model", **{**SMALL, "num_classes": len(clips.label_names)})
+    assert evaluate(small, DigitSource(clips, "some", "some")).top1.clips == 4
+
+
+def test_it_predicts_as_any_model(model, tmp_path, digit_videos):
+    paths, *_ = digit_videos(1)
+    path = save_model(model, tmp_path / "model.safetensors", {"label_names": list("abcde")})
+    prediction = predict_video(path, paths[0], views=1)
+    assert len(prediction.probability) == 5
+    assert prediction.frames.shape[:1] == (2,)
+    assert len(prediction.regions) == 1
+
+
+def test_a_training_keeps_what_was_found(model):
+    options = {"blocks": {"layer3": BLOCK}, "num_frames": 2}
+    task = VideoClassification("foreign_model", num_classes=5, frame_size=64, model_options=options)
+    assert task.hparams["model_options"] == {**options, "blocks": model.recipe.options["blocks"]}
+    assert task.net.recipe == model.recipe
+    again = task_of({"hyper_parameters": dict(task.hparams)})
+    assert again.net.recipe == model.recipe
+
+
+def test_a_class_of_the_users_is_a_factory(imported, tmp_path, monkeypatch):
+    blocks = {"conv": {"name": "pyg_video.backbones.NonLocal", "options": {"inner_channels": 2}}}
+    model = create_model(
+        "foreign_model", num_classes=3, factory=imported, arguments={"width": 6}, blocks=blocks, frame_size=8
+    )
+    assert isinstance(model.net.graph_blocks.get_submodule("conv").block, NonLocal)
+    assert model.axes == "BCTHW"
+    assert model(torch.rand(2, 8, 3, 8, 8)).shape == (2, 3)
+    path = save_model(model, tmp_path / "model.safetensors")
+    assert checkpoint_info(path).module == "my_foreign_nets"
+    load_model(path)
+    monkeypatch.delitem(sys.modules, "my_foreign_nets")
+    with pytest.raises(UnknownModelError, match="--import my_foreign_nets, or use load_model.*trust=True"):
+        load_model(path)
+    assert "my_foreign_nets" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"factory": "resnet17"}, "Expected a model of torchvision, or of timm as 'timm/...' .got 'resnet17'"),
+        ({"factory": "antigravity.Net"}, "--import antigravity"),
+        (
+            {"arguments": {"pretrained": True}},
+            "options of resnet18 that read no files .got 'pretrained'.; use 'weights'",
+        ),
+        ({"blocks": {"layer3": "os.system"}}, "At 'layer3': Expected 'os.system' to be a subclass of torch.nn.Module"),
+        ({"blocks": {"layer3": "dyreg"}}, "Expected 'dyreg_block' or the path of a class at 'layer3' .got 'dyreg'"),
+        ({"blocks": {"layer3": {"block": "x"}}}, "the block at 'layer3' as a name, or as a mapping of name, options"),
+        ({"blocks": {"layer9": "dyreg_block"}}, "Expected the path of a module of ResNet, such as layer4"),
+        ({"blocks": 3}, "Expected 'blocks' of foreign_model to be of the type of"),
+        ({"axes": "THWC"}, "axes"),
+    ],
+)
+def test_what_cannot_be_made_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        create_model("foreign_model", **{**SMALL, **options})
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 8, 8), (2, 2, 2, 8, 8)])
+def test_what_is_no_video_is_refused(shape):
+    with pytest.raises(ValueError, match=r"Expected 'video' of shape \[B, T, 1 or 3, H, W\]"):
+        ForeignClassifier(nn.Conv2d(3, 2, 1))(torch.zeros(shape))
+    with pytest.raises(ValueError, match="Expected a model that returns class scores"):
+        ForeignClassifier(nn.Conv2d(3, 2, 1))(torch.zeros(1, 2, 3, 8, 8))
