@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from .._tracing import NotScriptable, as_leaf, is_proxy
 from ..layers import accepted_info
 from .layouts import Layout, from_clips, to_clips
 from .places import Place, features_of, find_places
@@ -108,7 +109,7 @@ class _Blocks(nn.Module):
         return output
 
 
-class AttachedBlock(nn.Module):
+class AttachedBlock(NotScriptable, nn.Module):
     """A module on clips behind an output; ``num_frames``, the frames per clip of folded frames, may be changed."""
 
     handle: RemovableHandle
@@ -137,6 +138,8 @@ class AttachedBlock(nn.Module):
             raise RuntimeError(
                 "Expected a model on one GPU (got a replica of DataParallel); use DistributedDataParallel"
             )
+        if is_proxy(output):
+            return as_leaf(self, output)
         features, grid = features_of(output)
         y = self(features, grid)
         return (y, *output[1:]) if isinstance(output, tuple) else y
