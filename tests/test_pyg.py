@@ -508,8 +508,8 @@ def page():
     return f"""# PyG's layers on clips
 
 `python tests/test_pyg.py` writes this page; the tests in that file, and in `tests/test_pyg_pooling.py`,
-`tests/test_pyg_utils.py` and `tests/test_pyg_tools.py`, prove its rows. "Works" means: no frame and no clip changes the
-numbers of another, gradients are finite, and missing nodes do not count.
+`tests/test_pyg_utils.py`, `tests/test_pyg_loaders.py` and `tests/test_pyg_tools.py`, prove its rows. "Works" means: no
+frame and no clip changes the numbers of another, gradients are finite, and missing nodes do not count.
 
 ## Convolutions
 
@@ -537,7 +537,7 @@ As a norm of `SpaceConv` or `RSTG`: frames are the graphs.
 | transform | on a clip |
 |---|---|
 {kinds}
-{of("utils")["section"](link)}{of("tools")["section"](link)}{TIME}{EXPLANATIONS}{of("tools")["explainers"](link)}"""
+{of("utils")["section"](link)}{of("loaders")["section"](link)}{of("tools")["section"](link)}{TIME}{EXPLANATIONS}{of("tools")["explainers"](link)}"""
 
 
 def test_every_layer_of_pyg_has_a_row():

@@ -22,8 +22,8 @@ V = B * T * N
 INTRO = """
 ## Pooling
 
-`pooling(graph.x, graph.edge_index, batch=graph.frame_index)` pools every frame alone, with `graph.batch` every clip. The
-nodes that are left have no grid: go on with PyG's layers and the `batch` of these nodes. In a graph
+`pooling(graph.x, graph.edge_index, batch=graph.frame_index)` pools every frame alone, with `graph.batch` every clip.
+The nodes that are left have no grid: go on with PyG's layers and the `batch` of these nodes. In a graph
 (`graph.with_attr(x=..., edge_index=...)`) they are refused, as a plain `Data` is by the layers of this package. With
 `ratio=1.0` all nodes are left, in another order, which nothing notices: do not put them back.
 """

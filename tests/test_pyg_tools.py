@@ -33,7 +33,7 @@ TOOLS = [
     (("profile", "profileit", "get_gpu_memory_from_nvidia_smi"), "with CUDA; not tested"),
     ("`torch.compile`", "right; with `fullgraph=True` where a builder makes the graph, not for a batch of a loader"),
     ("`torch.export`, `torch.onnx.export(dynamo=True)`", "right, for any batch: see [export](export.md)"),
-    ("`torch.fx.symbolic_trace`", "of a model of yours: a `GraphBlock` and a block of `attach_blocks` are one call each. "
+    ("`torch.fx.symbolic_trace`", "of a model of yours: a `GraphBlock` and a block of `attach_blocks` are one call. "
      "Models and backbones of this package are refused"),
     ("`create_feature_extractor` of torchvision", "likewise. A block behind a leaf, such as a convolution, works, but "
      "its parameters are not the extractor's: train `model.graph_blocks`, or attach it to the extractor"),
