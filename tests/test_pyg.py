@@ -509,7 +509,8 @@ def page():
 
 `python tests/test_pyg.py` writes this page; the tests in that file, and in `tests/test_pyg_pooling.py`,
 `tests/test_pyg_utils.py`, `tests/test_pyg_loaders.py` and `tests/test_pyg_tools.py`, prove its rows. "Works" means: no
-frame and no clip changes the numbers of another, gradients are finite, and missing nodes do not count.
+frame and no clip changes the numbers of another, gradients are finite, and missing nodes do not count. The notebook
+`examples/compose_with_pyg.ipynb` puts loaders, convolutions, edges in time, explanations and export together.
 
 ## Convolutions
 

@@ -42,7 +42,7 @@ UTILS = {
     "in its clip",
     FRAME_BY_FRAME: "frame by frame, with `graph.frame_index` as `batch` or `index`: the first is "
     "`graph.frames.flatten(0, 1)`, the second `graph.dense_edges()`, senders first",
-    "to_networkx to_networkit to_dgl to_cugraph": "all nodes and edges, `graph.frame(b, t)` those of one frame. All but "
+    "to_networkx to_networkit to_dgl to_cugraph": "all nodes and edges, `graph.frame(b, t)` those of a frame. All but "
     "the first need the package",
     FROM_OTHERS: "edges, or a graph without a grid: `VideoGraph(x, edge_index, layout=(T, N))`",
     OF_ALL: "all frames together, which no edges join",
