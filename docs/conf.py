@@ -19,7 +19,8 @@ for _room in (metrics, training):
 
 project = "pyg_video"
 release = pyg_video.__version__
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax", "sphinx.ext.viewcode", "myst_nb"]
+extensions = [f"sphinx.ext.{_name}" for _name in ("autodoc", "napoleon", "mathjax", "viewcode", "intersphinx")]
+extensions.append("myst_nb")
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"pyg_video {release}"
@@ -33,6 +34,15 @@ napoleon_use_ivar = True
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"
+
+# Where names of other projects lead. The inventories are lists by hand, since the pages are built without a network; a
+# name that is not on a list is no link. Each line, in Sphinx's first version: name, kind (class, function, mod), page.
+_sites = {
+    "python": "https://docs.python.org/3/",
+    "torch": "https://docs.pytorch.org/docs/stable/",
+    "torch_geometric": "https://pytorch-geometric.readthedocs.io/en/latest/",
+}
+intersphinx_mapping = {_name: (_site, f"inventories/{_name}.txt") for _name, _site in _sites.items()}
 
 nitpicky = True
 nitpick_ignore_regex = [

@@ -1,6 +1,7 @@
 """The pages say what is there. `make docs` builds them strictly; this needs no Sphinx."""
 
 import json
+import pydoc
 import re
 import runpy
 from pathlib import Path
@@ -57,6 +58,13 @@ def test_the_page_of_builders_lists_all_and_each_has_a_configuration():
 def test_models_that_pages_create_are_there():
     for page in [ROOT / "README.md", *PAGES]:
         assert set(re.findall(r'(?<!timm\.)create_model\("(\w+)"', text(page))) <= set(list_models()), page
+
+
+def test_names_that_link_to_other_projects_are_there():
+    for inventory in (DOCS / "inventories").glob("*.txt"):
+        names = [line.split()[0] for line in text(inventory).splitlines()[3:]]
+        assert names == sorted(names)
+        assert [name for name in names if pydoc.locate(name) is None] == []
 
 
 @pytest.mark.parametrize("name", ["index", "design", "builders", "streaming", "pyg", "export"])

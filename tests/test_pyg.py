@@ -1,10 +1,11 @@
 """PyG's convolutions, norms and transforms on graphs of clips, and the page that lists them.
 
-``python tests/test_pyg.py`` writes ``docs/pyg.md`` from the tables here, which the tests prove right.
+``python tests/test_pyg.py`` writes ``docs/pyg.md`` from the tables here and in ``test_pyg_*.py``, which are proven.
 """
 
 import importlib.util
 import re
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -402,7 +403,14 @@ def test_the_model_of_the_page_tells_which_way_joints_turn():
 
 
 def link(package, name):
-    return f"[`{name}`](https://pytorch-geometric.readthedocs.io/en/latest/generated/torch_geometric.{package}.{name}.html)"
+    site, path = "https://pytorch-geometric.readthedocs.io/en/latest", f"torch_geometric.{package}.{name}"
+    on_one_page = package in ("utils", "loader", "profile")
+    return f"[`{name}`]({site}/{f'modules/{package}.html#{path}' if on_one_page else f'generated/{path}.html'})"
+
+
+def of(name):
+    """What is defined in another file of tests on PyG."""
+    return runpy.run_path(str(Path(__file__).parent / f"test_pyg_{name}.py"))
 
 
 def table(package, rows):
@@ -499,8 +507,10 @@ def page():
     kinds = "\n".join(f"| {link('transforms', name)} | {words} |" for name, words in TRANSFORMS.items())
     return f"""# PyG's layers on clips
 
-`python tests/test_pyg.py` writes this page; the tests in that file prove every row. "Works" means: no frame and no clip
-changes the numbers of another, gradients are finite, and missing nodes do not count.
+`python tests/test_pyg.py` writes this page; the tests in that file, and in `tests/test_pyg_pooling.py`,
+`tests/test_pyg_utils.py`, `tests/test_pyg_loaders.py` and `tests/test_pyg_tools.py`, prove its rows. "Works" means: no
+frame and no clip changes the numbers of another, gradients are finite, and missing nodes do not count. The notebook
+`examples/compose_with_pyg.ipynb` puts loaders, convolutions, edges in time, explanations and export together.
 
 ## Convolutions
 
@@ -522,13 +532,13 @@ As a norm of `SpaceConv` or `RSTG`: frames are the graphs.
 `aggregation(graph.x, graph.frame_index)` gives a vector per frame, `aggregation(graph.x, graph.batch)` one per clip.
 
 {table("nn.aggr", AGGREGATIONS)}
-
+{of("pooling")["section"](link)}
 ## Transforms
 
 | transform | on a clip |
 |---|---|
 {kinds}
-{TIME}{EXPLANATIONS}"""
+{of("utils")["section"](link)}{of("loaders")["section"](link)}{of("tools")["section"](link)}{TIME}{EXPLANATIONS}{of("tools")["explainers"](link)}"""
 
 
 def test_every_layer_of_pyg_has_a_row():

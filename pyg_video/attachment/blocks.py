@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from .._tracing import NotScriptable, as_leaf, is_proxy
 from ..layers import accepted_info
 from .layouts import Layout, from_clips, to_clips
 from .outputs import Key, Keys, element, shown, told_grid, with_element
@@ -158,7 +159,7 @@ class _Blocks(nn.Module):
             )
 
 
-class AttachedBlock(nn.Module):
+class AttachedBlock(NotScriptable, nn.Module):
     """A module on clips behind an output; ``num_frames``, the frames per clip of folded frames, may be changed."""
 
     handle: RemovableHandle
@@ -188,13 +189,14 @@ class AttachedBlock(nn.Module):
             raise RuntimeError(
                 "Expected a model on one GPU (got a replica of DataParallel); use DistributedDataParallel"
             )
-        if isinstance(output, torch.fx.Proxy):
-            raise ValueError(
-                f"Expected a tensor at '{self.path}' (got a proxy of torch.fx, which cannot see through blocks); trace "
-                "the model before, and attach the blocks to what comes out, or use torch.export"
-            )
         self.has_run = True
-        y = self(element(output, self.keys), told_grid(output))
+        if is_proxy(output) and self.keys:
+            raise ValueError(
+                f"Expected '{self.path}' to return a tensor (got a proxy of torch.fx, of which {shown(self.keys)} "
+                "cannot be replaced); attach the block to a module behind it"
+            )
+        features = element(output, self.keys)
+        y = as_leaf(self, features) if is_proxy(features) else self(features, told_grid(output))
         return with_element(output, self.keys, y)
 
     def extra_repr(self) -> str:

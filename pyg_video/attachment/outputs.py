@@ -7,6 +7,8 @@ from typing import Any, TypeAlias, cast
 
 from torch import Tensor
 
+from .._tracing import is_proxy
+
 Key: TypeAlias = int | str
 Keys: TypeAlias = tuple[Key, ...]
 """The way to a tensor in an output: an index or a name for every level; empty for an output that is the tensor."""
@@ -34,9 +36,9 @@ def element(output: object, keys: Keys) -> Tensor:
         if key not in known:
             raise ValueError(f"Expected an output with a part {key!r} (got {type(found).__name__} of {list(known)})")
         found = known[key]
-    if not isinstance(found, Tensor):
+    if not isinstance(found, Tensor) and not is_proxy(found):
         raise ValueError(f"Expected a module that gives a tensor{shown(keys)} (got {type(found).__name__})")
-    return found
+    return cast(Tensor, found)
 
 
 def with_element(output: object, keys: Keys, value: Tensor) -> object:

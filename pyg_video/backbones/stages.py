@@ -5,6 +5,7 @@ from typing import Any, NoReturn
 
 from torch import Tensor, nn
 
+from .._tracing import NotScriptable, refuse_fx
 from ..layers import ClipInfo, InfoContainer, scan, taken_by
 from ..layers.scan import start
 from .features import Stage, VideoBackbone
@@ -82,7 +83,7 @@ class VolumeStage(NonCausal, InfoContainer, nn.Sequential):
         return clips
 
 
-class StagedBackbone(nn.Module):
+class StagedBackbone(NotScriptable, nn.Module):
     """A :class:`~pyg_video.backbones.VideoBackbone` put together from its stages.
 
     Args:
@@ -104,6 +105,7 @@ class StagedBackbone(nn.Module):
         self.info = tuple(info)
 
     def forward(self, x: Tensor) -> Tensor:
+        refuse_fx(x, "call the modules of backbone.stages one after the other, or use their forward hooks")
         frames_only = not any(getattr(stage, "takes_clips", False) for stage in self.stages.values())
         if x.dim() != 5 and not (x.dim() == 4 and frames_only):
             shapes = "[B, T, C, H, W]" + (" or [F, C, H, W]" if frames_only else "")

@@ -6,6 +6,9 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 from torch_geometric.data.storage import GlobalStorage
+from torch_geometric.data.view import ItemsView
+
+from .._tracing import refuse_jit_trace
 
 Layout: TypeAlias = tuple[Any, ...]
 """``(T, N)``; where clips differ or graphs were collated, a tuple with one layout per clip or graph."""
@@ -15,9 +18,9 @@ _NUMBERED = ("layout", "batch", "ptr")  # which collation makes anew
 
 
 class _Announced(tuple[Any, ...]):
-    """A layout as a collation reads it, with what it has to know about the graph that the layout is of."""
+    """A layout as PyG reads it to put it into other graphs, with what these have to know about the graph it is of."""
 
-    num_nodes: int | None
+    num_nodes: int | None  # that the layout is for
     shapes: dict[str, tuple[int, ...] | None]
 
 
@@ -37,19 +40,26 @@ class VideoStorage(GlobalStorage):
         if key != "layout" or torch.compiler.is_compiling():
             return value
         announced = _Announced(value)
-        announced.num_nodes = self.num_rows
+        announced.num_nodes = self.num_rows if self._laid_out is None else self._laid_out
         announced.shapes = {name: self._shape(name, given) for name, given in self._mapping.items()}
         return announced
 
     def __setitem__(self, key: str, value: Any) -> None:
         if key == "layout" and value is not None:
             value = self._take_layout(value)
-        if key == "num_nodes" and "_num_nodes" not in self.__dict__:  # by a transform that puts others in their place
+        others = key == "num_nodes" and "_num_nodes" not in self.__dict__  # by a transform, in place of these
+        if others or (key == "edge_index" and value is None):  # by ClusterData, which sorts the nodes by their part
             self._mapping.pop("layout", None)
         super().__setitem__(key, value)
         if key == "ptr" and "layout" in self._mapping:  # PyG has numbered the nodes by graph, not by clip
             sizes = torch.tensor([T * N for T, N in clip_layouts(self._mapping["layout"])])
-            self._mapping["batch"] = torch.arange(len(sizes)).repeat_interleave(sizes).to(value.device)
+            if int(sizes.sum()) == self.num_rows:
+                self._mapping["batch"] = torch.arange(len(sizes)).repeat_interleave(sizes).to(value.device)
+
+    def items(self, *args: str) -> ItemsView:
+        if "layout" not in self._mapping or torch.compiler.is_compiling():
+            return super().items(*args)
+        return ItemsView({**self._mapping, "layout": self["layout"]}, *args)
 
     def is_node_attr(self, key: str) -> bool:
         # PyG takes any tuple as long as the graph has nodes for a node attribute: (T, N) in a graph of two nodes.
@@ -90,13 +100,18 @@ class VideoStorage(GlobalStorage):
         self._slice_dict, self._inc_dict = slices, incs
 
     def _take_layout(self, value: Sequence[Any]) -> Layout:
+        refuse_jit_trace()
         if isinstance(value, list) and value and all(isinstance(layout, _Announced) for layout in value):
             _check_fit([layout.shapes for layout in value])
-            self._laid_out = self.num_rows
+            known = [layout.num_nodes for layout in value if layout.num_nodes is not None]
+            self._laid_out = sum(known) if len(known) == len(value) else self.num_rows
             return tuple(_per_clip(layout) for layout in value)
         if not isinstance(value, list):  # PyG makes a list of a tuple where it moves a graph, which keeps its nodes
-            self._laid_out = self.num_rows
             clips = clip_layouts(_as_tuples(value))
+            if isinstance(value, _Announced) and value.num_nodes is not None:  # of a graph that a sampler chooses from
+                self._laid_out = value.num_nodes
+            else:
+                self._laid_out = self.num_rows if len(clips) == 1 else sum(T * N for T, N in clips)
             return clips[0] if all(clip == clips[0] for clip in clips) else _as_tuples(value)
         return _as_tuples(value)
 

@@ -132,5 +132,6 @@ def loops_last(edge_index: Tensor) -> Tensor:
         tensor([[1, 0, 0, 1],
                 [0, 1, 0, 1]])
     """
-    sender, receiver = edge_index
-    return torch.where(sender == receiver, receiver + 1, 0).argsort(stable=True)
+    (sender, receiver), E = edge_index, edge_index.size(1)
+    place = torch.where(sender == receiver, receiver + 1, 0)
+    return (place * E + torch.arange(E, device=place.device)).argsort()  # not stable=True, which ONNX does not have

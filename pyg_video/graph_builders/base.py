@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
 
 from .._checks import check_lengths, looks_free, rows_and_columns
+from .._tracing import NotScriptable
 from ..data import Regions, VideoGraph
 from ..functional import complete_edges, frame_mask, loops_last, normalize_kernel, repeat_edges
 from ..layers import State
@@ -27,7 +28,7 @@ class BuilderOptions(TypedDict, total=False):
     track: bool | TrackNodes
 
 
-class GraphBuilder(nn.Module):
+class GraphBuilder(NotScriptable, nn.Module):
     """Feature maps to a :class:`~pyg_video.data.VideoGraph`: select, reduce, connect.
 
     A new strategy is a subclass with one method, ``regions(x) -> Regions``, or :meth:`scan_regions` if it keeps a state

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch_geometric.explain import AttentionExplainer, Explainer, GNNExplainer
-from torch_geometric.explain.algorithm import ExplainerAlgorithm
+from torch_geometric.explain.algorithm import CaptumExplainer, ExplainerAlgorithm, GraphMaskExplainer, PGExplainer
 from torch_geometric.nn import MessagePassing
 
 from ..data import VideoGraph
@@ -15,6 +15,12 @@ from .edges import on_edges
 from .graphs import find_builders
 
 Call = Callable[[nn.Module], Any]
+
+REFUSED: dict[type[ExplainerAlgorithm], str] = {
+    GraphMaskExplainer: "it also credits what the answer does not depend on, such as later frames",
+    PGExplainer: "it has to be trained on other graphs before",
+}
+"""Algorithms of PyG that :func:`explain` refuses, and why."""
 
 
 def explain(
@@ -38,20 +44,22 @@ def explain(
         video: input of the model.
         target: the class to explain, of each clip or of all; by default the one predicted.
         algorithm: an algorithm of :mod:`torch_geometric.explain`; by default a ``GNNExplainer``, which learns which
-            masks keep the score. ``AttentionExplainer()`` masks edges alone, by their largest attention.
+            masks keep the score. ``AttentionExplainer()`` masks edges alone, by their largest attention. The masks of a
+            ``CaptumExplainer`` are how large its attributions are, whatever their sign.
         **given: further inputs of the model, such as ``box``.
 
     Shapes:
         - **video:** :math:`(B, T, C, H, W)`
         - **target:** :math:`(B)`
         - **output:** graphs by the name of their builder within the model, with ``node_mask`` :math:`(V)`,
-          ``edge_mask`` :math:`(E)` and ``frame_mask`` :math:`(B, T)`, the largest of the frame's nodes; all in [0, 1],
-          of which those within a graph compare: norms undo what nodes have in common. Where nothing passes messages
-          there is no ``edge_mask``, and with ``AttentionExplainer`` nothing else
+          ``edge_mask`` :math:`(E)` and ``frame_mask`` :math:`(B, T)`, the largest of the frame's nodes; in [0, 1] but
+          for Captum's. Those within a graph compare: norms undo what nodes have in common. Where nothing passes
+          messages there is no ``edge_mask``, and with ``AttentionExplainer`` nothing else
 
     Raises:
-        ValueError: the model has no builder or gives no class scores, messages pass along edges that no graph has, or
-            ``target`` is no class, or given for an explanation by attention, which does not depend on it.
+        ValueError: the model has no builder or gives no class scores, messages pass along edges that no graph has,
+            ``target`` is no class, or given for an explanation by attention, which does not depend on it, or the
+            algorithm is ``PGExplainer`` or ``GraphMaskExplainer``.
 
     Example:
         >>> from pyg_video.models import create_model
@@ -149,6 +157,7 @@ class _Block(nn.Module):
     ) -> VideoGraph:
         """The graph with its masks."""
         algorithm = _learned_masks() if algorithm is None else algorithm
+        _check_algorithm(algorithm, of_scores=node is None)
         by_attention = isinstance(algorithm, AttentionExplainer)
         if by_attention and target is not None:
             raise ValueError(
@@ -173,11 +182,20 @@ class _Block(nn.Module):
                 layer.explain = None if layer in layers else False
             stack.enter_context(_masks_follow_edges(layers, self.graph, by_attention))
             found = explainer(ones, self.graph.edge_index, target=target, index=node)
-        masks = {"edge_mask": found.get("edge_mask")}
-        if (of_nodes := found.get("node_mask")) is not None:
-            masks["node_mask"] = of_nodes.flatten()
+        given = {name: found.get(name) for name in ("edge_mask", "node_mask")}
+        masks = {name: mask.detach().abs().flatten() for name, mask in given.items() if mask is not None}
+        if "node_mask" in masks:
             masks["frame_mask"] = self.graph.grid(masks["node_mask"]).amax(dim=-1)
-        return self.graph.with_attr(**{name: mask for name, mask in masks.items() if mask is not None})
+        return self.graph.with_attr(**masks)
+
+
+def _check_algorithm(algorithm: ExplainerAlgorithm, of_scores: bool) -> None:
+    reason = next((why for kind, why in REFUSED.items() if isinstance(algorithm, kind)), "")
+    if isinstance(algorithm, CaptumExplainer) and not of_scores:
+        reason = "it explains class scores, not the features of a node"
+    if reason:
+        got = f"{type(algorithm).__name__}: {reason}"
+        raise ValueError(f"Expected an algorithm that explains this answer (got {got}); use GNNExplainer")
 
 
 def _classes(target: int | Tensor | None, scores: Tensor) -> Tensor | None:

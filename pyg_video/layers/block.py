@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from torch_geometric.nn.inits import reset
 
 from .._checks import check_option, is_plain
+from .._tracing import NotScriptable, as_leaf, is_proxy
 from ..data import VideoGraph
 from ..functional import remap
 from .clip_info import accepted_info
@@ -26,7 +27,7 @@ def scaled(norm: Norm, scale: float) -> Norm:
     return norm
 
 
-class GraphBlock(nn.Module):
+class GraphBlock(NotScriptable, nn.Module):
     r"""Builder, processor and lift as a residual block.
 
     .. math:: Y = X + \mathrm{norm}(\mathrm{lift}(\mathrm{graph}(X)))
@@ -120,6 +121,8 @@ class GraphBlock(nn.Module):
         return accepted_info(self.builder)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None, **info: Any) -> Tensor:
+        if is_proxy(x):
+            return as_leaf(self, x, {"lengths": lengths}, info)
         self._check(x, None, lengths)
         info["lengths"] = lengths
         if self._is_faster_in_float32(x):

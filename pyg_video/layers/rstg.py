@@ -6,6 +6,7 @@ from torch import nn
 from torch_geometric.nn.inits import reset
 
 from .._checks import looks_free
+from .._tracing import NotScriptable
 from ..data import VideoGraph
 from ..data.frames import check_within_frames
 from ..data.padding import pad
@@ -15,7 +16,7 @@ from .space_call import space_call
 from .time import State
 
 
-class RSTG(nn.Module):
+class RSTG(NotScriptable, nn.Module):
     r"""Recurrent Space-time Graph (Nicolicioiu et al., NeurIPS 2019, algorithm 1): time and space stages in turn.
 
     .. math::

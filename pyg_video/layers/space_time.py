@@ -8,6 +8,7 @@ from torch_geometric import nn as pyg
 from torch_geometric.nn.inits import reset
 
 from .._checks import looks_free
+from .._tracing import NotScriptable
 from ..data import VideoGraph
 from ..data.padding import pad
 from ..functional import between_frames
@@ -20,7 +21,7 @@ LOOKS_AHEAD: dict[type[nn.Module], str] = {
 """Convolutions of PyG whose output depends on later frames although all edges go forward, and why."""
 
 
-class SpaceTimeConv(nn.Module):
+class SpaceTimeConv(NotScriptable, nn.Module):
     r"""Any PyG convolution over all edges of a clip, those within frames and those between frames.
 
     With one convolution, both kinds of edges are treated alike; with two, each has its own and the outputs are summed,

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, TypeAlias
 from torch import Tensor, nn
 
 from .._checks import check_lengths
+from .._tracing import NotScriptable, refuse_fx
 from ..backbones import Stage, VideoBackbone, run_part, scan_part
 from ..layers import accepted_info, scan
 from ..layers.scan import run
@@ -24,7 +25,7 @@ class ModelRecipe(NamedTuple):
     options: dict[str, Option]
 
 
-class VideoClassifier(nn.Module):
+class VideoClassifier(NotScriptable, nn.Module):
     """Video to class scores: a backbone, blocks between its stages, a head.
 
     Graphs and the head ignore frames beyond a clip's ``lengths``; backbones that mix frames (TSM, C2D, I3D) do not.
@@ -69,6 +70,7 @@ class VideoClassifier(nn.Module):
         return frozenset({"lengths"}).union(*map(accepted_info, parts))
 
     def forward(self, video: Tensor, lengths: Tensor | None = None, **info: Tensor) -> Tensor:
+        refuse_fx(video, "use model.features(video), or forward hooks of its parts")
         x = self.features(video, lengths, **info)
         return run(self.head, x, **_info_after(self.backbone.info[-1], lengths, info))
 

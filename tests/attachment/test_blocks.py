@@ -10,7 +10,6 @@ import pytest
 import torch
 import torchvision.models as tv
 from torch import nn
-from torchvision.models.feature_extraction import create_feature_extractor
 from torchvision.models.video import mvit
 
 from pyg_video.attachment import Layout, attach_blocks, detach_blocks
@@ -532,10 +531,23 @@ def test_a_traced_model_has_its_blocks_and_takes_none():
         attach_blocks(torch.jit.trace(model, x), {"0": block}, num_frames=2, input=x)
 
 
-def test_symbolic_tracing_is_refused_with_blocks_and_fine_before():
-    model, x = Flattened(), torch.zeros(2, 3, 8, 8)
-    with attach_blocks(model, {"stage": block}, num_frames=2, input=x), pytest.raises(ValueError, match="torch.fx"):
-        torch.fx.symbolic_trace(model)
-    extractor = create_feature_extractor(model, {"stage.1": "maps"})
-    attached = attach_blocks(extractor, {"stage.0": block(6, residual_scale=1.0)}, num_frames=2, input=x)
-    assert attached.places["stage.0"].channels == 6
+def test_torch_fx_sees_a_block_on_an_element_as_one_call():
+    model, x = Around(lambda x: {"loss": None, "map": x}, lambda y: y["map"]).eval(), torch.randn(2, 3, 8, 12)
+    attach_blocks(model, {"stage": block(6, residual_scale=1.0)}, num_frames=2, input=x)
+    torch.testing.assert_close(torch.fx.symbolic_trace(model)(x), model(x))
+
+
+def test_torch_fx_cannot_replace_an_element_of_a_proxy():
+    model, x = Around(lambda x: [x], lambda y: y[0]).eval(), torch.randn(2, 3, 8, 12)
+    attached = attach_blocks(model, {"stage": block}, num_frames=2, input=x)
+    graph = torch.fx.Graph()
+    proxy = torch.fx.Proxy(graph.placeholder("output"))
+    with pytest.raises(ValueError, match="Expected 'stage' to return a tensor .got a proxy of torch.fx, of which .0. "):
+        attached.places["stage"].after(model.stage, (), proxy)
+
+
+def test_an_exported_model_has_its_blocks():
+    model, x = small(), torch.randn(4, 3, 8, 8)
+    attach_blocks(model, {"0": block(6, residual_scale=1.0)}, num_frames=2, input=x)
+    with torch.no_grad():
+        torch.testing.assert_close(torch.export.export(model, (x,)).module()(x), model(x))

@@ -5,7 +5,7 @@ from torch_geometric import nn as pyg
 from torch_geometric.loader import DataLoader
 
 from pyg_video.data import VideoGraph
-from pyg_video.functional import repeat_edges
+from pyg_video.functional import complete_edges, repeat_edges
 from pyg_video.graph_builders import BoxGraph, ConnectInTime, GridGraph, connect_in_time
 from pyg_video.layers import (
     RSTG,
@@ -297,3 +297,27 @@ def test_wrong_input_is_a_clear_error():
 class Pooled(nn.Module):
     def forward(self, x, edge_index):
         return x[:2]
+
+
+class Nodes(nn.Module):
+    """A model of nodes as a grid, every node of a frame connected with every other."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, x):
+        B, T, N, _ = x.shape
+        edges = repeat_edges(complete_edges(N), N, B * T)
+        return self.model(VideoGraph(x.flatten(0, 2), edges, layout=(T, N))).frames
+
+
+def test_edges_in_time_are_exported_for_any_batch():
+    conv = SpaceTimeConv(pyg.GATv2Conv(4, 4), pyg.SAGEConv(4, 4), connect=ConnectInTime("same_node"))
+    net, x = Nodes(conv).eval(), torch.rand(2, 3, 2, 4)
+    batch = torch.export.Dim("batch", min=1, max=8)
+    with torch.no_grad():
+        program = torch.export.export(net, (x,), dynamic_shapes={"x": {0: batch}})
+        more = torch.rand(5, 3, 2, 4)
+        torch.testing.assert_close(program.module()(more), net(more))
+    assert not [node for node in program.graph.nodes if str(node.target) == "aten.sort.stable"]  # which ONNX lacks
