@@ -92,7 +92,7 @@ def load_file(path: str | os.PathLike[str], *, trust: bool = False) -> VideoClas
         import_module(info.module)
     try:
         check_known(info.recipe.name, info.module)
-        with fresh_weights():
+        with fresh_weights(tensors):
             model = create_model(info.recipe.name, **info.recipe.options)
     except UnknownModelError as error:
         raise UnknownModelError(f"{error}, or use load_model('{path}', trust=True) if you trust the file") from None

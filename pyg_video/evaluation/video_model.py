@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from .._checks import check_option, first_line
 from ..data import VideoGraph
 from ..datasets import VideoClip
+from ..datasets.video.limits import max_pixels
 from ..graph_builders import GraphBuilder
 from ..inspection import capture_graphs
 from ..layers import accepted_info, scan
@@ -92,6 +93,7 @@ class VideoModel:
         self.frame_rate = frame_rate or self.trained.frame_rate
         self.num_clips = 2 if self.views == 6 else 1
         self.size = self.trained.option("frame_size", self.trained.frame_size or (224 if self.colour else 64))
+        _check_pixels(self.num_frames or 1, self.size)
         self.device = choose_device(device)
         if net.training or next(net.parameters()).device != self.device:
             net = copy.deepcopy(net).eval().to(self.device)
@@ -190,6 +192,14 @@ def _check_sampling(num_frames: int | None, frame_rate: float | None) -> None:
     if (num_frames is not None and num_frames < 1) or (frame_rate is not None and not 0 < frame_rate < math.inf):
         raise ValueError(
             f"Expected 'num_frames' of at least 1 and a positive 'frame_rate' (got {num_frames} and {frame_rate})"
+        )
+
+
+def _check_pixels(num_frames: int, size: int) -> None:
+    if num_frames < 1 or size < 1 or num_frames * size * size > max_pixels():
+        raise ValueError(
+            f"Expected clips of 1 to {max_pixels():,} pixels (got {num_frames:,} frames of {size:,} x {size:,}); give "
+            "another 'num_frames' than the model's file, or set the environment's PYG_VIDEO_MAX_PIXELS"
         )
 
 

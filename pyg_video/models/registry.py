@@ -10,8 +10,11 @@ from contextvars import ContextVar
 from difflib import get_close_matches
 from typing import Any, TypeAlias, cast
 
+from torch import Tensor
+
 from .class_path import UnknownModelError, build_class, class_options, is_class_path, module_of, unknown
 from .classifier import ModelRecipe, Option, VideoClassifier
+from .size_limit import SizeLimit
 
 VideoModel: TypeAlias = Callable[..., VideoClassifier]
 
@@ -191,11 +194,16 @@ def create_model(name: str, **options: Option) -> VideoClassifier:
 
 
 @contextmanager
-def fresh_weights() -> Iterator[None]:
-    """Within it, the models of this package fetch no published weights, since theirs come from a file."""
+def fresh_weights(weights: Mapping[str, Tensor]) -> Iterator[None]:
+    """Within it, a model is made for the weights of a file.
+
+    Models of this package fetch no published weights, and options that ask for far larger tensors are refused, see
+    :class:`~pyg_video.models.size_limit.SizeLimit`.
+    """
     token = _FRESH.set(True)
     try:
-        yield
+        with SizeLimit(weights):
+            yield
     finally:
         _FRESH.reset(token)
 

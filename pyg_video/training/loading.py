@@ -105,7 +105,7 @@ def task_of(saved: Mapping[str, Any]) -> VideoClassification:
         )
     check_known(str(name), saved.get(MODULE, ""))
     options["model_options"] = migrated_options(name, options.get("model_options") or {})
-    with fresh_weights():
+    with fresh_weights(saved.get("state_dict", {})):
         return VideoClassification(**options)
 
 

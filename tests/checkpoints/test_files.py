@@ -2,6 +2,7 @@ import contextlib
 import importlib
 import json
 import pickle
+import resource
 import sys
 
 import pytest
@@ -156,6 +157,16 @@ def test_forged_records_are_refused_or_read(tmp_path, model, name, value):
     for load in (load_model, load_trained):
         with contextlib.suppress(ValueError):  # whose message names the file
             load(path)
+
+
+def test_options_that_would_fill_the_memory_are_refused(tmp_path, model):
+    path = save_model(model, tmp_path / "model.safetensors")
+    rewrite(path, lambda tensors, record: record["options"].update(channels=[10**6] * 3, strides=[1] * 3))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for load in (load_model, load_trained):
+        with pytest.raises(ValueError, match="Expected options of a model with about .* values, those of the file"):
+            load(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 600_000  # kilobytes
 
 
 @pytest.mark.parametrize("text", ["null", "[]", "7", 10**5 * "[", '{"format": 2}', "{"])

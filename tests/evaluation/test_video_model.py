@@ -3,10 +3,12 @@ import struct
 import pytest
 import torch
 
+from pyg_video.checkpoints import shipped_checkpoint
 from pyg_video.datasets import decode_frames
 from pyg_video.evaluation import predict_video
 from pyg_video.evaluation.video_model import VideoModel
 from pyg_video.models import create_model
+from pyg_video.training import load_trained
 
 
 def centre_of_the_spot(frame):
@@ -77,3 +79,12 @@ def test_a_model_that_needs_later_frames_is_no_model_of_streams():
         VideoModel(model, stream=True)
     with pytest.raises(ValueError, match="Expected 'views' to be one of 1, 3"):
         VideoModel(create_model("cnn_sync_mnist", num_classes=4, frame_size=28), stream=True, views=6)
+
+
+@pytest.mark.parametrize(("option", "value"), [("num_frames", 10**9), ("num_frames", 10**6), ("frame_size", 10**6)])
+def test_clips_that_would_fill_the_memory_are_refused(option, value):
+    trained = load_trained(shipped_checkpoint("cnn_small"))._replace(**{option: value})
+    if option == "frame_size":
+        trained.model.recipe.options["frame_size"] = value
+    with pytest.raises(ValueError, match="Expected clips of 1 to 536,870,912 pixels .*PYG_VIDEO_MAX_PIXELS"):
+        VideoModel(trained, num_frames=None)

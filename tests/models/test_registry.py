@@ -137,6 +137,6 @@ def test_weights_of_a_foreign_model_are_an_option_like_any_other(monkeypatch):
         asked.append(weights)
         return VideoClassifier(SmallCNN(1, (2,), (2,)), PoolHead(2, num_classes))
 
-    with registry.fresh_weights():
+    with registry.fresh_weights({}):
         create_model("with_weights")
     assert asked == ["mine"]
