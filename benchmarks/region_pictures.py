@@ -18,7 +18,7 @@ from pyg_video.inspection import capture_graphs
 from pyg_video.training import load_trained
 from pyg_video.visualization import contact_sheet, draw_kernels, save_png
 
-ROWS = ("static", "constant_time", "semantic", "dyreg", "salient")
+ROWS = ("static", "constant_time", "semantic", "dyreg", "salient", "tracks")
 FRAMES = slice(3, 6)
 
 
