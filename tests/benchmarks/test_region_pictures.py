@@ -21,7 +21,7 @@ def untrained(path):
 def test_every_row_gets_three_frames(monkeypatch, tmp_path):
     monkeypatch.setattr(region_pictures, "load_trained", untrained)
     monkeypatch.setattr(Run, "best", lambda run: Path(run.name.split("_small_")[1].removesuffix("_0")))
-    assert main([f"--output={tmp_path / 'kernels.png'}"]) == 0
+    assert main([f"--output={tmp_path}"]) == 0
     with Image.open(tmp_path / "kernels.png") as picture:
         width, height = picture.size
     assert width == 3 * (64 * 3 + 4) + 4
@@ -30,4 +30,12 @@ def test_every_row_gets_three_frames(monkeypatch, tmp_path):
 
 def test_a_row_that_was_not_trained_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="Expected a checkpoint in .*multi_sync_mnist_5_small_static_0"):
-        main([f"--folder={tmp_path}", f"--output={tmp_path / 'kernels.png'}"])
+        main([f"--folder={tmp_path}", f"--output={tmp_path}"])
+
+
+def test_the_tracks_of_the_shipped_model_are_drawn(tmp_path):
+    assert main([f"--output={tmp_path}", "--rows"]) == 0
+    with Image.open(tmp_path / "tracks.png") as picture:
+        assert picture.width > 4 * 64 * 3
+        assert picture.height > 2 * 64 * 3
+    assert not (tmp_path / "kernels.png").exists()
