@@ -18,3 +18,8 @@ class Regions(NamedTuple):
     box: Tensor
     kernel: Tensor
     mask: Tensor | None = None
+
+    def only(self, mask: Tensor) -> "Regions":
+        """These regions with those outside of a mask missing: their boxes and kernels are empty."""
+        box, kernel = self.box.masked_fill(~mask[..., None], 0.0), self.kernel.masked_fill(~mask[..., None, None], 0.0)
+        return Regions(box, kernel, mask if self.mask is None else self.mask & mask)

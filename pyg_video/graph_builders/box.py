@@ -90,8 +90,8 @@ class BoxGraph(GraphBuilder):
         if self.kernel == "tent":  # of two pixels at least, so that it reaches the centre of one
             side = torch.maximum(box[..., 2:], box.new_tensor([2 / W, 2 / H]))
             kernel = tent_kernel(torch.cat([box[..., :2], side], dim=-1), (H, W))
-        mask = mask & ((cover > 0).any(-1).any(-1) & (kernel > 0).any(-1).any(-1))
-        return Regions(box.masked_fill(~mask[..., None], 0.0), kernel.masked_fill(~mask[..., None, None], 0.0), mask)
+        seen = (cover > 0).any(-1).any(-1) & (kernel > 0).any(-1).any(-1)
+        return Regions(box, kernel).only(mask & seen)
 
     def _checked(self, x: Tensor, box: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         B, T = x.shape[:2]

@@ -36,6 +36,8 @@ class SaliencyGraph(GraphBuilder):
             convolutions; or a module :math:`(F, C, H, W)` to :math:`(F, 1, H, W)`.
         radius: radius :math:`r` in pixels of the neighbourhood in which a point is the largest.
         extent: width and height of the regions, as fractions of the frame; at least two pixels.
+        threshold: points that stand out less than this are missing (``Regions.mask``), as a share of the way from the
+            frame's least saliency to its largest; 0 for as many nodes in every frame.
         **options: ``edge_index``, ``connect`` and ``track`` of :class:`GraphBuilder`.
 
     Example:
@@ -53,15 +55,19 @@ class SaliencyGraph(GraphBuilder):
         saliency: str | nn.Module = "contrast",
         radius: int = 1,
         extent: float = 1 / 3,
+        threshold: float = 0.0,
         **options: Unpack[BuilderOptions],
     ) -> None:
         super().__init__(channels, num_nodes, **options)
         if radius < 1 or extent <= 0:
             raise ValueError(f"Expected 'radius' of at least 1 and 'extent' above 0 (got {radius} and {extent})")
+        if not 0 <= threshold < 1:
+            raise ValueError(f"Expected 'threshold' in [0, 1) (got {threshold})")
         named = {"contrast": _Contrast, "norm": _FeatureNorm, "conv": lambda: _convolutions(channels)}
         self.saliency = resolve("saliency", saliency, named)
         self.radius = radius
         self.extent = extent
+        self.threshold = threshold
 
     def regions(self, x: Tensor) -> Regions:
         B, T, _, H, W = x.shape
@@ -71,10 +77,14 @@ class SaliencyGraph(GraphBuilder):
             )
         saliency = self.saliency(x.flatten(0, 1))[:, 0]  # [B*T, H, W]
         saliency = saliency.to(torch.promote_types(saliency.dtype, torch.float32))
-        center = self._refined(saliency, self._peaks(saliency.detach()))  # [B*T, N, 2]
+        peak = self._peaks(saliency.detach())
+        center = self._refined(saliency, peak)  # [B*T, N, 2]
         side = center.new_tensor([max(self.extent, 2 / W), max(self.extent, 2 / H)])
         box = torch.cat([center, side.expand_as(center)], dim=-1).unflatten(0, (B, T))
-        return Regions(box, tent_kernel(box, (H, W)))
+        regions = Regions(box, tent_kernel(box, (H, W)))
+        return (
+            regions if self.threshold == 0 else regions.only(self._stands_out(saliency.detach(), peak).view(B, T, -1))
+        )
 
     def _peaks(self, saliency: Tensor) -> Tensor:
         """Indices of the largest local maxima among the pixels, row by row: :math:`(F, N)`."""
@@ -85,6 +95,12 @@ class SaliencyGraph(GraphBuilder):
         order = torch.where((saliency == highest).flatten(1), values, values - below)
         # Stable, unlike topk: the first of equal pixels is chosen on every device.
         return order.sort(dim=1, descending=True, stable=True).indices[:, : self.num_nodes]
+
+    def _stands_out(self, saliency: Tensor, peak: Tensor) -> Tensor:
+        """Which points are above the threshold, :math:`(F, N)`."""
+        values = saliency.flatten(1)
+        least, most = (end[:, None] for end in values.aminmax(dim=1))
+        return values.gather(1, peak) >= least + self.threshold * (most - least)
 
     def _refined(self, saliency: Tensor, peak: Tensor) -> Tensor:
         """Centres (x, y), as fractions of the frame: the soft argmax around every peak."""

@@ -18,7 +18,7 @@ from .resnets import resnet_backbone, second_to_last_block
 _WIDEST_GRAPH = 256  # channels; wider maps are projected to it, as released
 _OPTIONS = (
     *("builder", "region_channels", "num_iterations", "anchors", "gain", "extent"),
-    *("track", "motion", "residual_scale"),
+    *("threshold", "track", "motion", "residual_scale"),
 )
 
 

@@ -23,6 +23,7 @@ def dyreg_block(
     adapt: str = "frame",
     region_size: str = "learned",
     extent: float = 0.0,
+    threshold: float = 0.0,
     track: bool = False,
     motion: bool = False,
     residual_scale: float = 0.0,
@@ -47,6 +48,7 @@ def dyreg_block(
         region_size: ``"learned"`` or ``"fixed"``, for ``builder="dyreg"``.
         extent: first width and height of regions, see :class:`~pyg_video.graph_builders.RegionGraph`; with
             ``builder="saliency"`` their width and height.
+        threshold: for ``builder="saliency"``: points that stand out less are missing.
         track: number nodes by what they follow, see :class:`~pyg_video.graph_builders.TrackNodes`.
         motion: tell messages how much alike their two nodes move, see :class:`~pyg_video.layers.MotionEdges`.
         residual_scale: initial scale of the block's norm, see :class:`~pyg_video.layers.GraphBlock`.
@@ -55,8 +57,8 @@ def dyreg_block(
     options: dict[str, Option] = {} if connect == "default" else {"connect": connect}
     if builder in REGION_BUILDERS:
         options |= {"region_channels": region_channels, "anchors": anchors, "gain": gain, "extent": extent}
-    if builder == "saliency" and extent:
-        options["extent"] = extent
+    if builder == "saliency":
+        options |= {"threshold": threshold} | ({"extent": extent} if extent else {})
     if track:
         options["track"] = True
     if builder == "dyreg":

@@ -5,6 +5,7 @@ from torch import nn
 from pyg_video.functional import tent_kernel
 from pyg_video.graph_builders import SaliencyGraph
 from pyg_video.layers import ToMap
+from pyg_video.models.dyreg_block import dyreg_block
 
 
 @pytest.fixture
@@ -100,5 +101,29 @@ def test_wrong_options_are_a_clear_error():
         SaliencyGraph(4, 3, saliency="max")
     with pytest.raises(ValueError, match="Expected 'radius' of at least 1 and 'extent' above 0"):
         SaliencyGraph(4, 3, radius=0)
+    with pytest.raises(ValueError, match=r"Expected 'threshold' in \[0, 1\) .got 1.0"):
+        SaliencyGraph(4, 3, threshold=1.0)
     with pytest.raises(ValueError, match="at least num_nodes = 3 pixels .got 1 x 2"):
         SaliencyGraph(4, 3)(torch.zeros(1, 1, 4, 1, 2))
+
+
+@pytest.mark.parametrize("saliency", ["contrast", "norm"])
+def test_points_that_do_not_stand_out_are_missing(saliency):
+    x = points((1, 1, 50.0), (4, 6, 70.0), (2, 5, 1.0))
+    graph = SaliencyGraph(2, 4, saliency=saliency, threshold=0.1)(x)
+    assert graph.mask.tolist() == [True, True, False, False]
+    assert not graph.kernel[2:].any()
+    assert not graph.x[2:].any()
+    assert int(graph.edge_index.max()) == 1
+    assert SaliencyGraph(2, 4, saliency=saliency)(x).get("mask") is None
+
+
+def test_missing_points_change_nothing():
+    x = torch.cat([points((1, 1, 50.0), (4, 6, 70.0)), points((3, 3, 20.0), (0, 7, 30.0))], dim=1)
+    torch.manual_seed(0)
+    few = dyreg_block(2, (6, 8), builder="saliency", arrangement=(1, 2), motion=True, track=True, residual_scale=1.0)
+    many = dyreg_block(
+        2, (6, 8), builder="saliency", arrangement=(1, 5), threshold=0.1, motion=True, track=True, residual_scale=1.0
+    )
+    many.load_state_dict(few.state_dict())
+    torch.testing.assert_close(many(x), few(x))
