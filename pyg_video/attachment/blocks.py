@@ -55,7 +55,7 @@ def attach_blocks(
         elements: where a module returns more than a tensor, an index or a name, or a tuple of these for what is nested,
             by path; by default the first tensor that can be taken.
         probe: check that the features are in the order of the frame's pixels, and that the model uses them. This takes
-            five runs on one clip of the size of the input, and one forward and backward.
+            five runs on one clip of the size of the input, and one forward and backward in a copy of the model.
 
     Returns:
         The attached blocks; a context manager that detaches them at its end, as does its method ``remove``.

@@ -104,6 +104,8 @@ class GraphBuilder(NotScriptable, nn.Module):
         self.rule = None if connect is None else resolve_connect(connect, channels, self.num_nodes)
         default = edge_index is None and connect is None and type(self).connect is GraphBuilder.connect
         self.complete = default or isinstance(self.rule, CompleteEdges)
+        if not isinstance(track, (bool, TrackNodes)):
+            raise TypeError(f"Expected 'track' as True, False or a TrackNodes (got {track!r})")
         self.tracks = TrackNodes() if track is True else (track or None)
 
     def reset_parameters(self) -> None:
@@ -160,7 +162,11 @@ class GraphBuilder(NotScriptable, nn.Module):
             self._check_regions(x, regions)
             nodes = self.reduce(x, regions.kernel)  # [B, T, N, C]
         if self.tracks is not None:
-            order, states[1] = self.tracks.scan(nodes, regions.box[..., :2], regions.mask, states[1])
+            there = regions.mask
+            if lengths is not None:  # frames beyond do not go on with any track
+                inside = frame_mask(lengths, x.size(1), device=x.device)[..., None].expand(nodes.shape[:3])
+                there = inside if there is None else there & inside
+            order, states[1] = self.tracks.scan(nodes, regions.box[..., :2], there, states[1])
             nodes = in_order(nodes, order)
             box, kernel, mask = regions
             mask = None if mask is None else in_order(mask, order)

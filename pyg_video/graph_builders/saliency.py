@@ -100,7 +100,7 @@ class SaliencyGraph(GraphBuilder):
         """Which points are above the threshold, :math:`(F, N)`."""
         values = saliency.flatten(1)
         least, most = (end[:, None] for end in values.aminmax(dim=1))
-        return values.gather(1, peak) >= least + self.threshold * (most - least)
+        return values.gather(1, peak) > least + self.threshold * (most - least)
 
     def _refined(self, saliency: Tensor, peak: Tensor) -> Tensor:
         """Centres (x, y), as fractions of the frame: the soft argmax around every peak."""

@@ -19,9 +19,11 @@ class TrackNodes(nn.Module):
     .. math:: c_{ij} = \frac{\lVert a_i - v_j \rVert^2}{\mathrm{mean}_{kl} \lVert a_k - v_l \rVert^2}
         + w \, \lVert p_i - p_j \rVert^2 ,
 
-    with the features :math:`v` and centres :math:`p` of nodes, and tracks' running mean of features :math:`a` and last
-    centres. Pairs are taken one by one, the best of all that are left first. What is left over takes the lowest free
-    numbers; the first frame of a clip keeps its order. The choice has no gradient, and looks at no later frame.
+    with the features :math:`v` and centres :math:`p` of nodes that are there, and tracks' running mean of features
+    :math:`a` and last centres. Pairs are taken one by one, the best of all that are left first, and a node that no
+    track is left for takes the lowest number without one: a new object may take the number of one that was lost. The
+    nodes of the first frame keep their order. The choice has no gradient, and looks at no later frame. It takes a step
+    per frame and node, and compiled and exported programs unroll these.
 
     Args:
         distance_weight: :math:`w`, with centres as fractions of the frame: 0 where objects may jump anywhere.
@@ -69,7 +71,7 @@ class TrackNodes(nn.Module):
         feature, place, seen = state or (x.new_zeros(B, N, C), pos.new_zeros(B, N, 2), x.new_zeros(B, N))
         number, orders = torch.arange(N, device=x.device, dtype=dtype), []
         for t in range(T):
-            cost = self._cost(feature, place, x[:, t], pos[:, t])
+            cost = self._cost(feature, place, x[:, t], pos[:, t], seen[..., None] * there[:, t, None])
             cost = torch.where(seen[..., None] > 0, cost, _UNSEEN + number[:, None])
             cost = torch.where(there[:, t, None], cost, _MISSING + number[:, None] + number)
             order = _best_first(cost)
@@ -81,9 +83,11 @@ class TrackNodes(nn.Module):
             seen = torch.where(found, 1.0, seen)
         return torch.stack(orders, dim=1), (feature, place, seen)
 
-    def _cost(self, feature: Tensor, place: Tensor, x: Tensor, pos: Tensor) -> Tensor:
+    def _cost(self, feature: Tensor, place: Tensor, x: Tensor, pos: Tensor, counts: Tensor) -> Tensor:
+        """The costs of all pairs, :math:`(B, N, N)`; features are scaled by those of the pairs that count."""
         alike = torch.cdist(feature, x).square()
-        mean = alike.mean(dim=(1, 2), keepdim=True).clamp(min=torch.finfo(alike.dtype).tiny)
+        total = alike.masked_fill(counts == 0, 0.0).sum(dim=(1, 2), keepdim=True)
+        mean = (total / counts.sum(dim=(1, 2), keepdim=True).clamp(min=1)).clamp(min=torch.finfo(alike.dtype).tiny)
         return alike / mean + self.distance_weight * torch.cdist(place, pos).square()
 
     def extra_repr(self) -> str:

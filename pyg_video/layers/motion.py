@@ -56,17 +56,25 @@ class MotionEdges(nn.Module):
         there = pos.new_ones(pos.shape[:3]) if clips.present is None else clips.present.to(pos.dtype)
         before, was_there = state or (torch.zeros_like(pos[:, 0]), torch.zeros_like(there[:, 0]))
         step = (pos - torch.cat([before[:, None], pos[:, :-1]], dim=1)).flatten(0, 2)
+        lengths = clips._store.get("lengths")
         both = (there * torch.cat([was_there[:, None], there[:, :-1]], dim=1)).flatten()
         if place is not None:
             step, both = step[place], both[place]
         sender, receiver = graph.need("edge_index")
         squared = (step[sender] - step[receiver]).square().sum(dim=-1, keepdim=True)
-        scale = squared.new_tensor([-0.5 / width**2 for width in self.widths])
-        alike = (squared * scale).exp() * (both[sender] * both[receiver])[:, None]
+        alike = torch.cat([(squared * (-0.5 / width**2)).exp() for width in self.widths], dim=-1)
+        alike = alike * (both[sender] * both[receiver])[:, None]
         given = graph._store.get("edge_attr")
         if given is not None:
-            alike = torch.cat([given.view(len(alike), -1).to(alike.dtype), alike], dim=1)
-        return graph.with_attr(edge_attr=alike), (pos[:, -1].clone(), there[:, -1].clone())
+            alike = torch.cat([(given[:, None] if given.dim() == 1 else given).to(alike.dtype), alike], dim=1)
+        return graph.with_attr(edge_attr=alike), (_last(pos, lengths), _last(there, lengths))
 
     def extra_repr(self) -> str:
         return f"widths={self.widths}"
+
+
+def _last(x: Tensor, lengths: Tensor | None) -> Tensor:
+    """The last frame of each clip that counts, of :math:`(B, T, *)`."""
+    if lengths is None:
+        return x[:, -1].clone()
+    return x[torch.arange(x.size(0), device=x.device), lengths.to(x.device) - 1]

@@ -54,6 +54,10 @@ def dyreg_block(
         residual_scale: initial scale of the block's norm, see :class:`~pyg_video.layers.GraphBlock`.
     """
     check_option("connect", connect, ("default", *CONNECT))
+    if threshold and builder != "saliency":
+        raise ValueError(f"Expected 'threshold' with builder='saliency' alone (got {threshold} with '{builder}')")
+    if extent and builder not in (*REGION_BUILDERS, "saliency"):
+        raise ValueError(f"Expected 'extent' with builders of regions or 'saliency' (got {extent} with '{builder}')")
     options: dict[str, Option] = {} if connect == "default" else {"connect": connect}
     if builder in REGION_BUILDERS:
         options |= {"region_channels": region_channels, "anchors": anchors, "gain": gain, "extent": extent}

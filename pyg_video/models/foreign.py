@@ -13,6 +13,8 @@ from .._checks import check_option
 from ..attachment import BlockAttachment, Layout, attach_blocks
 from ..attachment.blocks import BlockFactory
 from ..attachment.outputs import tensors_in
+from ..backbones.stages import NonCausal
+from ..layers.readout import clip_vector
 from ..transforms import IMAGENET_MEAN, IMAGENET_STD
 from .class_path import build_class, class_options, is_class_path
 from .classifier import ModelRecipe, Option, VideoClassifier
@@ -25,10 +27,11 @@ _SPEC = ("name", "options", "layout", "element")
 _NONE: dict[str, Option] = {}
 
 
-class ForeignClassifier(nn.Module):
+class ForeignClassifier(NonCausal, nn.Module):
     """Clips to class scores by a model of another library, with or without blocks of ``attach_blocks`` inside.
 
-    Scores of single frames are averaged over the clip. Grey frames are repeated over the three colours.
+    Scores of single frames are averaged over the clip's ``lengths``; a model on clips takes whole ones. Grey frames are
+    repeated over the three colours. It runs on whole clips, not on streams.
 
     Args:
         net: a model on images :math:`(F, 3, H, W)` or clips, whose output is, or begins with, scores
@@ -37,6 +40,7 @@ class ForeignClassifier(nn.Module):
             the second if the first convolution of the model is one over time.
         mean: of the colours that the model was trained on, where the video is normalised as for ImageNet.
         std: their standard deviation.
+        num_classes: number of scores that the model has to return, if it is known.
 
     Attributes:
         in_channels: 3.
@@ -58,6 +62,7 @@ class ForeignClassifier(nn.Module):
     recipe: ModelRecipe | None = None
     settled: dict[str, Option]
     in_channels = 3
+    accepts = frozenset({"lengths"})
     scale: Tensor
     shift: Tensor
 
@@ -68,15 +73,17 @@ class ForeignClassifier(nn.Module):
         axes: str | None = None,
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
+        num_classes: int | None = None,
     ) -> None:
         super().__init__()
         self.net, self.axes, self.settled = net, axes or _usual_axes(net), {}
         check_option("axes", self.axes, _AXES)
+        self.num_classes = num_classes
         given, own = (torch.tensor([IMAGENET_MEAN, IMAGENET_STD]), torch.tensor([tuple(mean), tuple(std)]))
         self.register_buffer("scale", (given[1] / own[1])[:, None, None], persistent=False)
         self.register_buffer("shift", ((given[0] - own[0]) / own[1])[:, None, None], persistent=False)
 
-    def forward(self, video: Tensor) -> Tensor:
+    def forward(self, video: Tensor, lengths: Tensor | None = None) -> Tensor:
         if video.dim() != 5 or video.size(2) not in (1, 3):
             raise ValueError(f"Expected 'video' of shape [B, T, 1 or 3, H, W] (got {list(video.shape)})")
         B, T = video.shape[:2]
@@ -84,8 +91,22 @@ class ForeignClassifier(nn.Module):
         if self.axes == "FCHW":
             for block in self._blocks():
                 block.num_frames = T
-            return _scores(self.net(x.flatten(0, 1))).unflatten(0, (B, T)).mean(dim=1)
-        return _scores(self.net(x.transpose(1, 2) if self.axes == "BCTHW" else x))
+            return clip_vector(self._scores(x.flatten(0, 1)).unflatten(0, (B, T)), "mean", lengths)
+        if lengths is not None and bool((lengths < T).any()):
+            raise ValueError(
+                f"Expected whole clips of {T} frames, which {type(self.net).__name__} sees at once (got 'lengths' "
+                f"{lengths.tolist()}); give clips of one length"
+            )
+        return self._scores(x.transpose(1, 2) if self.axes == "BCTHW" else x)
+
+    def _scores(self, x: Tensor) -> Tensor:
+        """The class scores in what the model returns."""
+        output, classes = self.net(x), self.num_classes
+        found = next((tensor for _, tensor in tensors_in(output) if tensor.dim() == 2), None)
+        if found is None or classes not in (None, found.size(1)):
+            got = type(output).__name__ if found is None else list(found.shape)
+            raise ValueError(f"Expected a model that returns class scores [N, {classes or 'num_classes'}] (got {got})")
+        return found
 
     def _blocks(self) -> list[Any]:
         blocks = getattr(self.net, "graph_blocks", None)
@@ -138,7 +159,8 @@ def foreign_model(
     else:
         net = library_model(factory, weights, arguments, num_classes=num_classes)
         mean, std = own_normalization(factory) or (mean, std)
-    model = ForeignClassifier(net, axes=None if axes == "auto" else axes, mean=mean, std=std)
+    named = None if axes == "auto" else axes
+    model = ForeignClassifier(net, axes=named, mean=mean, std=std, num_classes=num_classes)
     if specs:
         size = {"FCHW": (num_frames, 3), "BCTHW": (1, 3, num_frames), "BTCHW": (1, num_frames, 3)}[model.axes]
         attached = attach_blocks(
@@ -163,6 +185,13 @@ def _spec(path: str, given: object) -> dict[str, Any]:
     if spec["name"] != dyreg_block.__name__ and not is_class_path(spec["name"]):
         raise ValueError(f"Expected 'dyreg_block' or the path of a class at '{path}' (got '{spec['name']}')")
     spec = dict(spec)
+    known = (dyreg_block.__kwdefaults__ or {}) if spec["name"] == dyreg_block.__name__ else None
+    options, layout = spec.get("options") or {}, spec.get("layout", ())
+    if not isinstance(options, Mapping) or (known is not None and options.keys() - known.keys()):
+        of = "" if known is None else f" of {', '.join(known)}"
+        raise ValueError(f"Expected 'options' at '{path}' as a mapping{of} (got {options!r})")
+    if not isinstance(layout, (list, tuple)) or len(layout) > len(Layout._fields):
+        raise ValueError(f"Expected 'layout' at '{path}' as a list of {', '.join(Layout._fields)} (got {layout!r})")
     if "layout" in spec:
         parts: list[Any] = [tuple(part) if isinstance(part, list) else part for part in spec["layout"]]
         spec["layout"] = Layout(*parts)
@@ -189,11 +218,3 @@ def _settled(specs: Mapping[str, Mapping[str, Any]], attached: BlockAttachment) 
 def _usual_axes(net: nn.Module) -> str:
     convolutions = (part for part in net.modules() if isinstance(part, (nn.Conv2d, nn.Conv3d)))
     return "BCTHW" if isinstance(next(convolutions, None), nn.Conv3d) else "FCHW"
-
-
-def _scores(output: object) -> Tensor:
-    """The class scores in what a model returns."""
-    found = next((tensor for _, tensor in tensors_in(output) if tensor.dim() == 2), None)
-    if found is None:
-        raise ValueError(f"Expected a model that returns class scores [N, num_classes] (got {type(output).__name__})")
-    return found

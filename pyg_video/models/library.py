@@ -13,7 +13,8 @@ from .._extras import need
 from .classifier import Option
 
 TIMM = "timm/"
-_READS_FILES = ("pretrained", "weights", "checkpoint", "cache", "state_dict")  # in the names of options
+_READS_FILES = {"pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "pretrained_strict", "checkpoint_path"}
+_READS_FILES |= {"cache_dir", "state_dict", "weights", "weights_backbone"}
 _AS_WITH_WEIGHTS: dict[str, Option] = {"transform_input": True, "aux_logits": True}
 _MADE_FOR_WEIGHTS = {"googlenet": _AS_WITH_WEIGHTS, "inception_v3": _AS_WITH_WEIGHTS}  # else their weights change them
 
@@ -34,10 +35,12 @@ def library_model(
         ValueError: the model is unknown, an option would read weights, or the weights are missing or do not fit.
     """
     given = dict(options or {})
-    if wrong := [key for key in given if any(word in key for word in _READS_FILES)]:
+    if wrong := sorted(_READS_FILES & given.keys()):
         raise ValueError(f"Expected options of {name} that read no files (got '{wrong[0]}'); use 'weights'")
     check_name(name)
     is_file = Path(weights).is_file()
+    if name.startswith(TIMM) and weights not in ("", "DEFAULT") and not is_file:
+        raise ValueError(f"Expected weights of {name} as 'DEFAULT' or a file (got '{weights}', which is no file)")
     named = weights if weights and not is_file else None
     try:
         model = _made(name, named, given, num_classes)
@@ -51,17 +54,20 @@ def library_model(
 
 
 def check_name(name: str) -> None:
-    """Raise a :exc:`ValueError` unless torchvision, or timm for ``timm/...``, has a model of that name."""
+    """Raise a :exc:`ValueError` unless torchvision, or timm for ``timm/...``, has a classifier of that name.
+
+    Torchvision's other models, for segmentation and detection, fetch the weights of their backbones by themselves.
+    """
     if name.startswith(TIMM):
         known: bool = need("timm", "timm").is_model(name.removeprefix(TIMM))
     else:
-        from torchvision.models import list_models
+        from torchvision import models
 
-        known = name in list_models()
+        known = name in {*models.list_models(module=models), *models.list_models(module=models.video)}
     if not known:
         raise ValueError(
-            f"Expected a model of torchvision, or of timm as 'timm/...' (got '{name}'); list_models() of "
-            "torchvision.models and of timm have the names"
+            f"Expected a classifier of images or videos of torchvision, or of timm as 'timm/...' (got '{name}'); "
+            "list_models() of torchvision.models and of timm have the names"
         )
 
 

@@ -53,13 +53,30 @@ def _values(*size: Any, **options: Any) -> int:
 
 def _steps(*ends: Any, **options: Any) -> int:
     """Values of a range, from its end, or its start, end and step."""
-    start, end, step = (*((0,) if len(ends) == 1 else ()), *ends, options.get("step", 1))[:3] if ends else (0, 0, 1)
-    return max(0, math.ceil((end - start) / step))
+    given = dict(zip(("end",) if len(ends) == 1 else ("start", "end", "step"), ends, strict=False)) | options
+    return max(0, math.ceil((given["end"] - given.get("start", 0)) / given.get("step", 1)))
+
+
+def _sized(*given: Any, **options: Any) -> int:
+    """Values of a tensor whose size stands among other arguments."""
+    return _values(options.get("size", next((part for part in given if isinstance(part, Sequence)), ())))
+
+
+def _joined(tensors: Sequence[Tensor], *_: Any, **__: Any) -> int:
+    return sum(tensor.numel() for tensor in tensors)
+
+
+def _repeated(x: Tensor, *times: Any, **options: Any) -> int:
+    return x.numel() * _values(*times, **options)
 
 
 _SIZES: dict[Callable[..., Tensor], Callable[..., int]] = {
     **dict.fromkeys((torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn), _values),
-    torch.full: lambda size, *_, **__: _values(size),
+    **dict.fromkeys((Tensor.new_empty, Tensor.new_zeros, Tensor.new_ones), lambda _, *size, **o: _values(*size, **o)),
+    **dict.fromkeys((torch.full, Tensor.new_full, torch.randint), _sized),
+    **dict.fromkeys((torch.stack, torch.cat), _joined),
+    Tensor.repeat: _repeated,
+    torch.randperm: lambda n, *_, **__: int(n),
     torch.arange: _steps,
     torch.eye: lambda n, m=None, **_: n * (m or n),
     torch.linspace: lambda start, end, steps, **_: int(steps),  # noqa: ARG005

@@ -133,7 +133,8 @@ class VideoClassification(LightningModule):
             metrics.add_metrics({"acc5": MulticlassAccuracy(num_classes, top_k=5, average="micro")})
         self.train_metrics = metrics.clone(prefix="train/")
         self.val_metrics = metrics.clone(prefix="val/")
-        self.val_loss = MeanMetric()  # exact over processes of unequal shares, unlike the mean that Lightning takes
+        # Exact over processes of unequal shares, unlike the mean that Lightning takes.
+        self.val_loss = MeanMetric(nan_strategy="disable")
         self.test_metrics = metrics.clone(prefix="test/")
 
     def setup(self, stage: str) -> None:

@@ -159,9 +159,17 @@ def test_forged_records_are_refused_or_read(tmp_path, model, name, value):
             load(path)
 
 
-def test_options_that_would_fill_the_memory_are_refused(tmp_path, model):
-    path = save_model(model, tmp_path / "model.safetensors")
-    rewrite(path, lambda tensors, record: record["options"].update(channels=[10**6] * 3, strides=[1] * 3))
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("cnn_small", {"channels": [10**6] * 5, "strides": [1] * 5}),
+        ("tracks_small", {"arrangement": [200, 200]}),
+        ("dyreg_gnn_small", {"arrangement": [200, 200]}),
+    ],
+)
+def test_options_that_would_fill_the_memory_are_refused(tmp_path, name, options):
+    path = save_model(load_model(name), tmp_path / "model.safetensors")
+    rewrite(path, lambda tensors, record: record["options"].update(options))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for load in (load_model, load_trained):
         with pytest.raises(ValueError, match="Expected options of a model with about .* values, those of the file"):

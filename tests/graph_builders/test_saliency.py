@@ -127,3 +127,7 @@ def test_missing_points_change_nothing():
     )
     many.load_state_dict(few.state_dict())
     torch.testing.assert_close(many(x), few(x))
+
+
+def test_nothing_stands_out_in_a_frame_of_one_colour():
+    assert not SaliencyGraph(2, 3, threshold=0.1)(torch.ones(1, 1, 2, 5, 5)).mask.any()

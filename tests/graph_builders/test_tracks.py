@@ -103,3 +103,25 @@ def test_settings_without_a_meaning_are_refused(options):
 def test_centres_of_another_shape_are_refused():
     with pytest.raises(ValueError, match=r"and 'pos' \[B, T, N, 2\] .got \[1, 2, 3, 4\], \[1, 2, 3, 4\]"):
         TrackNodes()(torch.zeros(1, 2, 3, 4), torch.zeros(1, 2, 3, 4))
+
+
+def test_missing_nodes_and_free_numbers_change_nothing(objects):
+    x, pos, _ = shuffled(torch.randn(B, T, N, C), objects[1])
+    wide = torch.nn.functional.pad(x, (0, 0, 0, 7)), torch.nn.functional.pad(pos, (0, 0, 0, 7))
+    mask = torch.arange(N + 7).expand(B, T, -1) < N
+    torch.testing.assert_close(TrackNodes()(*wide, mask)[..., :N], TrackNodes()(x, pos))
+
+
+def test_frames_beyond_the_length_leave_the_tracks():
+    builder, x, lengths = SaliencyGraph(C, 3, track=True), torch.randn(2, 6, C, 8, 8), torch.tensor([2, 4])
+    _, state = builder.scan(x[:, :4], None, lengths)
+    for clip, length in enumerate(lengths.tolist()):
+        _, alone = builder.scan(x[clip : clip + 1, :length])
+        for one, other in zip(state[1], alone[1], strict=True):
+            torch.testing.assert_close(one[clip : clip + 1], other)
+
+
+@pytest.mark.parametrize("track", [5, "yes", torch.nn.Identity()])
+def test_other_trackers_are_refused(track):
+    with pytest.raises(TypeError, match="Expected 'track' as True, False or a TrackNodes"):
+        SaliencyGraph(2, 2, track=track)

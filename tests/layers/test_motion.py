@@ -97,3 +97,15 @@ def test_messages_see_the_motion(conv, pos):
 def test_widths_are_positive(widths):
     with pytest.raises(ValueError, match="Expected 'widths' with at least one value, all above 0"):
         MotionEdges(widths)
+
+
+def test_frames_beyond_the_length_leave_the_state(pos):
+    _, state = MotionEdges().scan(clip(pos, lengths=torch.tensor([2])))
+    _, alone = MotionEdges().scan(clip(pos[:2]))
+    for one, other in zip(state, alone, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_a_graph_without_edges_keeps_its_features(pos):
+    graph = clip(pos).with_attr(edge_index=torch.empty(2, 0, dtype=torch.long), edge_attr=torch.empty(0, 3))
+    assert MotionEdges((0.1,))(graph).edge_attr.shape == (0, 4)

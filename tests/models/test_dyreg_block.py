@@ -60,3 +60,9 @@ def test_only_dyreg_takes_its_ablations(option, value):
     dyreg_block(8, SIZE, region_channels=6, **{option: value})
     with pytest.raises(ValueError, match="'adapt' and 'region_size' to be 'frame' and 'learned' with builder='static'"):
         dyreg_block(8, SIZE, builder="static", region_channels=6, **{option: value})
+
+
+@pytest.mark.parametrize(("builder", "option"), [("static", {"threshold": 0.5}), ("box", {"extent": 0.5})])
+def test_options_without_an_effect_are_refused(builder, option):
+    with pytest.raises(ValueError, match=f"Expected '{next(iter(option))}' with "):
+        dyreg_block(8, (6, 6), builder=builder, **option)

@@ -12,6 +12,7 @@ from pyg_video.checkpoints import checkpoint_info, load_model, save_model
 from pyg_video.datasets import SyncMNIST
 from pyg_video.evaluation import DigitSource, evaluate, predict_video
 from pyg_video.inspection import find_graphs, model_cost
+from pyg_video.layers import scan
 from pyg_video.models import ForeignClassifier, UnknownModelError, create_model
 from pyg_video.training import VideoClassification
 from pyg_video.training.loading import task_of
@@ -145,7 +146,7 @@ def test_a_class_of_the_users_is_a_factory(imported, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"factory": "resnet17"}, "Expected a model of torchvision, or of timm as 'timm/...' .got 'resnet17'"),
+        ({"factory": "resnet17"}, "Expected a classifier of images or videos of torchvision, or of timm as 'timm/...' .got 'resnet17'"),
         ({"factory": "antigravity.Net"}, "--import antigravity"),
         (
             {"arguments": {"pretrained": True}},
@@ -170,3 +171,45 @@ def test_what_is_no_video_is_refused(shape):
         ForeignClassifier(nn.Conv2d(3, 2, 1))(torch.zeros(shape))
     with pytest.raises(ValueError, match="Expected a model that returns class scores"):
         ForeignClassifier(nn.Conv2d(3, 2, 1))(torch.zeros(1, 2, 3, 8, 8))
+
+
+def frames_net(**options):
+    return create_model("foreign_model", num_classes=3, num_frames=4, frame_size=32, **options).eval()
+
+
+def test_frames_beyond_the_length_of_a_clip_do_not_count():
+    model, video = frames_net(), torch.rand(2, 4, 3, 32, 32)
+    lengths = torch.tensor([2, 4])
+    alone = torch.cat([model(video[:1, :2]), model(video[1:])])
+    torch.testing.assert_close(model(video, lengths=lengths), alone, rtol=1e-4, atol=1e-5)
+
+
+def test_models_on_clips_take_whole_ones():
+    model = frames_net(factory="r3d_18")
+    with pytest.raises(ValueError, match="Expected whole clips of 4 frames, which VideoResNet sees at once"):
+        model(torch.rand(1, 4, 3, 32, 32), lengths=torch.tensor([3]))
+
+
+@pytest.mark.parametrize("factory", ["resnet18", "r3d_18"])
+def test_streams_are_refused(factory):
+    with pytest.raises(TypeError, match="Expected a module that depends on no later frames .got ForeignClassifier"):
+        scan(frames_net(factory=factory), torch.rand(1, 2, 3, 32, 32))
+
+
+def test_a_model_of_other_classes_is_refused():
+    with pytest.raises(ValueError, match=r"returns class scores \[N, 3\] .got \[2, 5\]"):
+        ForeignClassifier(resnet18(num_classes=5), num_classes=3)(torch.rand(1, 2, 3, 32, 32))
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({"name": "dyreg_block", "layout": "FCHW"}, "Expected 'layout' at 'layer3' as a list of axes, grid, prefix"),
+        ({"name": "dyreg_block", "layout": ["F", "C", "H", "W"]}, "Expected 'layout' at 'layer3'"),
+        ({"name": "dyreg_block", "options": {"nodechannels": 3}}, "at .layer3. as a mapping of builder"),
+        ({"name": "dyreg_block", "options": 5}, "Expected 'options' at 'layer3' as a mapping"),
+    ],
+)
+def test_mistakes_in_a_block_are_named(spec, message):
+    with pytest.raises(ValueError, match=message):
+        frames_net(blocks={"layer3": spec})

@@ -53,7 +53,7 @@ def test_weights_come_from_a_file(tmp_path, suffix):
 def test_only_names_of_the_libraries_are_made(name):
     if "timm" in name:
         pytest.importorskip("timm")
-    with pytest.raises(ValueError, match=f"Expected a model of torchvision, or of timm as 'timm/...' .got '{name}'"):
+    with pytest.raises(ValueError, match=f"Expected a classifier of images or videos of torchvision, or of timm as 'timm/...' .got '{name}'"):
         library_model(name)
 
 
@@ -75,3 +75,15 @@ def test_without_timm_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(ModuleNotFoundError, match=r'timm.*pip install "\.\[timm\]"'):
         library_model("timm/vit_tiny_patch16_224")
+
+
+@pytest.mark.parametrize("name", ["deeplabv3_resnet50", "fasterrcnn_resnet50_fpn", "raft_small"])
+def test_models_that_fetch_weights_by_themselves_are_refused(name, monkeypatch):
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", None)
+    with pytest.raises(ValueError, match=f"Expected a classifier of images or videos of torchvision.*got '{name}'"):
+        library_model(name)
+
+
+def test_a_file_that_is_not_there_is_no_reason_to_download():
+    with pytest.raises(ValueError, match="as 'DEFAULT' or a file .got 'typo.safetensors', which is no file"):
+        library_model("timm/resnet18", "typo.safetensors")
