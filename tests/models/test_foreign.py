@@ -146,7 +146,7 @@ def test_a_class_of_the_users_is_a_factory(imported, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"factory": "resnet17"}, "Expected a classifier of images or videos of torchvision, or of timm as 'timm/...' .got 'resnet17'"),
+        ({"factory": "resnet17"}, "or of timm as 'timm/...' .got 'resnet17'"),
         ({"factory": "antigravity.Net"}, "--import antigravity"),
         (
             {"arguments": {"pretrained": True}},

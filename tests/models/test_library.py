@@ -53,7 +53,7 @@ def test_weights_come_from_a_file(tmp_path, suffix):
 def test_only_names_of_the_libraries_are_made(name):
     if "timm" in name:
         pytest.importorskip("timm")
-    with pytest.raises(ValueError, match=f"Expected a classifier of images or videos of torchvision, or of timm as 'timm/...' .got '{name}'"):
+    with pytest.raises(ValueError, match=f"of timm as 'timm/...' .got '{name}'"):
         library_model(name)
 
 
