@@ -56,7 +56,8 @@ def tracks() -> Tensor:
     """The regions of ``tracks_small`` on a test clip, each with the way it came since the frame before."""
     video = Run("multi_sync_mnist", "tracks", "small", 5, 0, Path()).clips(split="test", seed=0)[TRACKED].video
     (graph,) = find_graphs(load_model("tracks_small"), video[None]).values()
-    box, frames = graph.grid(graph.box)[0], enlarge(video, 3)
+    present = graph.grid(graph.mask)[0, ..., None]
+    box, frames = graph.grid(graph.box)[0].where(present, torch.nan), enlarge(video, 3)
     drawn = [draw_regions(frame, box[t], path=box[max(t - 1, 0) : t + 1, :, :2]) for t, frame in enumerate(frames)]
     half = len(drawn) // 2
     return contact_sheet([torch.stack(drawn[:half]), torch.stack(drawn[half:])])
