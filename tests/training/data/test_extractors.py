@@ -32,7 +32,7 @@ def test_the_default_weights_are_told_by_their_name():
 def test_unknown_models_and_weights_are_refused():
     with pytest.raises(ValueError, match="of timm as .*got 'resnet17'"):
         load_extractor("resnet17")
-    with pytest.raises(ValueError, match="Expected a model of torchvision"):
+    with pytest.raises(ValueError, match="Expected a classifier of images or videos of torchvision"):
         weights_in_words("resnet17", "DEFAULT")
     with pytest.raises(
         ValueError, match="'weights' of vit_b_16 to be a file or one of IMAGENET1K_V1, .*got 'lost.pth'"
