@@ -31,16 +31,16 @@ from pyg_video.attachment import attach_blocks
 from pyg_video.attachment.inputs import guess_inputs
 from pyg_video.attachment.outputs import tensors_in
 from pyg_video.attachment.probe import hooked
-from pyg_video.models import library_model
+from pyg_video.models import zoo_model
 
 Row = dict[str, object]
 _NAMED = re.compile(r"; choose another place, such as '([^']+)'")
 
 
 class Subject(NamedTuple):
-    """A model to try: its library, and its file in timm or its name in torchvision."""
+    """A model to try: its zoo, and its file in timm or its name in torchvision."""
 
-    library: str
+    zoo: str
     name: str
 
 
@@ -71,7 +71,7 @@ def smallest(names: Sequence[str]) -> str:
     for name in names:
         try:
             with torch.device("meta"):
-                sizes[name] = sum(parameter.numel() for parameter in library_model(f"timm/{name}").parameters())
+                sizes[name] = sum(parameter.numel() for parameter in zoo_model(f"timm/{name}").parameters())
         except (ValueError, RuntimeError, NotImplementedError):  # it computes values while it is made
             continue
     return min(sizes, key=sizes.__getitem__) if sizes else names[0]
@@ -79,10 +79,10 @@ def smallest(names: Sequence[str]) -> str:
 
 def tried(subject: Subject) -> list[Row]:
     """Rows of the results for the two places of a model."""
-    name = smallest(files_of_timm()[subject.name]) if subject.library == "timm" else subject.name
-    about: Row = {"library": subject.library, "name": subject.name, "model": name}
+    name = smallest(files_of_timm()[subject.name]) if subject.zoo == "timm" else subject.name
+    about: Row = {"library": subject.zoo, "name": subject.name, "model": name}
     torch.manual_seed(0)
-    model = library_model(f"timm/{name}" if subject.library == "timm" else name).eval()
+    model = zoo_model(f"timm/{name}" if subject.zoo == "timm" else name).eval()
     video = any(isinstance(part, nn.Conv3d) for part in model.modules())
     x = torch.rand(next(guess_inputs(model, None if video else 1)).shape)  # what attach_blocks takes by itself
     middle, last = places(model, x)

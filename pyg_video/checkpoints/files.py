@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from .._files import write_whole
 from .._version import __version__
 from ..models import ModelRecipe, UnknownModelError, VideoClassifier, create_model
-from ..models.registry import check_known, fresh_weights, recipe_module
+from ..models.registry import check_known, fresh_weights, recipe_modules
 from .migration import migrated_options, migrated_weights
 from .weights import check_weights
 
@@ -78,8 +78,8 @@ def save_model(
         "options": recipe.options,
         "metadata": dict(metadata or {}),
     }
-    if module := recipe_module(recipe):
-        record["module"] = module
+    if modules := recipe_modules(recipe):
+        record["module"] = modules[0]
     tensors = {name: tensor.contiguous() for name, tensor in _named_tensors(model).items()}
     record["checksum"] = _checksum(tensors)
     return write_whole(path, save(tensors, {"format": "pt", _KEY: json.dumps(record)}))
@@ -88,8 +88,9 @@ def save_model(
 def load_file(path: str | os.PathLike[str], *, trust: bool = False) -> VideoClassifier:
     """The model of one file; arguments and errors as :func:`~pyg_video.checkpoints.load_model`."""
     info, tensors = _read(path)
-    if trust and info.module:
-        import_module(info.module)
+    if trust:
+        for module in filter(None, {info.module, *recipe_modules(info.recipe)}):
+            import_module(module)
     try:
         check_known(info.recipe.name, info.module)
         with fresh_weights(tensors):

@@ -16,7 +16,6 @@ from .dyreg import (
 from .dyreg_block import dyreg_block, dyreg_processor
 from .foreign import ForeignClassifier, foreign_model
 from .heads import GraphHead, PoolHead, SumHead
-from .library import library_model
 from .registry import create_model, list_models, model_options, register_model, register_variant
 from .resnets import (
     c2d_resnet50,
@@ -28,6 +27,7 @@ from .resnets import (
     video_resnet,
 )
 from .rstg import rstg_resnet50, rstg_sync_mnist
+from .zoo import zoo_model
 
 __all__ = [
     "ForeignClassifier",
@@ -55,7 +55,6 @@ __all__ = [
     "graph_sync_mnist",
     "i3d_resnet50",
     "i3d_sync_mnist",
-    "library_model",
     "list_models",
     "model_options",
     "non_local_resnet50",
@@ -68,4 +67,5 @@ __all__ = [
     "tsm_resnet18",
     "tsm_resnet50",
     "video_resnet",
+    "zoo_model",
 ]

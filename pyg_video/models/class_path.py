@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from torch import nn
@@ -38,9 +38,9 @@ def find_class(path: str) -> type[nn.Module]:
 
 
 def unknown(name: str, module: str) -> str:
-    """Error message for a model whose module was not imported."""
+    """Error message for a model, or a block in one, whose module was not imported."""
     return (
-        f"Expected the model '{name}' to be known (got none of that name; it is from the module '{module}'); "
+        f"Expected '{name}' to be known (got none of that name; it is from the module '{module}'); "
         f"import that first, on the command line with --import {module}"
     )
 
@@ -50,6 +50,18 @@ def class_options(path: str) -> dict[str, Any]:
     parameters = inspect.signature(find_class(path)).parameters.values()
     named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     return {p.name: None if p.default is p.empty else p.default for p in named}
+
+
+def class_paths(options: Any) -> Iterator[str]:
+    """The dotted paths of classes in options: ``factory``, ``name`` (of a block) and ``class_path``, also nested."""
+    if isinstance(options, Mapping):
+        for key, value in options.items():
+            if key in ("factory", "name", "class_path") and isinstance(value, str) and is_class_path(value):
+                yield value
+            yield from class_paths(value)
+    elif isinstance(options, (list, tuple)):
+        for value in options:
+            yield from class_paths(value)
 
 
 def build_class(path: str, options: Mapping[str, Any]) -> nn.Module:

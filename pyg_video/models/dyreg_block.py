@@ -7,6 +7,14 @@ from ..graph_builders import CONNECT, REGION_BUILDERS, resolve_builder
 from ..layers import RSTG, DenseSpaceConv, FrameNorm, GraphBlock, KernelEmbedding, MotionEdges, TemporalRNN
 from .classifier import Option
 
+_TAKEN_BY: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("region_channels", "anchors", "gain"), REGION_BUILDERS),
+    **dict.fromkeys(("adapt", "region_size"), ("dyreg",)),
+    "extent": (*REGION_BUILDERS, "saliency"),
+    "threshold": ("saliency",),
+}
+"""The builders that an option is for."""
+
 
 def dyreg_block(
     channels: int,
@@ -54,24 +62,11 @@ def dyreg_block(
         residual_scale: initial scale of the block's norm, see :class:`~pyg_video.layers.GraphBlock`.
     """
     check_option("connect", connect, ("default", *CONNECT))
-    if threshold and builder != "saliency":
-        raise ValueError(f"Expected 'threshold' with builder='saliency' alone (got {threshold} with '{builder}')")
-    if extent and builder not in (*REGION_BUILDERS, "saliency"):
-        raise ValueError(f"Expected 'extent' with builders of regions or 'saliency' (got {extent} with '{builder}')")
-    options: dict[str, Option] = {} if connect == "default" else {"connect": connect}
-    if builder in REGION_BUILDERS:
-        options |= {"region_channels": region_channels, "anchors": anchors, "gain": gain, "extent": extent}
-    if builder == "saliency":
-        options |= {"threshold": threshold} | ({"extent": extent} if extent else {})
+    given: dict[str, Option] = {"region_channels": region_channels, "anchors": anchors, "gain": gain, "adapt": adapt}
+    given |= {"region_size": region_size, "extent": extent, "threshold": threshold}
+    options = _builder_options(builder, given) | ({} if connect == "default" else {"connect": connect})
     if track:
         options["track"] = True
-    if builder == "dyreg":
-        options |= {"adapt": adapt, "region_size": region_size}
-    elif (adapt, region_size) != ("frame", "learned"):
-        raise ValueError(
-            f"Expected 'adapt' and 'region_size' to be 'frame' and 'learned' with builder='{builder}' "
-            f"(got '{adapt}' and '{region_size}'); use builder='dyreg'"
-        )
     width = node_channels or channels
     num_nodes = rows_and_columns(arrangement, "arrangement")
     nodes = resolve_builder(builder, width, None if builder == "grid" else num_nodes, size=size, **options)
@@ -79,6 +74,22 @@ def dyreg_block(
     graph = dyreg_processor(width, num_iterations, complete=nodes.complete, edge_dim=len(edges.widths) if edges else 0)
     processor = nn.Sequential(*([edges] if edges else []), KernelEmbedding(width, size), graph)
     return GraphBlock(channels, nodes, processor, node_channels=node_channels, residual_scale=residual_scale)
+
+
+def _builder_options(builder: str, given: dict[str, Option]) -> dict[str, Option]:
+    """The options that a builder takes; those that it would ignore are refused, unless they are defaults of models."""
+    defaults = dyreg_block.__kwdefaults__ or {}
+    for name in ("adapt", "region_size", "extent", "threshold"):
+        if builder not in _TAKEN_BY[name] and given[name] != defaults[name]:
+            others = " or ".join(map(repr, _TAKEN_BY[name]))
+            raise ValueError(
+                f"Expected '{name}' to be {defaults[name]!r} with builder='{builder}' (got {given[name]!r}); use "
+                f"builder={others}"
+            )
+    options = {name: value for name, value in given.items() if builder in _TAKEN_BY[name]}
+    if builder == "saliency" and not given["extent"]:
+        del options["extent"]  # for its own
+    return options
 
 
 def dyreg_processor(channels: int, num_iterations: int = 3, *, complete: bool = False, edge_dim: int = 0) -> RSTG:

@@ -16,11 +16,11 @@ from ..attachment.outputs import tensors_in
 from ..backbones.stages import NonCausal
 from ..layers.readout import clip_vector
 from ..transforms import IMAGENET_MEAN, IMAGENET_STD
-from .class_path import build_class, class_options, is_class_path
+from .class_path import UnknownModelError, build_class, class_options, find_class, is_class_path
 from .classifier import ModelRecipe, Option, VideoClassifier
 from .dyreg_block import dyreg_block
-from .library import library_model, own_normalization
 from .registry import register_model
+from .zoo import own_normalization, zoo_model
 
 _AXES = ("FCHW", "BCTHW", "BTCHW")
 _SPEC = ("name", "options", "layout", "element")
@@ -136,7 +136,7 @@ def foreign_model(
             ``"dyreg_block"``, or the path of a class whose first argument is ``channels``, such as
             ``"pyg_video.backbones.NonLocal"``; with options as ``{"name": ..., "options": {...}}``, to which
             ``"layout"`` and ``"element"`` may be added.
-        weights: published weights, or a file with a state dict: see :func:`~pyg_video.models.library_model`. Files of
+        weights: published weights, or a file with a state dict: see :func:`~pyg_video.models.zoo_model`. Files of
             the whole model have their own, and loading them fetches nothing.
         axes: of :class:`ForeignClassifier`; ``"auto"`` for its default.
         num_frames: frames per clip.
@@ -157,7 +157,7 @@ def foreign_model(
             raise ValueError(f"Expected no 'weights' for the class '{factory}' (got '{weights}'); load them in it")
         net = build_class(factory, {**known, **arguments})
     else:
-        net = library_model(factory, weights, arguments, num_classes=num_classes)
+        net = zoo_model(factory, weights, arguments, num_classes=num_classes)
         mean, std = own_normalization(factory) or (mean, std)
     named = None if axes == "auto" else axes
     model = ForeignClassifier(net, axes=named, mean=mean, std=std, num_classes=num_classes)
@@ -185,6 +185,13 @@ def _spec(path: str, given: object) -> dict[str, Any]:
     if spec["name"] != dyreg_block.__name__ and not is_class_path(spec["name"]):
         raise ValueError(f"Expected 'dyreg_block' or the path of a class at '{path}' (got '{spec['name']}')")
     spec = dict(spec)
+    if is_class_path(spec["name"]):
+        try:  # here, since attach_blocks has no error of its own for a module that was not imported
+            find_class(spec["name"])
+        except UnknownModelError:
+            raise
+        except ValueError as error:
+            raise ValueError(f"At '{path}': {error}") from error
     known = (dyreg_block.__kwdefaults__ or {}) if spec["name"] == dyreg_block.__name__ else None
     options, layout = spec.get("options") or {}, spec.get("layout", ())
     if not isinstance(options, Mapping) or (known is not None and options.keys() - known.keys()):

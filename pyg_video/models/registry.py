@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, cast
 
 from torch import Tensor
 
-from .class_path import UnknownModelError, build_class, class_options, is_class_path, module_of, unknown
+from .class_path import UnknownModelError, build_class, class_options, class_paths, module_of, unknown
 from .classifier import ModelRecipe, Option, VideoClassifier
 from .size_limit import SizeLimit
 
@@ -208,11 +208,10 @@ def fresh_weights(weights: Mapping[str, Tensor]) -> Iterator[None]:
         _FRESH.reset(token)
 
 
-def recipe_module(recipe: ModelRecipe) -> str:
-    """The module that a model needs, for the record of a checkpoint; empty for the models of this package."""
-    factory = recipe.options.get("factory")
-    outside = factory if isinstance(factory, str) and is_class_path(factory) else ""
-    return _outside(model_module(recipe.name) or module_of(outside))
+def recipe_modules(recipe: ModelRecipe) -> list[str]:
+    """The modules that a model needs beside this package: its own, and those of classes that its options name."""
+    modules = [model_module(recipe.name), *(_outside(module_of(path)) for path in class_paths(recipe.options))]
+    return list(dict.fromkeys(filter(None, modules)))
 
 
 def model_module(name: str) -> str:

@@ -20,7 +20,7 @@ from ..backbones import split_backbone
 from ..checkpoints import load_model, shipped_checkpoint
 from ..checkpoints.weights import check_weights
 from ..models import Option, VideoClassifier, create_model, model_options
-from ..models.registry import recipe_module
+from ..models.registry import recipe_modules
 from .loading import MODULE
 from .scoring import Clips, class_scores
 
@@ -181,8 +181,8 @@ class VideoClassification(LightningModule):
         return F.cross_entropy(scores, batch.label)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        if (recipe := self.net.recipe) is not None and (module := recipe_module(recipe)):
-            checkpoint[MODULE] = module
+        if (recipe := self.net.recipe) is not None and (modules := recipe_modules(recipe)):
+            checkpoint[MODULE] = modules[0]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """A resumed run goes on with its own learning rate and weight decay, not with those of the checkpoint."""

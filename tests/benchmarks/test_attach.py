@@ -7,7 +7,7 @@ from attach import files_of_timm, outcome, places, smallest
 from page import attach as table
 from page import load
 
-from pyg_video.models import library_model
+from pyg_video.models import zoo_model
 
 KINDS = {  # model, its options, side of the frames, outcome at the middle and the last place
     "squeezenet1_1": ({}, 64, "accepted", "accepted"),
@@ -27,7 +27,7 @@ def test_every_kind_takes_blocks_or_names_another_place(name):
         pytest.importorskip("timm")
     options, side, *expected = KINDS[name]
     torch.manual_seed(0)
-    model = library_model(name, options=options).eval()
+    model = zoo_model(name, options=options).eval()
     x = torch.rand(1, 3, side, side)
     assert [outcome(model, path, x)["outcome"] for path in places(model, x)] == expected
 

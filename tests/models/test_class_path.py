@@ -7,6 +7,7 @@ from torch import nn
 
 from pyg_video.backbones import SmallCNN
 from pyg_video.models import PoolHead, UnknownModelError, VideoClassifier, create_model, model_options
+from pyg_video.models.class_path import class_paths
 from pyg_video.models.registry import check_known, model_module
 
 
@@ -68,3 +69,14 @@ def test_what_is_no_module_class_is_refused(path, options, message):
 def test_the_module_of_a_model(name):
     assert model_module("cnn_sync_mnist") == ""
     assert model_module(name) == "imported_nets"
+
+
+def test_all_paths_of_classes_in_options_are_found():
+    block = {"name": "b.Block", "options": {"norm": {"class_path": "c.Norm"}}}
+    options = {
+        "factory": "a.Net",
+        "blocks": {"layer3": block, "layer4": "dyreg_block"},
+        "arguments": [{"class_path": "d.Part"}],
+        "weights": "e.safetensors",
+    }
+    assert list(class_paths(options)) == ["a.Net", "b.Block", "c.Norm", "d.Part"]

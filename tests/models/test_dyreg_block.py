@@ -58,11 +58,14 @@ def test_unknown_names_are_answered_with_the_known_ones():
 @pytest.mark.parametrize(("option", "value"), [("adapt", "clip"), ("region_size", "fixed")])
 def test_only_dyreg_takes_its_ablations(option, value):
     dyreg_block(8, SIZE, region_channels=6, **{option: value})
-    with pytest.raises(ValueError, match="'adapt' and 'region_size' to be 'frame' and 'learned' with builder='static'"):
+    wanted = f"Expected '{option}' to be '.*' with builder='static' .got '{value}'.; use builder='dyreg'"
+    with pytest.raises(ValueError, match=wanted):
         dyreg_block(8, SIZE, builder="static", region_channels=6, **{option: value})
 
 
 @pytest.mark.parametrize(("builder", "option"), [("static", {"threshold": 0.5}), ("box", {"extent": 0.5})])
 def test_options_without_an_effect_are_refused(builder, option):
-    with pytest.raises(ValueError, match=f"Expected '{next(iter(option))}' with "):
+    with pytest.raises(
+        ValueError, match=f"Expected '{next(iter(option))}' to be 0.0 with builder='{builder}' .got 0.5.; use "
+    ):
         dyreg_block(8, (6, 6), builder=builder, **option)

@@ -1,3 +1,4 @@
+import importlib
 import sys
 import types
 
@@ -213,3 +214,19 @@ def test_a_model_of_other_classes_is_refused():
 def test_mistakes_in_a_block_are_named(spec, message):
     with pytest.raises(ValueError, match=message):
         frames_net(blocks={"layer3": spec})
+
+
+def test_a_trusted_file_imports_the_module_of_its_blocks(tmp_path, monkeypatch):
+    (tmp_path / "blocks_of_mine.py").write_text(
+        "from pyg_video.backbones import NonLocal\n\n\nclass Mine(NonLocal):\n    pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("blocks_of_mine")
+    path = save_model(frames_net(blocks={"layer3": "blocks_of_mine.Mine"}), tmp_path / "a.safetensors")
+    assert checkpoint_info(path).module == "blocks_of_mine"
+    del sys.modules["blocks_of_mine"]
+    with pytest.raises(UnknownModelError, match="'blocks_of_mine.Mine' to be known.*--import blocks_of_mine, or use"):
+        load_model(path)
+    model = load_model(path, trust=True)
+    assert type(model.net.graph_blocks.layer3.block).__name__ == "Mine"
+    del sys.modules["blocks_of_mine"]

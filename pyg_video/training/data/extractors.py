@@ -10,12 +10,12 @@ import torch
 from torch import nn
 from torchvision.models import get_model_weights
 
-from ...models import Option, library_model
-from ...models.library import TIMM, check_name
+from ...models import Option, zoo_model
+from ...models.zoo import TIMM, check_name
 
 
 def load_extractor(name: str, weights: str = "", options: Mapping[str, Option] | None = None) -> nn.Module:
-    """A :func:`~pyg_video.models.library_model`; random weights are always the same.
+    """A :func:`~pyg_video.models.zoo_model`; random weights are always the same.
 
     Args:
         name: such as ``"vit_b_16"`` or ``"timm/vit_small_patch14_dinov2"``.
@@ -27,7 +27,7 @@ def load_extractor(name: str, weights: str = "", options: Mapping[str, Option] |
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return library_model(name, weights, options)
+        return zoo_model(name, weights, options)
 
 
 def weights_in_words(extractor: str, weights: str) -> str:

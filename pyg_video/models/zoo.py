@@ -19,7 +19,7 @@ _AS_WITH_WEIGHTS: dict[str, Option] = {"transform_input": True, "aux_logits": Tr
 _MADE_FOR_WEIGHTS = {"googlenet": _AS_WITH_WEIGHTS, "inception_v3": _AS_WITH_WEIGHTS}  # else their weights change them
 
 
-def library_model(
+def zoo_model(
     name: str, weights: str = "", options: Mapping[str, Option] | None = None, *, num_classes: int | None = None
 ) -> nn.Module:
     """A model of torchvision or, with the prefix ``timm/``, of timm.
