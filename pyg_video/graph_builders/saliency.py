@@ -82,9 +82,9 @@ class SaliencyGraph(GraphBuilder):
         side = center.new_tensor([max(self.extent, 2 / W), max(self.extent, 2 / H)])
         box = torch.cat([center, side.expand_as(center)], dim=-1).unflatten(0, (B, T))
         regions = Regions(box, tent_kernel(box, (H, W)))
-        return (
-            regions if self.threshold == 0 else regions.only(self._stands_out(saliency.detach(), peak).view(B, T, -1))
-        )
+        if self.threshold == 0:
+            return regions
+        return regions.only(self._stands_out(saliency.detach(), peak).unflatten(0, (B, T)))
 
     def _peaks(self, saliency: Tensor) -> Tensor:
         """Indices of the largest local maxima among the pixels, row by row: :math:`(F, N)`."""

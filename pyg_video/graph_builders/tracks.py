@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 Tracks: TypeAlias = tuple[Tensor, Tensor, Tensor]
 
-_UNSEEN, _MISSING = 1e4, 1e6  # beyond every cost of a pair; above what float32 still counts one by one in
+# Above the costs of pairs, which are at most about the number of pairs; float32 still counts by ones there.
+_UNSEEN, _MISSING = 1e6, 1e7
 
 
 class TrackNodes(nn.Module):
