@@ -23,8 +23,10 @@ $(INSTALLED): setup.cfg pyproject.toml
 demo: $(INSTALLED)
 	$(BIN)/python -W ignore::FutureWarning -m pyg_video.cli.demo --output demo
 
+# A process per core, with one thread each: make test WORKERS=0 runs all in one process.
+WORKERS ?= logical
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -q -m "not gpu and not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not gpu and not slow"
 
 slow: $(INSTALLED)
 	$(BIN)/python -m pytest -q -m "slow and not gpu"

@@ -21,15 +21,15 @@ FRAME, NODE = 1, 2  # of the planted cause
 EXPLAINERS = {
     "GNNExplainer": ("yes", "the default, with settings of its own"),
     "AttentionExplainer": ("yes", "edges alone, by their largest attention; takes no `target`"),
-    "CaptumExplainer": ("with captum", "of class scores; masks are how large attributions are, whatever their sign"),
+    "CaptumExplainer": ("needs captum", "of class scores; masks are how large attributions are, whatever their sign"),
     "DummyExplainer": ("yes", "random masks, to compare others with"),
     "ExplainerAlgorithm": ("yes", "the base class: subclasses of yours work as the others do"),
 }
 EXPLAINERS |= {kind.__name__: ("no", reason) for kind, reason in REFUSED.items()}
 TOOLS = [
-    (("nn", "summary"), "`summary(model, graph)`, `summary(model, video)`: right; recurrent parts show no shapes"),
+    (("nn", "summary"), "right, of graphs and of videos; needs tabulate; recurrent parts show no shapes"),
     (("profile", "count_parameters", "get_model_size", "get_data_size"), "right, of models and of graphs"),
-    (("profile", "timeit", "benchmark"), "right; `pyg_video.inspection.model_cost` counts by parts"),
+    (("profile", "timeit", "benchmark"), "right (`benchmark` needs tabulate); `model_cost` counts by parts"),
     (("profile", "profileit", "get_gpu_memory_from_nvidia_smi"), "with CUDA; not tested"),
     ("`torch.compile`", "right; with `fullgraph=True` where a builder makes the graph, not for a batch of a loader"),
     ("`torch.export`, `torch.onnx.export(dynamo=True)`", "right, for any batch: see [export](export.md)"),
@@ -61,7 +61,6 @@ def planted():
 @pytest.mark.filterwarnings("ignore:Input Tensor 0 did not already require gradients:UserWarning")  # of Captum
 @pytest.mark.parametrize("method", ["Saliency", "InputXGradient", "IntegratedGradients"])
 def test_captum_finds_the_planted_cause(method):
-    pytest.importorskip("captum")
     found = explain_graph(planted(), graph_of(), 1, algorithm=algorithms.CaptumExplainer(method))
     assert found.frame_mask.argmax() == FRAME
     assert (found.edge_index[1, found.edge_mask.topk(2).indices] == FRAME * N + NODE).all()
@@ -88,7 +87,6 @@ def test_other_algorithms_are_refused_in_words(kind, node, monkeypatch):
 
 
 def test_captum_explains_no_node():
-    pytest.importorskip("captum")
     with pytest.raises(ValueError, match="CaptumExplainer: it explains class scores, not the features of a node"):
         explain_graph(planted()[0], graph_of(), 3, algorithm=algorithms.CaptumExplainer("Saliency"))
 
