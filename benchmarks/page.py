@@ -11,11 +11,15 @@ from typing import Any
 
 from pictures import pyplot, save_picture
 from reproduction import draw_curves, multi_sync_mnist_small, sync_mnist_small
+from thermal_flight_table import thermal_flight
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 IMAGES = ROOT / "docs" / "images"
-PAGES = (*(ROOT / "docs" / f"{name}.md" for name in ("speed", "reproduction", "insertion")), ROOT / "README.md")
+PAGES = (
+    *(ROOT / "docs" / f"{name}.md" for name in ("speed", "reproduction", "insertion", "thermal_flight")),
+    ROOT / "README.md",
+)
 
 CASES = {
     "dyreg_128": "DyReg-GNN, 128, 28 x 28",
@@ -235,7 +239,7 @@ def attach() -> str:
 
 _OF_SPEED = (blocks, memory, compiled, first_call, floor, targets, exponents, allocator, summary)
 TABLES: dict[str, Callable[[], str]] = {
-    table.__name__: table for table in (*_OF_SPEED, attach, sync_mnist_small, multi_sync_mnist_small)
+    table.__name__: table for table in (*_OF_SPEED, attach, sync_mnist_small, multi_sync_mnist_small, thermal_flight)
 }
 
 

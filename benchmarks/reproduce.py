@@ -11,10 +11,8 @@ and seconds of training, machine, versions and commit.
 """
 
 import argparse
-import csv
 import hashlib
 import json
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,18 +20,15 @@ from typing import Any
 
 import torch
 from measuring import environment, write
+from training_runs import CONFIGS, ROOT, TrainingRun, commit
 
-from pyg_video._config import merged_config
 from pyg_video.backbones import split_backbone
 from pyg_video.checkpoints import save_model
-from pyg_video.cli.fit import run as pyg_video
 from pyg_video.datasets import DigitClips, MultiSyncMNIST, SyncMNIST
 from pyg_video.evaluation import DigitSource, evaluate
 from pyg_video.models import create_model
 from pyg_video.training import fit_stills, load_trained
 
-ROOT = Path(__file__).parent.parent
-CONFIGS = ROOT / "examples" / "configs"
 RESULTS = ROOT / "benchmarks" / "results" / "reproduction"
 TABLES: dict[str, type[DigitClips]] = {"sync_mnist": SyncMNIST, "multi_sync_mnist": MultiSyncMNIST}
 SCALES = ("paper", "half", "small")
@@ -41,7 +36,7 @@ STILLS = 128_000  # still frames that the first stages of the small scale learn 
 RADIUS = {"sync_mnist": 3.0, "multi_sync_mnist": 2.0}  # of the tents that these learn to draw, in pixels of the map
 
 
-class Run:
+class Run(TrainingRun):
     """A row at a scale with a seed: its configuration, its folder, and what is in it.
 
     Args:
@@ -58,10 +53,8 @@ class Run:
         task = f"{table}_{digits}_{scale}"
         self.name = f"{task}_{model}_{seed}"
         change = CONFIGS / "reproduce" / scale / f"{table}_{model}.yaml"
-        self.files = [CONFIGS / f"{table}_{model}.yaml", CONFIGS / "reproduce" / f"{task}.yaml"]
-        self.files += [change] if change.is_file() else []
-        self.config = merged_config(self.files)
-        self.folder = folder / self.name
+        files = [CONFIGS / f"{table}_{model}.yaml", CONFIGS / "reproduce" / f"{task}.yaml"]
+        super().__init__([*files, change] if change.is_file() else files, folder / self.name)
         self.stills: Path | None = None
         if "freeze_to" in self.config["model"]:
             # By what they learn from, so that a changed configuration does not take those of before.
@@ -86,24 +79,6 @@ class Run:
     def clips(self, **options: Any) -> DigitClips:
         return TABLES[self.table](**self.options | options)
 
-    def versions(self) -> list[Path]:
-        """Folders of the run's parts, in order."""
-        return sorted(self.folder.glob("version_*"), key=lambda path: int(path.name.removeprefix("version_")))
-
-    def last(self) -> Path | None:
-        """The checkpoint to go on from."""
-        found = [path for version in self.versions() if (path := version / "checkpoints" / "last.ckpt").is_file()]
-        return found[-1] if found else None
-
-    def best(self) -> Path:
-        """The checkpoint with the best validation accuracy so far."""
-        last = self.last()
-        if last is None:
-            raise FileNotFoundError(f"Expected a checkpoint in {self.folder} (got none); let an epoch end")
-        callbacks = torch.load(last, weights_only=True, map_location="cpu")["callbacks"]
-        best = next(state["best_model_path"] for state in callbacks.values() if state.get("monitor") == "val/acc")
-        return self.folder.joinpath(*Path(best).parts[-3:])  # version/checkpoints/file, wherever the folder was then
-
 
 def learn_stills(run: Run) -> None:
     """Train the first stages on still frames and save them, unless another row has done so with this seed."""
@@ -124,31 +99,10 @@ def train(run: Run) -> int:
     Returns:
         Its exit code: another than 0 if it was stopped.
     """
-    options = {"seed_everything": run.seed, "data.seed": run.seed, "trainer.default_root_dir": run.folder}
+    options = {"seed_everything": run.seed, "data.seed": run.seed}
     if run.stills is not None:
         options["model.backbone_from"] = run.stills
-    if (last := run.last()) is not None:
-        options["ckpt_path"] = last
-    return pyg_video(
-        ["fit", *(f"--config={file}" for file in run.files), *(f"--{key}={value}" for key, value in options.items())]
-    )
-
-
-def curve(run: Run) -> list[dict[str, float]]:
-    """What was logged after every epoch."""
-    epochs: dict[int, dict[str, float]] = {}
-    for version in run.versions():
-        if (table := version / "metrics.csv").is_file():
-            for row in csv.DictReader(table.read_text().splitlines()):
-                epochs.setdefault(int(row["epoch"]), {}).update({k: float(v) for k, v in row.items() if v})
-    per_epoch = run.config["data"]["init_args"]["num_train"]
-    kept = ("train/acc", "train/loss", "val/acc", "val/loss")
-    return [
-        {"videos": (epoch + 1) * per_epoch}
-        | {key: round(value, 5) for key, value in row.items() if key in kept or key.startswith("val/region")}
-        for epoch, row in sorted(epochs.items())
-        if "val/acc" in row
-    ]
+    return run.fit(options)
 
 
 def record(run: Run, trajectories: Path | None) -> Path:
@@ -161,9 +115,7 @@ def record(run: Run, trajectories: Path | None) -> Path:
     else:
         clips, origin = SyncMNIST.from_trajectories(trajectories, digits=digits), trajectories.name
     score = evaluate(model, DigitSource(clips, origin, str(digits)), progress=True).top1
-    points = curve(run)
-    callbacks = torch.load(run.last(), weights_only=True, map_location="cpu")["callbacks"]
-    seconds = next(state["time_elapsed"]["train"] for state in callbacks.values() if "time_elapsed" in state)
+    points = run.curve(data["num_train"])
     row = {
         "table": run.table,
         "digits": run.digits,
@@ -177,7 +129,7 @@ def record(run: Run, trajectories: Path | None) -> Path:
         "parameters": sum(p.numel() for p in model.parameters()),
         "videos": points[-1]["videos"],
         "of_videos": data["num_train"] * run.config["trainer"]["max_epochs"],
-        "seconds": round(seconds),
+        "seconds": round(run.seconds()),
         "commit": commit(),
         "environment": environment(),
         "curve": points,
@@ -185,14 +137,6 @@ def record(run: Run, trajectories: Path | None) -> Path:
     path = RESULTS / f"{run.name}.json"
     write(path, row)
     return path
-
-
-def commit() -> str:
-    """The commit that is checked out, with a plus sign if files differ from it."""
-    git = ["git", "-C", str(ROOT)]
-    head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    changed = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=False)
-    return head.stdout.strip() + "+" * bool(changed.stdout.strip())
 
 
 def rows(table: str) -> list[str]:

@@ -1,5 +1,6 @@
 """Backbones: frames to feature maps, in stages."""
 
+from .background import MedianDifference
 from .features import Stage, VideoBackbone
 from .i3d import c2d_resnet, i3d_resnet
 from .insertion import insert_block
@@ -11,6 +12,7 @@ from .temporal_shift import OnlineShift, ShiftedBlock, TemporalShift, tsm_resnet
 
 __all__ = [
     "ClipStage",
+    "MedianDifference",
     "NonLocal",
     "OnlineShift",
     "PlainCNN",

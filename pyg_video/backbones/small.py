@@ -6,6 +6,7 @@ from operator import mul
 
 from torch import nn
 
+from .background import MedianDifference
 from .features import Stage
 from .stages import StagedBackbone, VolumeStage
 from .volume_conv import VolumeConv
@@ -18,9 +19,10 @@ class SmallCNN(StagedBackbone):
         in_channels: channels of the video.
         channels: channels of each stage.
         strides: stride of each stage.
+        subtract_background: begin with a stage ``"background"``, a :class:`~pyg_video.backbones.MedianDifference`.
 
     Shapes:
-        - **x:** clips :math:`(B, T, C, H, W)` or frames :math:`(F, C, H, W)`
+        - **x:** clips :math:`(B, T, C, H, W)` or, without a background stage, frames :math:`(F, C, H, W)`
         - **output:** :math:`(B, T, C', H', W')` or :math:`(F, C', H', W')`,
           :math:`H' = \lceil H / \prod strides \rceil`
 
@@ -31,9 +33,16 @@ class SmallCNN(StagedBackbone):
     """
 
     def __init__(
-        self, in_channels: int = 1, channels: Sequence[int] = (16, 32, 32), strides: Sequence[int] = (2, 2, 1)
+        self,
+        in_channels: int = 1,
+        channels: Sequence[int] = (16, 32, 32),
+        strides: Sequence[int] = (2, 2, 1),
+        *,
+        subtract_background: bool = False,
     ) -> None:
-        super().__init__(in_channels, *_stages(in_channels, channels, strides, _flat))
+        super().__init__(
+            in_channels, *_stages(in_channels, channels, strides, _flat, subtract_background=subtract_background)
+        )
 
 
 class SmallI3D(StagedBackbone):
@@ -45,6 +54,7 @@ class SmallI3D(StagedBackbone):
         strides: stride of each stage.
         kernel_time: frames covered by a kernel, an odd number; or one for each stage, where stages with 1 are those of
             :class:`~pyg_video.backbones.SmallCNN`.
+        subtract_background: see there.
 
     Shapes:
         - **x:** :math:`(B, T, C, H, W)`
@@ -63,6 +73,7 @@ class SmallI3D(StagedBackbone):
         strides: Sequence[int] = (2, 2, 1),
         *,
         kernel_time: int | Sequence[int] = 3,
+        subtract_background: bool = False,
     ) -> None:
         times = (kernel_time,) * len(channels) if isinstance(kernel_time, int) else tuple(kernel_time)
         if len(times) != len(channels) or not all(time > 0 and time % 2 for time in times):
@@ -77,7 +88,8 @@ class SmallI3D(StagedBackbone):
             conv = VolumeConv(before, after, (time, 3, 3), (1, stride, stride), (time // 2, 1, 1), bias=False)
             return VolumeStage(conv, nn.BatchNorm3d(after), nn.ReLU(inplace=True))
 
-        super().__init__(in_channels, *_stages(in_channels, channels, strides, stage, times))
+        stages = _stages(in_channels, channels, strides, stage, times, subtract_background=subtract_background)
+        super().__init__(in_channels, *stages)
 
 
 class PlainCNN(StagedBackbone):
@@ -119,6 +131,7 @@ def _stages(
     strides: Sequence[int],
     make: Callable[..., nn.Module],
     *options: Sequence[int],
+    subtract_background: bool = False,
 ) -> tuple[dict[str, nn.Module], list[Stage]]:
     """The stages ``"stage1"``, ``"stage2"``, ... with their strides relative to the input.
 
@@ -131,4 +144,7 @@ def _stages(
         )
     names = [f"stage{i}" for i in range(1, len(channels) + 1)]
     info = list(map(Stage, names, channels, accumulate(strides, mul)))
-    return dict(zip(names, map(make, (in_channels, *channels), channels, strides, *options), strict=True)), info
+    stages = dict(zip(names, map(make, (in_channels, *channels), channels, strides, *options), strict=True))
+    if subtract_background:
+        return {"background": MedianDifference(), **stages}, [Stage("background", in_channels, 1), *info]
+    return stages, info

@@ -17,16 +17,17 @@ def digit_backbone(
     kernel_time: int | None = None,
     num_2d: int | None = None,
     in_channels: int = 1,
+    subtract_background: bool = False,
 ) -> StagedBackbone:
     """A :class:`~pyg_video.backbones.SmallCNN`, or ``SmallI3D`` after the first ``num_2d`` stages.
 
-    Frames are grey by default; ``in_channels=3`` is for colour.
+    Frames are grey by default; ``in_channels=3`` is for colour. ``subtract_background=True`` leaves what moves.
     """
     if kernel_time is None:
-        net: StagedBackbone = SmallCNN(in_channels, channels, strides)
+        net: StagedBackbone = SmallCNN(in_channels, channels, strides, subtract_background=subtract_background)
     else:
         times = [1 if stage < (num_2d or 0) else kernel_time for stage in range(len(channels))]
-        net = SmallI3D(in_channels, channels, strides, kernel_time=times)
+        net = SmallI3D(in_channels, channels, strides, kernel_time=times, subtract_background=subtract_background)
     stride = net.info[-1].stride
     if frame_size < stride:
         raise ValueError(

@@ -77,6 +77,8 @@ def rstg_sync_mnist(
     """
     check_option("norm", norm, ("none", "batch", "frame"))
     check_option("backbone", backbone, ("strided", "pooled"))
+    if backbone == "pooled" and net["subtract_background"]:
+        raise ValueError("Expected 'subtract_background' to be False with backbone='pooled' (got True); use 'strided'")
     cnn = (
         digit_backbone(**net)
         if backbone == "strided"

@@ -8,6 +8,8 @@ from torch import Generator
 
 from .clip import AnyClip, crop, resize
 
+TSM_SCALES = (1, 0.875, 0.75, 0.66)  # of the crops in training
+
 
 class _ToSize:
     """A transform whose only option is a size in pixels."""
@@ -73,7 +75,7 @@ class MultiScaleCrop(_ToSize):
     def __init__(
         self,
         size: int,
-        scales: Sequence[float] = (1, 0.875, 0.75, 0.66),
+        scales: Sequence[float] = TSM_SCALES,
         *,
         max_distort: int = 1,
         fix_crop: bool = True,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from torch import Generator
 
 from .clip import AnyClip
-from .crops import CentreCrop, MultiScaleCrop, ShortSide, ThreeCrops
+from .crops import TSM_SCALES, CentreCrop, MultiScaleCrop, ShortSide, ThreeCrops
 from .flip import HorizontalFlip
 from .normalize import Normalize
 
@@ -30,13 +30,19 @@ class Compose:
 
 
 def train_recipe(
-    size: int = 224, *, short_side: int | None = None, mirrored: Sequence[int] | None = None, flip: float = 0.5
+    size: int = 224,
+    *,
+    short_side: int | None = None,
+    scales: Sequence[float] = TSM_SCALES,
+    mirrored: Sequence[int] | None = None,
+    flip: float = 0.5,
 ) -> Compose:
     """Training transforms of TSM: short side 256, multi-scale crop of 224, flip, normalisation.
 
     Args:
         size: side of the crop.
         short_side: shorter side of the frames before cropping; by default 8/7 of the crop, as 256 to 224.
+        scales: sides of the crop, as fractions of the shorter side.
         mirrored: for each label, the label of the flipped clip.
         flip: probability of a flip; 0 in the published runs on Something-Something.
 
@@ -46,7 +52,7 @@ def train_recipe(
 Normalize(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)))
     """
     short_side = short_side or round(size * 256 / 224)
-    return Compose(ShortSide(short_side), MultiScaleCrop(size), HorizontalFlip(mirrored, flip), Normalize())
+    return Compose(ShortSide(short_side), MultiScaleCrop(size, scales), HorizontalFlip(mirrored, flip), Normalize())
 
 
 def centre_recipe(size: int = 224, *, short_side: int | None = None) -> Compose:

@@ -101,7 +101,7 @@ def test_a_run_is_recorded_and_goes_on_where_it_was(tiny, tmp_path):
 
 def test_a_run_that_was_stopped_is_not_recorded(monkeypatch, tmp_path):
     monkeypatch.setattr(reproduce, "learn_stills", lambda run: None)
-    monkeypatch.setattr(reproduce, "pyg_video", lambda arguments: 143)
+    monkeypatch.setattr("training_runs.pyg_video", lambda arguments: 143)
     monkeypatch.setattr(reproduce, "record", None)
     row = ["--table=sync_mnist", "--model=mean_lstm", "--digits=3", f"--folder={tmp_path}"]
     assert main(row) == 143

@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader
 from ..._checks import check_option
 from ...datasets.video.clip import VideoClips
 from ...transforms import centre_recipe, three_crop_recipe, train_recipe
+from ...transforms.crops import TSM_SCALES
 from ..scoring import Clips
 from .base import VideoData
 from .batches import ShuffledBatches
@@ -49,6 +50,7 @@ class VideoFileData(VideoData):
         test_frame: int | None,
         test_clips: int,
         test_crops: int,
+        crop_scales: Sequence[float] = TSM_SCALES,
         batch_size: int,
         test_batch_size: int | None,
         num_workers: int | None,
@@ -59,7 +61,7 @@ class VideoFileData(VideoData):
         self.label_names, self.sampling = tuple(label_names), sampling
         self.num_frames, self.frame_rate = num_frames, frame_rate
         self.frame_size, self.short_side = frame_size, round(frame_size * _MARGIN)
-        self.flip, self.seed, self.batch_size = flip, seed, batch_size
+        self.crop_scales, self.flip, self.seed, self.batch_size = tuple(crop_scales), flip, seed, batch_size
         self.test_split = test_split
         self.test_frame = test_frame or (self.short_side if test_crops == 3 else frame_size)
         self.test_clips, self.test_crops = test_clips, test_crops
@@ -74,7 +76,11 @@ class VideoFileData(VideoData):
         """Training videos."""
         videos = self._make("train", self.short_side)
         videos.transform = train_recipe(
-            self.frame_size, short_side=self.short_side, mirrored=videos.mirrored, flip=self.flip
+            self.frame_size,
+            short_side=self.short_side,
+            scales=self.crop_scales,
+            mirrored=videos.mirrored,
+            flip=self.flip,
         )
         return videos
 

@@ -9,6 +9,7 @@ from ..._checks import check_option
 from ...datasets import VideoFolder, read_boxes
 from ...datasets.folder.lists import SPLITS, VideoEntry, class_names, read_videos
 from ...datasets.video.clip import VideoClips
+from ...transforms.crops import TSM_SCALES
 from .frame_cache import FrameCache
 from .video_files import VideoFileData
 
@@ -26,6 +27,8 @@ class VideoFolderData(VideoFileData):
         frame_rate: frames per second of the clips; None for clips over the whole video.
         frame_size: side of the frames in training and validation, in pixels. Their shorter side is 8/7 of it before
             the crop.
+        crop_scales: sides of the crops in training as fractions of the shorter side, in descending order. Where objects
+            are small, smaller crops than the default may often miss them.
         flip: probability of a horizontal flip, which exchanges classes whose names differ in left and right only.
         shares: of the groups of every class, for validation and test, where a list has no splits.
         fold: with the folds of a list, the one to test on; the next one is for validation.
@@ -62,6 +65,7 @@ class VideoFolderData(VideoFileData):
         num_frames: int = 16,
         frame_rate: float | None = None,
         frame_size: int = 224,
+        crop_scales: tuple[float, ...] = TSM_SCALES,
         flip: float = 0.5,
         shares: tuple[float, float] = (0.15, 0.15),
         fold: int | None = None,
@@ -114,6 +118,7 @@ class VideoFolderData(VideoFileData):
             frame_rate=frame_rate,
             sampling="segments" if frame_rate is None else f"{frame_rate:g} per second",
             frame_size=frame_size,
+            crop_scales=crop_scales,
             flip=flip,
             seed=seed,
             test_split=test_split,
