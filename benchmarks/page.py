@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pictures import pyplot, save_picture
-from reproduction import draw_curves, multi_sync_mnist_small, sync_mnist_small
+from reproduction import draw_curves, half, multi_sync_mnist_small, sync_mnist_small
 from thermal_flight_table import thermal_flight
 
 ROOT = Path(__file__).parent.parent
@@ -239,7 +239,8 @@ def attach() -> str:
 
 _OF_SPEED = (blocks, memory, compiled, first_call, floor, targets, exponents, allocator, summary)
 TABLES: dict[str, Callable[[], str]] = {
-    table.__name__: table for table in (*_OF_SPEED, attach, sync_mnist_small, multi_sync_mnist_small, thermal_flight)
+    table.__name__: table
+    for table in (*_OF_SPEED, attach, sync_mnist_small, multi_sync_mnist_small, half, thermal_flight)
 }
 
 

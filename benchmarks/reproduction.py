@@ -85,6 +85,22 @@ def table(name: str, titles: dict[str, tuple[str, dict[int, float]]], scale: str
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
+def half() -> str:
+    """Every run at the half scale: accuracy on the test clips, and how far it came."""
+    head = ["task", "row", "paper", "ours", "test clips", "videos", "of", "hours", "parameters"]
+    lines = [head, ["---", "---", *["---:"] * 2, "---", *["---:"] * 4]]
+    tasks = {"sync_mnist": ("SyncMNIST", SYNC_MNIST), "multi_sync_mnist": ("MultiSyncMNIST", MULTI_SYNC_MNIST)}
+    for name, (task, titles) in tasks.items():
+        for row, of_row in runs(name, 5, "half").items():
+            title, paper = titles[row]
+            for run in of_row:
+                ours = f"{100 * run['accuracy']:.1f} ± {100 * run['standard_error']:.1f}"
+                clips = f"{run['clips']:,}, {run['trajectories']}"
+                counts = [f"{run['videos']:,}", f"{run['of_videos']:,}", f"{run['seconds'] / 3600:.1f}"]
+                lines.append([task, title, str(paper.get(5, "-")), ours, clips, *counts, f"{run['parameters']:,}"])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
 def curve(of_row: list[Results], key: str) -> tuple[list[int], list[float]]:
     """Videos seen, and a logged value's mean over the seeds that have it."""
     values: dict[int, list[float]] = {}
