@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -66,6 +67,20 @@ def accuracy(of_row: list[Results]) -> str:
     )
 
 
+def where(of_rows: Iterable[list[Results]]) -> str:
+    """When, by which commits, with which versions and on what the runs were made."""
+    found = [run for of_row in of_rows for run in of_row]
+    if not found:
+        return "No run yet."
+    kept = [run["environment"] for run in found]
+    dates = sorted({e["date"] for e in kept})
+    machines = sorted({e["device"] if e["device"] != "cpu" else f"{e['cores']} core of an {e['cpu']}" for e in kept})
+    versions = sorted({f"torch {e['torch']}, PyG {e['torch_geometric']}" for e in kept})
+    commits = sorted({run["commit"] for run in found})
+    period = " to ".join(dict.fromkeys((dates[0], dates[-1])))
+    return f"{period}; {'; '.join(versions)}; {'; '.join(machines)}; commits {', '.join(commits)}."
+
+
 def table(name: str, titles: dict[str, tuple[str, dict[int, float]]], scale: str) -> str:
     """The papers' accuracies beside ours at a scale."""
     digits = sorted({number for _, paper in titles.values() for number in paper})
@@ -82,6 +97,10 @@ def table(name: str, titles: dict[str, tuple[str, dict[int, float]]], scale: str
         minutes = mean(run["seconds"] for run in done) / 60 if done else 0
         cells += [f"{done[-1]['parameters']:,}" if done else "-", f"{minutes:.0f}" if done else "-"]
         lines.append(cells)
+    return f"{where(row for of_rows in ours.values() for row in of_rows.values())}\n\n{as_table(lines)}"
+
+
+def as_table(lines: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
@@ -90,15 +109,16 @@ def half() -> str:
     head = ["task", "row", "paper", "ours", "test clips", "videos", "of", "hours", "parameters"]
     lines = [head, ["---", "---", *["---:"] * 2, "---", *["---:"] * 4]]
     tasks = {"sync_mnist": ("SyncMNIST", SYNC_MNIST), "multi_sync_mnist": ("MultiSyncMNIST", MULTI_SYNC_MNIST)}
+    found = {name: runs(name, 5, "half") for name in tasks}
     for name, (task, titles) in tasks.items():
-        for row, of_row in runs(name, 5, "half").items():
+        for row, of_row in found[name].items():
             title, paper = titles[row]
             for run in of_row:
                 ours = f"{100 * run['accuracy']:.1f} ± {100 * run['standard_error']:.1f}"
                 clips = f"{run['clips']:,}, {run['trajectories']}"
                 counts = [f"{run['videos']:,}", f"{run['of_videos']:,}", f"{run['seconds'] / 3600:.1f}"]
                 lines.append([task, title, str(paper.get(5, "-")), ours, clips, *counts, f"{run['parameters']:,}"])
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return f"{where(row for of_rows in found.values() for row in of_rows.values())}\n\n{as_table(lines)}"
 
 
 def curve(of_row: list[Results], key: str) -> tuple[list[int], list[float]]:

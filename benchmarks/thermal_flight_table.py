@@ -7,6 +7,8 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from reproduction import as_table, where
+
 FOLDER = Path(__file__).parent / "results" / "thermal_flight"
 ROWS = {
     "mean": "mean over pixels and frames",
@@ -75,4 +77,4 @@ def thermal_flight() -> str:
             cells.append(f"{mean(values):.3f}" if values else "-")
         cells += [f"{folds[0]['parameters']:,}", f"{mean(run['seconds'] for run in folds) / 60:.0f}"]
         lines.append(cells)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return f"{where(found.values())}\n\n{as_table(lines)}"
