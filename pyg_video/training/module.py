@@ -138,7 +138,10 @@ class VideoClassification(LightningModule):
         self.test_metrics = metrics.clone(prefix="test/")
 
     def setup(self, stage: str) -> None:
-        if stage != "fit" or (source := self.backbone_from) is None:
+        if stage != "fit":
+            return
+        self.net.to(memory_format=torch.channels_last)  # convolutions are faster, on CPUs and on GPUs
+        if (source := self.backbone_from) is None:
             return
         path = Path(source) if Path(source).is_file() else shipped_checkpoint(source)
         theirs, ours = (_first_stages(model, self.freeze_to) for model in (load_model(path), self.net))
