@@ -71,9 +71,9 @@ class Run(TrainingRun):
 
     @property
     def options(self) -> dict[str, Any]:
-        """Options of the data set."""
+        """Options of the data set, as in the test."""
         data = self.config["data"]["init_args"]
-        own = ("batch_size", "num_train", "num_val", "num_test", "num_workers", "seed")
+        own = ("batch_size", "num_train", "num_val", "num_test", "num_workers", "seed", "curriculum")
         return {name: value for name, value in data.items() if name not in own}
 
     def clips(self, **options: Any) -> DigitClips:

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from ..counter_random import Stream, below, uniform
 
-#: ``(key [B], sync [B, D], num_frames, room, max_step) -> position [B, T, D, 2]``
-Motion = Callable[[Tensor, Tensor, int, int, int], Tensor]
+#: ``(key [B], sync [B, D], num_frames, room, max_step) -> position [B, T, D, 2]``; ``max_step`` of all clips or ``[B]``
+Motion = Callable[[Tensor, Tensor, int, int, int | Tensor], Tensor]
 
 
-def jumps(key: Tensor, sync: Tensor, num_frames: int, room: int, max_step: int) -> Tensor:
+def jumps(key: Tensor, sync: Tensor, num_frames: int, room: int, max_step: int | Tensor) -> Tensor:
     r"""In every frame, every digit jumps by up to ``max_step`` pixels per axis and stays on the canvas.
 
     A jump is uniform over the integers of :math:`[-max\_step, max\_step]` that keep the digit on the canvas. The
@@ -28,7 +28,7 @@ def jumps(key: Tensor, sync: Tensor, num_frames: int, room: int, max_step: int) 
         sync: which digits move together.
         num_frames: number of frames, :math:`T`.
         room: largest position, in pixels: canvas size minus digit size.
-        max_step: largest jump per axis, in pixels.
+        max_step: largest jump per axis, in pixels, of all clips or of each, :math:`[B]`.
 
     Shapes:
         - **key:** :math:`[B]`
@@ -41,7 +41,7 @@ def jumps(key: Tensor, sync: Tensor, num_frames: int, room: int, max_step: int) 
         >>> jumps(clip_key(0, torch.arange(1)), sync, num_frames=4, room=72, max_step=10).shape
         torch.Size([1, 4, 3, 2])
     """
-    D = sync.shape[1]
+    D, limit = sync.shape[1], torch.as_tensor(max_step, device=key.device).view(-1, 1, 1)
     together = sync[..., None]
     own = uniform(key, Stream.OWN_STEP, num_frames - 1, D, 2)
     shared = uniform(key, Stream.SHARED_STEP, num_frames - 1, 1, 2)
@@ -50,13 +50,13 @@ def jumps(key: Tensor, sync: Tensor, num_frames: int, room: int, max_step: int) 
     path = [position]
     for draw in chance.unbind(1):
         first, last = _extent(position, together)
-        low, high = first.clamp(max=max_step).neg(), (room - last).clamp(max=max_step)
+        low, high = first.clamp(max=limit).neg(), (room - last).clamp(max=limit)
         position = position + low + (draw * (high - low + 1)).floor().long()
         path.append(position)
     return torch.stack(path, dim=1)
 
 
-def smooth(key: Tensor, sync: Tensor, num_frames: int, room: int, max_step: int) -> Tensor:
+def smooth(key: Tensor, sync: Tensor, num_frames: int, room: int, max_step: int | Tensor) -> Tensor:
     r"""Every digit keeps its speed and bounces off the border; the synchronous ones move and bounce as one body.
 
     The whole synchronous set turns around when any member touches the border, so the relative positions of its members
@@ -80,7 +80,8 @@ def smooth(key: Tensor, sync: Tensor, num_frames: int, room: int, max_step: int)
     together = sync[..., None]
     own, shared = uniform(key, Stream.OWN_STEP, D, 2), uniform(key, Stream.SHARED_STEP, 1, 2)
     speed, turn = torch.where(together, shared, own).unbind(-1)  # [B, D] each
-    velocity = torch.view_as_real(torch.polar(max_step * (1 + speed) / 2, 2 * math.pi * turn))  # [B, D, 2]
+    limit = torch.as_tensor(max_step, device=key.device).view(-1, 1)
+    velocity = torch.view_as_real(torch.polar(limit * (1 + speed) / 2, 2 * math.pi * turn))  # [B, D, 2]
 
     start = below(key, Stream.START, room + 1, D, 2)
     first, last = _extent(start, together)

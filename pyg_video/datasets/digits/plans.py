@@ -88,6 +88,7 @@ class RandomPlan:
         random_probability: float,
         seed: int,
         salt: int = 0,
+        curriculum: tuple[int, int] | None = None,
     ) -> None:
         known = set(target.tolist())
         _expect(
@@ -102,10 +103,14 @@ class RandomPlan:
         )
         _expect(motion in MOTIONS, f"'motion' to be one of {tuple(MOTIONS)} (got {motion!r})")
         _expect(max_step > 0, f"'max_step' to be at least 1 pixel, so that digits move (got {max_step})")
+        _expect(
+            curriculum is None or (curriculum[0] >= max_step and curriculum[1] > 0),
+            f"'curriculum' to be a step of at least max_step = {max_step} and a number of clips (got {curriculum})",
+        )
         _expect(0 <= random_probability <= 1, f"'random_probability' to lie in [0, 1] (got {random_probability})")
         self.choose_classes, self.choose_members, self.move = choose_classes, choose_members, MOTIONS[motion]
         self.num_digits, self.num_frames, self.num_classes = num_digits, num_frames, len(classes)
-        self.room, self.max_step = canvas_size - digit_size, max_step
+        self.room, self.max_step, self.curriculum = canvas_size - digit_size, max_step, curriculum
         self.random_probability, self.salt = random_probability, salt
         self.seed = as_integer("'seed' to be an integer", seed, "round it")
         images = [(target == digit).nonzero().flatten() for digit in classes]
@@ -120,8 +125,15 @@ class RandomPlan:
         rank = uniform(key, Stream.IMAGES, D) * self.count.to(device)[member]
         image = self.images_by_class.to(device)[self.first.to(device)[member] + rank.floor().long()]
         sync = self.choose_members(key, D) & (uniform(key, Stream.NOTHING, 1) >= self.random_probability)
-        position = self.move(key, sync, self.num_frames, self.room, self.max_step)
+        position = self.move(key, sync, self.num_frames, self.room, self._largest_step(index))
         return Plan(image, position, sync, torch.arange(D, device=device).expand_as(sync))
+
+    def _largest_step(self, index: Tensor) -> int | Tensor:
+        """Of all clips, or with a curriculum of each."""
+        if self.curriculum is None:
+            return self.max_step
+        first, num_clips = self.curriculum
+        return self.max_step + (first - self.max_step) * (num_clips - index).clamp(min=0) // num_clips
 
 
 def as_integer(expectation: str, value: int, repair: str) -> int:

@@ -35,6 +35,9 @@ class SyncMNIST(DigitClips):
         classes: the digit classes that occur, :math:`c`.
         motion: ``"jumps"`` as in the paper, or ``"smooth"``: every digit keeps its velocity and bounces.
         max_step: largest step per axis and frame, in pixels of the canvas.
+        curriculum: ``(step, clips)``: the largest step is ``step`` for clip 0 and falls to ``max_step`` until clip
+            ``clips``; models learn from longer steps sooner. :class:`~pyg_video.training.DigitData` validates and
+            tests without it.
         random_probability: fraction of clips in which no digits move together; of the authors' test clips, 1.23 % are
             such. 0 also removes the last label.
 
@@ -66,6 +69,7 @@ class SyncMNIST(DigitClips):
         classes: Sequence[int] = tuple(range(10)),
         motion: str = "jumps",
         max_step: int = 10,
+        curriculum: tuple[int, int] | None = None,
         random_probability: float = 1 / 81,
     ) -> None:
         if num_digits > len(classes):
@@ -85,6 +89,7 @@ class SyncMNIST(DigitClips):
             digit_size=digit_size,
             motion=motion,
             max_step=max_step,
+            curriculum=curriculum,
             random_probability=random_probability,
             seed=seed,
             salt=SPLITS.index(split),

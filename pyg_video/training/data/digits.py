@@ -44,6 +44,8 @@ class DigitData(VideoData):
         self.train = clips("train", seed, None)
         self.val = clips("train", -1, num_val)  # no seed of a training set
         self.test = clips("test", 0, num_test)
+        for clips_of_max_step in (self.val, self.test):
+            clips_of_max_step.planner.curriculum = None
         self.label_names = tuple(self.train.label_names)
         self.frame_size, self.num_frames = self.train.frame_size, self.train.planner.num_frames
         self.batch_size, self.num_train, self.num_workers = batch_size, num_train, num_workers

@@ -52,6 +52,31 @@ def test_nothing_moves_together_as_often_as_asked():
     assert abs((~plan.sync.any(1)).float().mean() - 0.25) < 0.03
 
 
+@pytest.mark.parametrize("motion", ["jumps", "smooth"])
+def test_a_curriculum_begins_with_long_steps_and_ends_with_those_without_it(motion):
+    options = GOOD | {"motion": motion, "num_frames": 9}
+    plain, eased = (
+        RandomPlan(TARGET, range(4), distinct_classes, one_pair, **options, curriculum=curriculum)
+        for curriculum in (None, (12, 3000))
+    )
+    longest = [eased(torch.arange(k, k + 500)).position.diff(dim=1).abs().max() for k in (0, 1500, 2500)]
+    assert 9 < longest[0] <= 12
+    assert longest[0] > longest[1] > longest[2] > 4
+    late = torch.arange(3000, 3100)
+    assert torch.equal(eased(late).position, plain(late).position)
+
+
+def test_a_clip_of_a_curriculum_does_not_depend_on_its_batch():
+    plan = RandomPlan(TARGET, range(4), distinct_classes, one_pair, **GOOD, curriculum=(12, 100))
+    assert torch.equal(plan(torch.arange(50)).position[7:8], plan(torch.tensor([7])).position)
+
+
+@pytest.mark.parametrize("curriculum", [(3, 100), (12, 0)])
+def test_a_curriculum_that_is_none_is_refused(curriculum):
+    with pytest.raises(ValueError, match="'curriculum' to be a step of at least max_step = 4 and a number of clips"):
+        RandomPlan(TARGET, range(4), distinct_classes, one_pair, **GOOD, curriculum=curriculum)
+
+
 def test_salt_separates_the_splits():
     first, second = (
         RandomPlan(TARGET, range(4), distinct_classes, one_pair, **GOOD, salt=salt)(torch.arange(100))

@@ -59,3 +59,11 @@ def test_multi_sync_mnist():
     )
     assert data.num_classes == 56
     assert next(iter(data.val_dataloader())).digit.shape == (2, 5)
+
+
+def test_only_training_has_a_curriculum(tiny_data):
+    plain, eased = tiny_data(max_step=2), tiny_data(max_step=2, curriculum=(9, 1000))
+    for split in ("val", "test"):
+        clips = [getattr(data, split).batch(range(4)).box for data in (plain, eased)]
+        assert torch.equal(*clips)
+    assert not torch.equal(plain.train.batch(range(4)).box, eased.train.batch(range(4)).box)
