@@ -51,6 +51,7 @@ def find_inputs(given: Sequence[str], scratch: Path, *, without: Path | None = N
 def _of(argument: str, scratch: Path, without: Path | None) -> list[Input]:
     from ..datasets.folder.lists import find_videos
     from ..datasets.video.live import is_live, shown_name
+    from ..datasets.video.shards import SHARD
 
     path = Path(argument)
     if is_live(argument) and not path.exists():
@@ -59,7 +60,7 @@ def _of(argument: str, scratch: Path, without: Path | None) -> list[Input]:
         )
     if argument == STDIN:
         return [Input(STDIN, _from_stdin(scratch / "stdin"))]
-    if path.is_dir():
+    if path.is_dir() or path.suffix == SHARD:
         results = None if without is None else without.resolve()
         inside = results is not None and path.resolve() in results.parents
         paths = [one for one in find_videos(path) if not (inside and results in one.resolve().parents)]

@@ -1,5 +1,6 @@
 import io
 import sys
+import tarfile
 
 import pytest
 
@@ -76,3 +77,13 @@ def test_the_folder_of_results_is_known_by_other_names(videos, tmp_path):
     (videos / "results" / "film.mp4").touch()
     found = find_inputs([str(videos)], tmp_path, without=videos / ".." / videos.name / "results")
     assert all(one.path.parent.name != "results" for one in found)
+
+
+def test_videos_in_shards_are_found_and_damaged_shards_are_named_later(tmp_path):
+    (tmp_path / "a.mp4").touch()
+    with tarfile.open(tmp_path / "b.tar", "w") as shard:
+        shard.add(tmp_path / "a.mp4", arcname="deep/c.mp4")
+    (tmp_path / "d.tar").write_bytes(b"no shard")
+    names = [found.name for found in find_inputs([str(tmp_path)], tmp_path)]
+    assert names == [str(tmp_path / name) for name in ("a.mp4", "b.tar/deep/c.mp4", "d.tar")]
+    assert len(find_inputs([str(tmp_path / "b.tar")], tmp_path)) == 1

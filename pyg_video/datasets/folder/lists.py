@@ -9,8 +9,12 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
+
+from ..video.errors import VideoFileError
+from ..video.shards import SHARD, locate, names_in
 
 SPLITS = ("train", "val", "test")
 _SUFFIXES = re.compile(r"\.(mp4|m4v|mov|mkv|webm|avi|m?ts|m2ts|mpe?g|flv|gif|wmv|asf|ogv|3gp|mxf)", re.IGNORECASE)
@@ -40,35 +44,61 @@ class VideoEntry(NamedTuple):
 
 
 def find_videos(root: Path) -> list[Path]:
-    """The videos in a folder and in those below, by the suffixes of their names, sorted."""
-    found = (Path(folder, name) for folder, _, names in os.walk(root, followlinks=True) for name in names)
-    return sorted(path for path in found if _SUFFIXES.fullmatch(path.suffix))
+    """The videos in a folder, in those below and in shards, by the suffixes of their names, sorted.
+
+    Args:
+        root: the folder, or a shard. A shard that cannot be listed is given itself.
+    """
+    files = (Path(folder, name) for folder, _, names in os.walk(root, followlinks=True) for name in names)
+    found = chain.from_iterable(map(_unpacked, files if root.is_dir() else [root]))
+    return sorted(path for path in found if _SUFFIXES.fullmatch(path.suffix) or path.suffix == SHARD)
+
+
+def _unpacked(path: Path) -> list[Path]:
+    try:
+        return [path / name for name in names_in(path)] if path.suffix == SHARD else [path]
+    except VideoFileError:
+        return [path]
 
 
 def read_folder(root: Path, group: str | None = None) -> list[VideoEntry]:
-    """The videos ``root/class/**/*`` or ``root/split/class/**/*``, sorted.
+    """The videos ``root/class/**/*`` or ``root/split/class/**/*``, sorted; shards stand for what is in them.
 
     Args:
-        root: the folder. Its folders are splits if all are named ``train``, ``val`` or ``test``, and have folders.
+        root: the folder, or a shard. Its folders are splits if all are named ``train``, ``val`` or ``test``, and have
+            folders.
         group: regular expression; what it finds in the path of a video is its group.
 
     Raises:
         FileNotFoundError: there is no video.
+        VideoFileError: a shard cannot be listed.
         ValueError: all folders are named like splits, and one of them has videos of its own.
     """
-    paths = [path for path in (path.relative_to(root) for path in find_videos(root)) if len(path.parts) > 1]
-    splits = all(path.parts[0] in SPLITS for path in paths) and any(len(path.parts) > 2 for path in paths)
-    if splits and (stray := next((path for path in paths if len(path.parts) == 2), None)) is not None:
+    found = [(path, parts) for path in find_videos(root) if len(parts := _in_folders(path, root)) > 1]
+    splits = all(parts[0] in SPLITS for _, parts in found) and any(len(parts) > 2 for _, parts in found)
+    if splits and (stray := next((parts for _, parts in found if len(parts) == 2), None)) is not None:
+        video = "/".join(stray)
         raise ValueError(
-            f"Expected folders of classes in '{stray.parts[0]}', as in the others (got the video '{stray}'); move it"
+            f"Expected folders of classes in '{stray[0]}', as in the others (got the video '{video}'); move it"
         )
     entries = [
-        VideoEntry(root / path, path.parts[int(splits)], group=_group(path, group), split=path.parts[0] * splits)
-        for path in paths
+        VideoEntry(path, parts[int(splits)], group=_group("/".join(parts), group), split=parts[0] * splits)
+        for path, parts in found
     ]
     if not entries:
         raise FileNotFoundError(f"Expected videos in folders of their classes, '{root}/CLASS/NAME.mp4' (got none)")
     return entries
+
+
+def _in_folders(path: Path, root: Path) -> tuple[str, ...]:
+    """Folders and name of a video below the root without shards, where a class beside a video counts as a folder."""
+    if path.suffix == SHARD:
+        names_in(path)  # raises what is wrong with it
+    folders = [part for part in path.parent.relative_to(root).parts if not part.endswith(SHARD)]
+    if path.parent.suffix == SHARD and (label := locate(path.with_suffix(".cls"))) is not None:
+        with label.open() as file:  # WebDataset's form: NAME.mp4 and NAME.cls, without folders
+            folders.append(file.read(1024).decode(errors="replace").strip())
+    return (*folders, path.name)
 
 
 def read_list(path: Path) -> list[VideoEntry]:
@@ -101,7 +131,7 @@ def read_videos(root: Path, group: str | None = None) -> list[VideoEntry]:
     """The videos of a folder or of a list, see :func:`read_folder` and :func:`read_list`."""
     if not root.exists():
         raise FileNotFoundError(f"Expected 'root' to be a folder of videos or a list of them (got '{root}', no file)")
-    return read_folder(root, group) if root.is_dir() else read_list(root)
+    return read_folder(root, group) if root.is_dir() or root.suffix == SHARD else read_list(root)
 
 
 def in_split(
@@ -213,9 +243,9 @@ def _check_groups(entries: Sequence[VideoEntry], splits: Sequence[str]) -> None:
                 )
 
 
-def _group(path: Path, pattern: str | None) -> str:
-    found = re.search(pattern, path.as_posix()) if pattern else None
-    return (found and found[found.re.groups and 1]) or path.as_posix()
+def _group(path: str, pattern: str | None) -> str:
+    found = re.search(pattern, path) if pattern else None
+    return (found and found[found.re.groups and 1]) or path
 
 
 def _entry(folder: Path, row: dict[str, str]) -> VideoEntry:

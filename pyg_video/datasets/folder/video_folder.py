@@ -16,6 +16,7 @@ from ..video.files import check_backend
 from ..video.frame_source import DecodedFrames, FrameSource
 from ..video.reading import ON_CORRUPT
 from ..video.sampling import dense_times, segment_times, shown_at
+from ..video.shards import locate
 from ..video.tracks import BoxTracks
 from .boxes import match_names, read_boxes
 from .lists import SPLITS, VideoEntry, class_names, in_split, read_videos, windows
@@ -29,9 +30,9 @@ class VideoFolder(VideoClips):
     only, not on batch or worker.
 
     Args:
-        root: folder of the videos, ``root/class/name.mp4``, also in folders below, or ``root/split/class/name.mp4``; or
-            a CSV file with the columns ``path`` (relative to the list), ``label`` and any of ``start`` and ``end``
-            (seconds), ``group``, ``fold``, ``split``.
+        root: folder of the videos, ``root/class/name.mp4``, also in folders below, or ``root/split/class/name.mp4``,
+            where a tar file stands for the folders in it; or a CSV file with the columns ``path`` (relative to the
+            list), ``label`` and any of ``start`` and ``end`` (seconds), ``group``, ``fold``, ``split``.
         split: ``"train"``, ``"val"``, ``"test"``, or None for all videos.
         num_frames: frames per clip, :math:`T`.
         frame_rate: frames per second of the clips, whose windows lie anywhere in the video; None for clips over the
@@ -130,7 +131,7 @@ class VideoFolder(VideoClips):
         self._names = {} if self.boxes is None else match_names(map(self._path, entries), self.boxes.ids)
         if split is not None:
             entries = in_split(entries, split, shares=shares, fold=fold, seed=split_seed)
-        self.skipped = {self._id(entry): "missing" for entry in entries if not entry.path.is_file()}
+        self.skipped = {self._id(entry): "missing" for entry in entries if locate(entry.path) is None}
         if self.skipped:
             report_skipped(self.skipped, len(entries), on_error, "mend the list")
         self.entries = [entry for entry in entries if self._id(entry) not in self.skipped]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import BinaryIO
+
+from .shards import Location
 
 _EBML = bytes.fromhex("1a45dfa3")
 _SEGMENT = bytes.fromhex("18538067")
@@ -14,7 +15,7 @@ _FLV_TAGS = b"\x08\x09\x12"  # audio, video, data
 _TS_PACKET = 188
 
 
-def declared_size(path: Path) -> int | None:
+def declared_size(location: Location) -> int | None:
     r"""Size in bytes that a video file declares; None if it declares none.
 
     Many truncated files open and play up to the cut without an error. Matroska files declare the length of their single
@@ -22,13 +23,15 @@ def declared_size(path: Path) -> int | None:
     have an end, and MPEG-TS files consist of packets of 188 bytes. Whatever follows is not part of the video.
 
     Example:
+        >>> from pyg_video.datasets.video.shards import locate
         >>> path = getfixture("tmp_path") / "cut.mp4"
         >>> _ = path.write_bytes(b"\x00\x00\x00\x10ftypisom....\x00\x00\x01\x00mdat half of it")
-        >>> path.stat().st_size, declared_size(path)
+        >>> location = locate(path)
+        >>> location.size, declared_size(location)
         (35, 272)
     """
-    end = path.stat().st_size
-    with path.open("rb") as file:
+    end = location.size
+    with location.open() as file:
         start = file.read(2 * _TS_PACKET)
         file.seek(0)
         if start[:4] == _EBML:

@@ -14,6 +14,7 @@ from .container_size import declared_size
 from .errors import VideoFileError, errors_of
 from .limits import check_pixels, max_frame_pixels
 from .picture import aspect_of, square_width
+from .shards import found
 
 if TYPE_CHECKING:
     from av import Packet
@@ -25,20 +26,17 @@ FORMATS = (
     "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,gif,ogg,nut,mxf,h264,hevc,m4v,av1,obu,ivf,rm,dv,dirac,vc1,"
     "wtv,dhav,roq,swf"
 )
-_OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
 
 
 def check_present(path: str | os.PathLike[str]) -> Path:
     """Raise a :class:`VideoFileError` if a file is missing, empty or shorter than it declares."""
     path = Path(path)
-    if not path.is_file():
-        raise VideoFileError.of(path, "no file")
-    size = path.stat().st_size
-    if not size:
+    location = found(path)
+    if not location.size:
         raise VideoFileError.of(path, "an empty file")
-    declared = declared_size(path)
-    if declared is not None and declared > size:
-        raise VideoFileError.of(path, f"a truncated file, {size} of at least {declared} bytes")
+    declared = declared_size(location)
+    if declared is not None and declared > location.size:
+        raise VideoFileError.of(path, f"a truncated file, {location.size} of at least {declared} bytes")
     return path
 
 
@@ -70,9 +68,11 @@ def opened(
 def open_container(path: Path, *, guess: bool, quick: bool = False) -> InputContainer:
     """Open the file itself, and nothing but it; raises what ffmpeg raises."""
     av = need("av", "video")
-    options = _OPTIONS | ({} if guess else {"fflags": "nofillin"}) | ({"analyzeduration": "1"} if quick else {})
-    try:  # with "file:", a name may have a colon
-        return av.open(f"file:{path}", container_options=options, metadata_errors="replace")
+    url, protocols = found(path).url()
+    options = {"format_whitelist": FORMATS, "protocol_whitelist": protocols}
+    options |= ({} if guess else {"fflags": "nofillin"}) | ({"analyzeduration": "1"} if quick else {})
+    try:
+        return av.open(url, container_options=options, metadata_errors="replace")
     except av.FFmpegError as error:
         if error.errno != errno.EINVAL:
             raise

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..._checks import check_option
 from ..._extras import need
+from . import shards
 from .errors import VideoFileError
 from .limits import check_pixels
 from .reading import Damage, FrameReader
@@ -188,7 +189,7 @@ def _by_torchcodec(path: Path, table: Timetable, indices: Sequence[int]) -> Tens
     from torchcodec.decoders import VideoDecoder
 
     try:
-        decoder = VideoDecoder(f"file:{path}", stream_index=table.stream, num_ffmpeg_threads=1)
+        decoder = VideoDecoder(shards.found(path).url()[0], stream_index=table.stream, num_ffmpeg_threads=1)
         found = decoder.get_frames_at(list(indices))
     except (RuntimeError, ValueError, IndexError):
         return None

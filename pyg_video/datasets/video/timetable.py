@@ -16,6 +16,7 @@ from ..._extras import need
 from .containers import is_shown, opened, packets_of
 from .errors import VideoFileError, errors_of
 from .picture import aspect_of, displayed_size, is_plain
+from .shards import found
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -92,11 +93,9 @@ def timetable(path: Path) -> Timetable:
     Raises:
         VideoFileError: the file is missing, empty, truncated, without video or damaged at its start.
     """
-    if not path.is_file():
-        raise VideoFileError.of(path, "no file")
     with errors_of(path):
-        stat = path.stat()
-    return _timetable(str(path), stat.st_size, stat.st_mtime_ns)
+        location = found(path)
+    return _timetable(str(path), location.start, location.size, location.modified)
 
 
 @lru_cache(maxsize=1024)

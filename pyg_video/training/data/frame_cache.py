@@ -20,6 +20,7 @@ from ...datasets.video.clip import VideoClip
 from ...datasets.video.files import decode_frames
 from ...datasets.video.frame_source import DecodedFrames, VideoTimes
 from ...datasets.video.sampling import shown_at
+from ...datasets.video.shards import found
 from ...transforms import ShortSide
 
 _FORMAT = 1
@@ -61,8 +62,8 @@ class FrameCache:
         on_corrupt: str = "raise",
     ) -> None:
         self.parts, self.short_side, self.on_corrupt = dict(parts), short_side, on_corrupt
-        stats = [(path.name, path.stat(), part) for path, part in self.parts.items()]
-        about = [(name, stat.st_size, stat.st_mtime_ns, *map(str, part)) for name, stat, part in stats]
+        places = [(path.name, found(path), part) for path, part in self.parts.items()]
+        about = [(name, place.size, place.modified, *map(str, part)) for name, place, part in places]
         key = hashlib.sha256(json.dumps([_FORMAT, short_side, on_corrupt, about]).encode()).hexdigest()[:16]
         self.frames_path = Path(folder) / f"frames-{key}.npy"
         self.index_path = Path(folder) / f"frames-{key}.npz"

@@ -9,6 +9,7 @@ from ..._checks import check_option
 from ...datasets import VideoFolder, read_boxes
 from ...datasets.folder.lists import SPLITS, VideoEntry, class_names, read_videos
 from ...datasets.video.clip import VideoClips
+from ...datasets.video.shards import locate
 from ...transforms.crops import TSM_SCALES
 from .frame_cache import FrameCache
 from .video_files import VideoFileData
@@ -152,4 +153,4 @@ def _parts(entries: Iterable[VideoEntry]) -> dict[Path, tuple[float, float]]:
     for path, _, start, end, *_ in entries:
         first, last = parts.get(path, (start, end))
         parts[path] = (min(first, start), max(last, end))
-    return {path: part for path, part in parts.items() if path.is_file()}
+    return {path: part for path, part in parts.items() if locate(path) is not None}

@@ -1,5 +1,6 @@
 import csv
 import runpy
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -198,3 +199,15 @@ def test_a_test_on_larger_frames_decodes_them(tiny, tmp_path):
     assert torch.equal(data.test[0].video, tiny(test_frame=40).test[0].video)
     assert data.val.frames is data.cache
     assert data.test.frames is not data.cache
+
+
+def test_shards_train_as_their_folder_does(tmp_path, videos):
+    with tarfile.open(tmp_path / "all.tar", "w") as archive:
+        archive.add(videos, arcname=".")
+    plain = VideoFolderData(str(videos), **SMALL)
+    packed = VideoFolderData(str(tmp_path / "all.tar"), cache=str(tmp_path / "cache"), **SMALL | {"num_workers": 2})
+    for ours, theirs in zip(packed.train_dataloader(), plain.train_dataloader(), strict=True):
+        assert torch.equal(ours.video, theirs.video)
+        assert torch.equal(ours.label, theirs.label)
+    packed.prepare_data()
+    assert packed.cache.complete()

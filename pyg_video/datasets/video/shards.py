@@ -1,0 +1,119 @@
+"""Where the bytes of a video lie: a file, or a part of a shard, a tar file that is read as if it were a folder."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from .errors import VideoFileError
+
+SHARD = ".tar"
+
+
+class Location(NamedTuple):
+    """The bytes of a video.
+
+    Attributes:
+        file: the file on the disk that they are in.
+        start: where they begin in it.
+        size: their number.
+        modified: when the file was changed, in nanoseconds.
+        member: if the file is a shard, the video's entry in it.
+    """
+
+    file: Path
+    start: int
+    size: int
+    modified: int
+    member: tarfile.TarInfo | None = None
+
+    def url(self) -> tuple[str, str]:
+        """What ffmpeg opens, and the protocols that it needs; with "file:", a name may have a colon."""
+        if self.member is None:
+            return f"file:{self.file}", "file"
+        return f"subfile,,start,{self.start},end,{self.start + self.size},,:file:{self.file}", "subfile,file"
+
+    def open(self) -> BinaryIO:
+        """The bytes as a file."""
+        if self.member is None:
+            return self.file.open("rb")
+        return io.BufferedReader(_Part(self.file, self.start, self.size))
+
+
+def locate(path: str | os.PathLike[str]) -> Location | None:
+    """Find a video: a file, or the member ``NAME`` of a shard under the path ``SHARD.tar/NAME``; None if there is none.
+
+    Members are read where they lie, nothing is unpacked. A shard is listed once for each of its states.
+
+    Raises:
+        VideoFileError: the shard is damaged, or compressed.
+    """
+    path = Path(path)
+    if path.is_file():
+        stat = path.stat()
+        return Location(path, 0, stat.st_size, stat.st_mtime_ns)
+    shard = next((folder for folder in path.parents if folder.suffix == SHARD and folder.is_file()), None)
+    if shard is None:
+        return None
+    stat = shard.stat()
+    member = _members(shard, stat.st_size, stat.st_mtime_ns).get(path.relative_to(shard).as_posix())
+    if member is None:
+        return None
+    return Location(shard, member.offset_data, member.size, stat.st_mtime_ns, member)
+
+
+def found(path: str | os.PathLike[str]) -> Location:
+    """As :func:`locate`, but raises a :class:`VideoFileError` if there is no such video."""
+    location = locate(path)
+    if location is None:
+        raise VideoFileError.of(path, "no file")
+    return location
+
+
+def names_in(shard: Path) -> list[str]:
+    """Names of the files in a shard, sorted."""
+    stat = shard.stat()
+    return sorted(_members(shard, stat.st_size, stat.st_mtime_ns))
+
+
+class _Part(io.RawIOBase):
+    """A part of a file, as a file to read."""
+
+    def __init__(self, path: Path, start: int, size: int) -> None:
+        self._file, self._start, self._size, self._at = path.open("rb", buffering=0), start, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence])
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        self._file.seek(self._start + self._at)
+        data = self._file.read(max(0, min(len(buffer), self._size - self._at)))
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+@lru_cache(maxsize=256)
+def _members(shard: Path, *_state: int) -> dict[str, tarfile.TarInfo]:
+    try:
+        with tarfile.open(shard, "r:") as archive:
+            members = {os.path.normpath(info.name): info for info in archive if info.isreg() and not info.issparse()}
+    except tarfile.TarError as error:
+        repair = "write it again, uncompressed: tar -cf SHARD.tar -C FOLDER ."
+        raise VideoFileError.of(shard, f"no whole tar file: {error}", repair) from error
+    return {name: info for name, info in members.items() if not name.startswith(("..", "/"))}
