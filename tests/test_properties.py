@@ -192,6 +192,24 @@ def test_the_same_weights_and_clip_give_the_same_bits(name, x):
 
 
 @pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_gradients_are_the_same_bits_in_deterministic_mode(name, device, x, monkeypatch):
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    net, x = model(name, ToMap).to(device), x.to(device)
+    torch.use_deterministic_algorithms(True)
+    try:
+        found = []
+        for _ in range(2):
+            net.zero_grad()
+            net(x).square().sum().backward()
+            found.append([p.grad for p in net.parameters() if p.grad is not None])
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert found[0]
+    assert all(map(torch.equal, *found))
+
+
+@pytest.mark.parametrize("name", BUILDERS)
 def test_input_need_not_be_contiguous(name, x):
     net = model(name)
     channels_last = x.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
