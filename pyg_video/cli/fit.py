@@ -51,6 +51,10 @@ class VideoCLI(LightningCLI):
             self.config = parser.parse_args(with_one_config(cast(list[str], args)))
             _name_the_class(self.config[self.config.subcommand].model)
 
+    def _set_seed(self) -> None:
+        with _naming_files(self._files):
+            super()._set_seed()
+
     def _parse_ckpt_path(self) -> None:
         """Nothing: Lightning would let the checkpoint's options win over those of the command line."""
 
@@ -83,15 +87,17 @@ class VideoCLI(LightningCLI):
         return super().instantiate_trainer(plugins=[*(config["plugins"] or []), AtomicCheckpointIO()], **kwargs)
 
     def fit(self, **kwargs: Any) -> None:
-        """The command ``pyg-video fit``; what Lightning raises before it goes on with a training is about its file."""
+        """The command ``pyg-video fit``; what is raised before training begins is about the files that it is given."""
         begun = _Begun()
         cast(Any, self.trainer).callbacks.append(begun)
         try:
             self.trainer.fit(**kwargs)
         except Exception as error:
-            if kwargs.get("ckpt_path") is None or begun.yet or str(error).startswith("Expected "):
+            resumed, ours = kwargs.get("ckpt_path") or "", str(error).startswith("Expected ")
+            if begun.yet or not (ours or resumed):
                 raise
-            with naming(kwargs["ckpt_path"], "the state of a training", "use an earlier one, or start anew"):
+            state = "the state of a training", "use an earlier one, or start anew"
+            with _naming_files(self._files) if ours else naming(resumed, *state):
                 raise
 
     def predict(self, **kwargs: Any) -> None:

@@ -152,6 +152,11 @@ def test_misspelt_keys_in_a_file_are_named(command, tmp_path):
         ("data: {init_args: {canvas_size: 2147483648}}", "canvas_size"),
         ('data: {init_args: {"\\e[31m": 1}}', r"'\x1b[31m' is not accepted"),
         ("trainer: {max_epochs: {}}", "trainer.max_epochs"),
+        ("seed_everything: -1", "-1 is not in bounds"),
+        (
+            "model: {backbone_from: dyreg_gnn_small, model_options: {channels: [8, 32, 32, 32, 32]}}",
+            "choose the same channels and strides",
+        ),
     ],
 )
 def test_errors_about_a_configuration_name_its_files(command, tmp_path, content, named):

@@ -69,7 +69,8 @@ def read_boxes(path: str | os.PathLike[str], *, max_objects: int = 8) -> BoxTrac
     found = list(_mot(path) if path.is_dir() else _named(readers[path.suffix.lower()](path), path))
     if not any(item.tracks for item in found):
         raise ValueError(f"Expected boxes in '{path}' (got none)")
-    return BoxTracks(found, max_objects=max_objects)
+    with naming(path, "boxes", "mend the file"):
+        return BoxTracks(found, max_objects=max_objects)
 
 
 def match_names(videos: Iterable[str], known: Collection[str]) -> dict[str, str]:
@@ -200,6 +201,8 @@ def _coco(path: Path) -> Iterator[VideoTracks]:
         frame = image["frame_id"] if "frame_id" in image else image["frame_index"]
         identity = item.get("track_id", item.get("instance_id", -1))
         boxes.setdefault(image["video_id"], []).append((_whole(frame), category, identity, item["bbox"]))
+    if strange := boxes.keys() - {video["id"] for video in content["videos"]}:
+        raise ValueError(f"boxes of a video {min(strange, key=str)!r}, which is not among 'videos'")
     first = {image.get("video_id"): image for image in reversed(images.values())}
     for video in content["videos"]:
         own = boxes.get(video["id"], [])

@@ -140,6 +140,8 @@ def test_the_objects_with_most_boxes_come_first(tmp_path):
         ("mot/1.csv", "frame,id\n", "could not convert string to float: 'frame' in line 1"),
         ("mot/1.csv", "1,1,0,0,8\n", "line 1, not frame"),
         ("mot/1.csv", "0,1,0,0,8,8\n", "line 1, not frame"),
+        ("a.json", COCO.replace("FRAME", "0").replace('"id": 1', '"id": 9'), "a video 1, which is not among 'videos'"),
+        ("a.json", COCO.replace("FRAME", "0").replace('"a"}', '"a"}, {"id": 5, "name": "a"}'), "the video 'a' twice"),
         ("mot/1.md", "", "got none"),
         ("mot/1.csv", "1.5,1,0,0,8,8\n", "1.5, which is no whole number"),
         ("mot/1.csv", "1,0.5,0,0,8,8\n", "0.5, which is no whole number"),
