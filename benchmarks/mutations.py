@@ -172,7 +172,7 @@ def _read_safetensors(content: bytes) -> dict[str, Any]:
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     record = json.loads(header.get("__metadata__", {}).get(_SAFE, "{}"))
     record.pop("checksum", None)  # which would refuse all other tensors before they are looked at
-    return {"record": record, "tensors": load(content)}
+    return {"record": record, "tensors": dict(sorted(load(content).items()))}  # loaded in any order
 
 
 def _write_safetensors(tree: dict[str, Any]) -> bytes:
