@@ -1,6 +1,7 @@
 # make demo: train, evaluate and draw on bundled data. make test: all tests but the slow ones. make slow: those.
 # make soak: kill trainings 20 times at any moment and compare what they end with.
 # make compat: test the wheel with the oldest and newest dependencies on every Python.
+# make fuzz: read 10,000 mutated videos, annotations, configurations and checkpoints.
 # make docs: the pages in docs/_build/html. make benchmarks: measure docs/speed.md anew, on an idle machine.
 # make reproduce TABLE=sync_mnist MODEL=rstg_all_temp SCALE=small DIGITS=5 SEED=0: a row of docs/reproduction.md.
 # Each installs what it needs, once.
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DOCS_INSTALLED := $(VENV)/.docs-installed
 
-.PHONY: install demo test slow soak compat lint docs benchmarks reproduce format clean
+.PHONY: install demo test slow soak fuzz compat lint docs benchmarks reproduce format clean
 
 install: $(INSTALLED)
 
@@ -37,6 +38,9 @@ soak: $(INSTALLED)
 
 compat:
 	.ci/compat $(CASES)
+
+fuzz: $(INSTALLED)
+	$(BIN)/python -W ignore::FutureWarning benchmarks/fuzz.py --output benchmarks/results/fuzz.json
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

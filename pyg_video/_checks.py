@@ -1,7 +1,10 @@
 """Errors that many public doors share."""
 
+import csv
 import math
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TypeGuard, TypeVar
 
 import torch
@@ -99,6 +102,42 @@ def check_fractions(name: str, box: Tensor, present: Tensor | None = None, repai
 def first_line(error: BaseException) -> str:
     """The first line of an error's message, or its type if it has none."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+@contextmanager
+def naming(
+    path: str | os.PathLike[str], what: str, repair: str = "", keep: tuple[type[Exception], ...] = ()
+) -> Iterator[None]:
+    """Raise whatever the content of a file raises as an error in one line that names the file.
+
+    Args:
+        path: of the file, or several in words.
+        what: what it is expected to hold, for errors that do not say what they expected.
+        repair: what to do about these.
+        keep: kinds of errors that stay of their kind, beside :exc:`FileNotFoundError`; the others are a
+            :exc:`ValueError`.
+
+    Example:
+        >>> with naming("a.json", "a list of classes", "fetch it again"):
+        ...     {}["id"]
+        Traceback (most recent call last):
+        ValueError: Expected a list of classes in 'a.json' (got no 'id'); fetch it again
+    """
+    try:
+        yield
+    except ModuleNotFoundError:  # of an optional package
+        raise
+    except Exception as error:  # of JSON, zip, numpy, torch: of many kinds
+        kind = next((kind for kind in (*keep, FileNotFoundError) if isinstance(error, kind)), ValueError)
+        text = " ".join(str(error).split())
+        if not text.startswith("Expected "):
+            text = first_line(error)  # torch goes on with advice
+            if isinstance(error, KeyError):
+                text = f"no {text}"
+            elif not isinstance(error, (ValueError, OSError, csv.Error)):
+                text = f"{type(error).__name__}: {text}"
+            text = f"Expected {what} in '{path}' (got {text})" + (f"; {repair}" if repair else "")
+        raise kind(text if str(path) in text else f"{path}: {text}") from error
 
 
 def is_plain(part: nn.Module, *kinds: type[Kind]) -> TypeGuard[Kind]:

@@ -112,5 +112,5 @@ def as_cell(value: object) -> object:
     try:
         float(text)
     except ValueError:
-        return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+        return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) else text
     return text  # a number, such as -1.5

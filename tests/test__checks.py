@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pyg_video._checks import check_fractions, check_lengths, check_option, looks_free, rows_and_columns
+from pyg_video._checks import check_fractions, check_lengths, check_option, looks_free, naming, rows_and_columns
 
 
 def test_a_known_option_passes_and_an_unknown_one_lists_the_known():
@@ -46,3 +46,30 @@ def test_pixels_are_told_from_fractions_by_the_boxes_that_are_present():
     with pytest.raises(ValueError, match="Expected 'box' as fractions of the frame .got values up to 60, as of pixels"):
         check_fractions("box", box)
     check_fractions("box", torch.empty(0, 4))
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (KeyError("id"), "Expected a list in 'a.json' (got no 'id'); mend it"),
+        (TypeError("no number\nadvice"), "Expected a list in 'a.json' (got TypeError: no number); mend it"),
+        (ValueError("a\nb"), "Expected a list in 'a.json' (got a); mend it"),
+        (ValueError("Expected 'coords'\nof two (got 3)"), "a.json: Expected 'coords' of two (got 3)"),
+        (ValueError("Expected 3 in 'a.json' (got 4)"), "Expected 3 in 'a.json' (got 4)"),
+    ],
+)
+def test_whatever_a_file_raises_is_one_line_that_names_it(error, message):
+    with pytest.raises(ValueError) as caught, naming("a.json", "a list", "mend it"):  # noqa: PT011 - compared below
+        raise error
+    assert str(caught.value) == message
+
+
+def test_some_errors_of_a_file_stay_of_their_kind():
+    for error, kept in ((FileNotFoundError("b"), ()), (LookupError("b"), (LookupError,))):
+        with (
+            pytest.raises(type(error), match=r"Expected a list in 'a.json' \(got"),
+            naming("a.json", "a list", keep=kept),
+        ):
+            raise error
+    with pytest.raises(ModuleNotFoundError, match=r"^No module"), naming("a.json", "a list"):
+        raise ModuleNotFoundError("No module")

@@ -103,9 +103,9 @@ def test_text_is_written_as_it_is(tmp_path):
 
 
 def test_tables_hold_no_formulas_and_no_control_characters(tmp_path):
-    row = ("=1+1", "@a", "-1.5", -2, "+ 3", Path("-x\x1b[31m"), "a\nb", None)
+    row = ("=1+1", "@a", "-1.5", -2, "+ 3", Path("-x\x1b[31m"), "a\nb", " =1", None)
     table = write_table(tmp_path / "table", [row]).read_text()
-    assert table == "'=1+1,'@a,-1.5,-2,'+ 3,'-x\\x1b[31m,a\\nb,\n"
+    assert table == "'=1+1,'@a,-1.5,-2,'+ 3,'-x\\x1b[31m,a\\nb,' =1,\n"
 
 
 def test_nothing_in_the_package_writes_in_another_way():

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from .._checks import naming
 from .._files import write_whole
 from .._version import __version__
 from ..models import ModelRecipe, UnknownModelError, VideoClassifier, create_model
@@ -92,8 +93,8 @@ def load_file(path: str | os.PathLike[str], *, trust: bool = False) -> VideoClas
         for module in filter(None, {info.module, *recipe_modules(info.recipe)}):
             import_module(module)
     try:
-        check_known(info.recipe.name, info.module)
-        with fresh_weights(tensors):
+        with naming(path, "options of a model", keep=(UnknownModelError,)), fresh_weights(tensors):
+            check_known(info.recipe.name, info.module)
             model = create_model(info.recipe.name, **info.recipe.options)
     except UnknownModelError as error:
         raise UnknownModelError(f"{error}, or use load_model('{path}', trust=True) if you trust the file") from None
@@ -152,7 +153,7 @@ def _read(path: str | os.PathLike[str], *, weights: bool = True) -> tuple[Checkp
 
 
 def _parse(path: str | os.PathLike[str], text: str) -> CheckpointInfo:
-    try:
+    with naming(path, "a whole record of save_model", "copy the file again"):
         record = json.loads(text)
         if wrong := [name for name, kind in _RECORD.items() if not isinstance(record[name], kind)]:
             raise TypeError(f"another kind of {wrong[0]}")
@@ -161,8 +162,6 @@ def _parse(path: str | os.PathLike[str], text: str) -> CheckpointInfo:
         more = {name: str(record.get(name, "")) for name in ("module", "checksum")}
         info = CheckpointInfo(recipe, record["version"], record["metadata"], **more)
         newer = record["format"] > _FORMAT
-    except (KeyError, TypeError, RecursionError, json.JSONDecodeError) as error:
-        raise ValueError(f"Expected a file that save_model wrote (got '{path}', whose record is damaged)") from error
     if newer:
         raise ValueError(
             f"Expected a checkpoint of format {_FORMAT} or older (got '{path}' of format {record['format']}, "

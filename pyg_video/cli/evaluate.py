@@ -24,6 +24,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command, the first of ``arguments``, and return the exit code."""
     options = _parser().parse_args(arguments[1:])
 
+    from .._checks import naming
     from ..checkpoints import find_checkpoint
     from ..evaluation import configured_clips, evaluate, recorded_clips, write_evaluation
     from ..evaluation.clips import check_fit, name_and_checksum
@@ -39,7 +40,8 @@ def run(arguments: Sequence[str]) -> int:
     else:
         digits["digits"] = options.digits or "bundled"
         clips = recorded_clips(options.trajectories, **digits, frame_size=trained.option("frame_size", 64))
-    check_fit(trained, clips)
+    with naming(options.checkpoint, "a model of these clips"):
+        check_fit(trained, clips)
     Path(options.output).mkdir(parents=True, exist_ok=True)  # before the work, not after it
     try:
         evaluation = evaluate(

@@ -5,23 +5,24 @@ import logging
 import re
 import signal
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, cast
 
 from jsonargparse import ArgumentError, Namespace
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning import Trainer
+from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+from .._checks import naming
 from .._config import merged_config
 from .._extras import need
 from .._files import write_table
 from ..checkpoints.weights import check_weights
-from ..models import model_options
+from ..models import UnknownModelError, model_options
 from ..training import AtomicCheckpointIO, ExportBest, Prediction, VideoClassification, VideoData, last_checkpoint
 from ..training.callbacks import BEST, BestCheckpoint
 from ..training.data import CachedFeatures, MultiSyncMNISTData, SomethingSomethingData, SyncMNISTData, VideoFolderData
@@ -31,7 +32,8 @@ from .parsing import take_option
 _STRICT = {"exit_on_error": False, "allow_abbrev": False}
 _MODULES = (SyncMNISTData, MultiSyncMNISTData, SomethingSomethingData, VideoFolderData, CachedFeatures)
 _DATA = tuple(data.__name__ for data in _MODULES)
-_KEYS = {"state_dict", "hyper_parameters", "pytorch-lightning_version"}
+_CONFIG = ("-c", "--config")
+_KEYS = {"state_dict": dict, "hyper_parameters": dict, "pytorch-lightning_version": str}
 
 
 class VideoCLI(LightningCLI):
@@ -44,8 +46,14 @@ class VideoCLI(LightningCLI):
             parser.link_arguments(f"data.{name}", f"model.{name}", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        self.config = parser.parse_args(with_one_config(cast(list[str], args)))
-        _name_the_class(self.config[self.config.subcommand].model)
+        self._files = take_option(cast(list[str], args), *_CONFIG)[0]
+        with _naming_files(self._files):
+            self.config = parser.parse_args(with_one_config(cast(list[str], args)))
+            _name_the_class(self.config[self.config.subcommand].model)
+
+    def _set_seed(self) -> None:
+        with _naming_files(self._files):
+            super()._set_seed()
 
     def _parse_ckpt_path(self) -> None:
         """Nothing: Lightning would let the checkpoint's options win over those of the command line."""
@@ -59,9 +67,11 @@ class VideoCLI(LightningCLI):
                 "give --ckpt_path runs/.../checkpoints/best.ckpt"
             )
         saved = _checkpoint(path) if given else {}  # before the data, which may take long
-        super().instantiate_classes()
+        with _naming_files(self._files):
+            super().instantiate_classes()
         if given:
-            _check_fits(saved, cast(VideoClassification, self.model))
+            with naming(path, "a checkpoint of VideoClassification", keep=(UnknownModelError,)):
+                _check_fits(saved, cast(VideoClassification, self.model))
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         if self.subcommand != "fit":
@@ -76,6 +86,20 @@ class VideoCLI(LightningCLI):
             kwargs["logger"] = False
         return super().instantiate_trainer(plugins=[*(config["plugins"] or []), AtomicCheckpointIO()], **kwargs)
 
+    def fit(self, **kwargs: Any) -> None:
+        """The command ``pyg-video fit``; what is raised before training begins is about the files that it is given."""
+        begun = _Begun()
+        cast(Any, self.trainer).callbacks.append(begun)
+        try:
+            self.trainer.fit(**kwargs)
+        except Exception as error:
+            resumed, ours = kwargs.get("ckpt_path") or "", str(error).startswith("Expected ")
+            if begun.yet or not (ours or resumed):
+                raise
+            state = "the state of a training", "use an earlier one, or start anew"
+            with _naming_files(self._files) if ours else naming(resumed, *state):
+                raise
+
     def predict(self, **kwargs: Any) -> None:
         """The command ``pyg-video predict`` on a data set."""
         predictions = cast(list[Prediction], self.trainer.predict(**kwargs))
@@ -84,6 +108,18 @@ class VideoCLI(LightningCLI):
         ids = getattr(getattr(self.datamodule, "test", None), "ids", ())
         write_predictions(path, predictions, first=rank, step=world_size, ids=ids)
         print(f"Predictions are in {path}")
+
+
+class _Begun(Callback):
+    """Whether training began."""
+
+    yet = False
+
+    def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        self.yet = True
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        self.yet = True
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -126,7 +162,7 @@ def with_one_config(arguments: Sequence[str]) -> list[str]:
 
     jsonargparse would replace ``model_options`` as a whole. Options on the command line win wherever they stand.
     """
-    files, others = take_option(arguments, "-c", "--config")
+    files, others = take_option(arguments, *_CONFIG)
     if not files:
         return others
     return [*others[:1], f"--config={json.dumps(merged_config(files))}", *others[1:]]
@@ -160,6 +196,16 @@ def _name_the_class(model: Namespace) -> None:
     model.model = name
 
 
+@contextmanager
+def _naming_files(files: Sequence[str]) -> Iterator[None]:
+    """Name the files of a configuration, if there are some, in errors about what it says."""
+    with naming(" and ".join(files), "a configuration of pyg-video fit") if files else nullcontext():
+        try:
+            yield
+        except (ArgumentError, MisconfigurationException, ValueError) as error:
+            raise ValueError(_readable(error)) from error
+
+
 def _readable(error: Exception) -> str:
     """The message of an error without what jsonargparse says about types; for wrong options, with what to do."""
     message = " ".join(str(error).split())
@@ -183,9 +229,9 @@ def _checkpoint(path: str) -> dict[str, Any]:
         raise FileNotFoundError(f"Expected 'ckpt_path' to be a checkpoint of Lightning (got '{path}', no file)")
     try:
         saved = read_checkpoint(path, mmap=True)
-    except (RuntimeError, UnpicklingError, EOFError, ValueError):
+    except Exception:  # of pickle and zip, of many kinds
         saved = {}
-    if not isinstance(saved, dict) or not saved.keys() >= _KEYS:
+    if not isinstance(saved, dict) or not all(isinstance(saved.get(key), kind) for key, kind in _KEYS.items()):
         raise ValueError(
             f"Expected 'ckpt_path' to be a whole checkpoint of Lightning (got '{path}', which is truncated or "
             "something else); use an earlier one, or for a .safetensors file load_model"

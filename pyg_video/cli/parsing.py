@@ -10,6 +10,9 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
+from .._text import printable
+
+_LONGEST = 1900  # signs of a message, about that of an unknown model, which lists all
 IMPORT = "--import"  # taken out by take_option before the arguments are parsed
 _SHARED: dict[str, dict[str, Any]] = {
     "--checkpoint": {
@@ -53,9 +56,14 @@ def run_command(run: Callable[[], int]) -> int:
 
 
 def in_one_line(error: BaseException) -> str:
-    """The message of an error in one line, without the traceback that a worker of a data loader puts before it."""
-    message = " ".join(str(error).split())
-    return re.sub(r"Caught (\w+) in DataLoader worker.*\1: ", "", message)
+    """The message of an error in one line, without the traceback that a worker of a data loader puts before it.
+
+    It may quote a file: control characters are escaped, and the middle of a very long message is left out.
+    """
+    message = printable(" ".join(str(error).split()))
+    message = re.sub(r"Caught (\w+) in DataLoader worker.*\1: ", "", message)
+    half = _LONGEST // 2
+    return message if len(message) <= _LONGEST else f"{message[:half]} ... {message[-half:]}"
 
 
 def take_option(arguments: Sequence[str], *names: str) -> tuple[list[str], list[str]]:

@@ -111,7 +111,7 @@ def _predict_all(model: VideoModel, record: PredictionRecord, options: Namespace
                 if len(inputs) == 1:
                     raise
                 problem = error.problem if isinstance(error, VideoFileError) else ""
-                print(f"skipped {printable(one.name)}: {problem or in_one_line(error)}", file=sys.stderr)
+                print(f"skipped {printable(one.name)}: {printable(problem) or in_one_line(error)}", file=sys.stderr)
                 skipped += 1
             else:
                 if not entry.complete:
@@ -156,7 +156,7 @@ def _tell(entry: VideoRecord, film: Path | None, target: Path, options: Namespac
     if options.sheet:
         written.append(save_png(target.with_name(f"{target.name}_sheet.png"), entry.overall.sheet()))
     for path in written:
-        print(f"  wrote {path}")
+        print(f"  wrote {printable(str(path))}")
 
 
 def _predict_live(model: VideoModel, source: str, record: PredictionRecord, options: Namespace) -> int:
@@ -167,7 +167,7 @@ def _predict_live(model: VideoModel, source: str, record: PredictionRecord, opti
 
     film = Path(options.output, f"{_stem(source)}_regions.mp4") if options.draw else None
     how = {"every": options.every or 1.0, "graph": options.graph, "parts": options.draw}
-    live, code = LiveVideo(source, tell=lambda text: print(text, file=sys.stderr)), 0
+    live, code = LiveVideo(source, tell=lambda text: print(printable(text), file=sys.stderr)), 0
 
     def add(prediction: VideoPrediction) -> None:
         deque(_printed(entry.each([prediction]), "" if entry.count else live.name, each=True), maxlen=0)
@@ -185,7 +185,7 @@ def _predict_live(model: VideoModel, source: str, record: PredictionRecord, opti
     if live.dropped:
         print(f"  dropped {live.dropped} frames: the model is slower than the source", file=sys.stderr)
     if film is not None:
-        print(f"  wrote {film}")
+        print(f"  wrote {printable(str(film))}")
     return code
 
 
@@ -205,7 +205,7 @@ def _warnings_printed() -> Iterator[None]:
     """Print warnings, each once, in a line."""
     with warnings.catch_warnings(record=True, action="always", category=UserWarning) as told:
         yield
-    for message in dict.fromkeys(str(warning.message) for warning in told):
+    for message in dict.fromkeys(in_one_line(Warning(warning.message)) for warning in told):
         print(f"warning: {message}", file=sys.stderr)
 
 

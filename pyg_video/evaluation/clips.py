@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .._checks import naming
 from .._config import merged_config
 from .._extras import need
 from ..datasets import SyncMNIST
@@ -75,7 +76,20 @@ def configured_clips(
         FileNotFoundError: the configuration or the data is missing.
         ValueError: the file does not configure a known data module.
     """
-    module, options = _configured_data(config)
+    files = [config] if isinstance(config, (str, os.PathLike)) else config
+    with naming(" and ".join(map(str, files)), "data and its options"):
+        return _module_clips(*_configured_data(files), digits, download, root, num_workers)
+
+
+def _module_clips(
+    module: type,
+    options: dict[str, Any],
+    digits: str | None,
+    download: bool,
+    root: str | None,
+    num_workers: int | None,
+) -> ClipSource:
+    """The test clips of a data module; arguments as :func:`configured_clips`."""
     name = module.__name__
     source = str(options.get("digits", "bundled")) if digits is None else digits
     changed: dict[str, Any] = {}
@@ -88,7 +102,7 @@ def configured_clips(
     try:
         data = module(**options | {key: value for key, value in changed.items() if value is not None})
     except TypeError as error:
-        raise ValueError(f"Expected options of {name} in '{config}' (got {', '.join(options)}: {error})") from error
+        raise ValueError(f"Expected options of {name} (got {', '.join(options)}: {error})") from error
     if isinstance(data, files):
         return VideoSource(data)
     if name not in _DIGITS:
@@ -97,22 +111,20 @@ def configured_clips(
     return _digit_source(data.test, f"test clips of {name}" + (f" ({words})" if words else ""), source)
 
 
-def _configured_data(config: str | os.PathLike[str] | Sequence[str]) -> tuple[type, dict[str, Any]]:
+def _configured_data(files: Sequence[str | os.PathLike[str]]) -> tuple[type, dict[str, Any]]:
     """The data module of a run's configuration, one of ours or an imported one, and its options."""
-    files = [config] if isinstance(config, (str, os.PathLike)) else config
     data = merged_config(files).get("data")
     data = data if isinstance(data, Mapping) else {}
     name = str(data.get("class_path", "none")).rpartition(".")[2]
     known = _subclasses(need("pyg_video.training.data", "train").VideoData)
     if name not in known:
         raise ValueError(
-            f"Expected 'config' with data: class_path: {' or '.join(known)} (got '{', '.join(map(str, files))}' with "
-            f"{name}); use the file that trained the model, or the config.yaml of its run, and --import for data of "
-            "your own"
+            f"Expected 'config' with data: class_path: {' or '.join(known)} (got one with {name}); use the "
+            "file that trained the model, or the config.yaml of its run, and --import for data of your own"
         )
     options = data.get("init_args") or {}
     if not isinstance(options, Mapping):
-        raise ValueError(f"Expected options of {name} by name in '{config}' (got {options})")
+        raise ValueError(f"Expected options of {name} by name (got {options})")
     return known[name], dict(options)
 
 

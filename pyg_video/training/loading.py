@@ -6,13 +6,14 @@ import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import torch
 
+from .._checks import naming
 from ..checkpoints import checkpoint_info, find_checkpoint, load_model
 from ..checkpoints.migration import migrated_options, migrated_weights
+from ..checkpoints.weights import check_weights
 from ..models import UnknownModelError, VideoClassifier
 from ..models.registry import check_known, fresh_weights
 
@@ -24,8 +25,6 @@ MODULE = "model_module"
 
 CLIP_SIZES = ("frame_size", "num_frames", "frame_rate")
 """What checkpoints tell about the clips of the training: pixels, frames, and frames per second."""
-
-_NO_CHECKPOINT = (RuntimeError, UnpicklingError, EOFError, ValueError, LookupError, AttributeError, TypeError)
 
 
 class Trained(NamedTuple):
@@ -56,10 +55,14 @@ def load_trained(path: str | os.PathLike[str]) -> Trained:
     if Path(path).suffix == ".ckpt":
         return _load_lightning(Path(path))
     path = find_checkpoint(path)
-    about = checkpoint_info(path).metadata
+    return _trained(load_model(path), checkpoint_info(path).metadata)
+
+
+def _trained(model: VideoClassifier, about: Mapping[str, Any]) -> Trained:
+    """The model with what its file tells about the clips; what is of another kind there tells nothing."""
     names = about.get("label_names")
     sizes: Any = (size if isinstance(size := about.get(name), (int, float)) else None for name in CLIP_SIZES)
-    return Trained(load_model(path), tuple(map(str, names)) if isinstance(names, (list, tuple)) else (), *sizes)
+    return Trained(model, tuple(map(str, names)) if isinstance(names, (list, tuple)) else (), *sizes)
 
 
 def read_checkpoint(path: str | os.PathLike[str], *, mmap: bool = False) -> dict[str, Any]:
@@ -112,24 +115,17 @@ def task_of(saved: Mapping[str, Any]) -> VideoClassification:
 def restored(saved: Mapping[str, Any]) -> VideoClassification:
     """The Lightning module of a checkpoint, with its weights; raises as :func:`task_of`."""
     task = task_of(saved)
-    task.load_state_dict(migrated_weights(saved["state_dict"]))
+    weights = migrated_weights(saved["state_dict"])
+    check_weights(weights, task.state_dict(), "the model", "it may be of another version of pyg_video")
+    task.load_state_dict(weights)
     return task
 
 
 def _load_lightning(path: Path) -> Trained:
     if not path.is_file():
         raise FileNotFoundError(f"Expected a checkpoint file (got '{path}', which is none)")
-    try:
+    repair = "use an earlier one, or the .safetensors file beside it"
+    with naming(path, "a whole checkpoint of pyg-video fit, of this version,", repair, (UnknownModelError,)):
         saved = read_checkpoint(path)
         task = restored(saved)
-    except UnknownModelError:
-        raise
-    except _NO_CHECKPOINT as error:
-        first_line = next(iter(str(error).strip().splitlines()), "")  # without torch's advice
-        reason = f"{type(error).__name__} {first_line[:120]}".strip()
-        raise ValueError(
-            f"Expected a whole checkpoint of pyg-video fit, of this version (got '{path}': {reason}); "
-            "use an earlier one, or the .safetensors file beside it"
-        ) from error
-    sizes = (saved["hyper_parameters"].get(name) for name in CLIP_SIZES)
-    return Trained(task.net.eval(), task.label_names, *sizes)
+    return _trained(task.net.eval(), saved["hyper_parameters"])

@@ -140,6 +140,46 @@ def test_misspelt_keys_in_a_file_are_named(command, tmp_path):
         assert wrong[:-1] in error
 
 
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ("model: {model_options: 3}", "model.model_options"),
+        ("model: {lr: [0.1]}", "model.lr"),
+        ("model: {lr: -1}", "Expected 'lr' above 0"),
+        ("model: {lr: 2001-01-01}", "model.lr"),
+        ("model: &a {model_options: *a}", "Circular reference"),
+        ("data: {init_args: {classes: [0, 0, 1]}}", "two or more different digits"),
+        ("data: {init_args: {canvas_size: 2147483648}}", "canvas_size"),
+        ('data: {init_args: {"\\e[31m": 1}}', r"'\x1b[31m' is not accepted"),
+        ("trainer: {max_epochs: {}}", "trainer.max_epochs"),
+        ("seed_everything: -1", "-1 is not in bounds"),
+        (
+            "model: {backbone_from: dyreg_gnn_small, model_options: {channels: [8, 32, 32, 32, 32]}}",
+            "choose the same channels and strides",
+        ),
+    ],
+)
+def test_errors_about_a_configuration_name_its_files(command, tmp_path, content, named):
+    (tmp_path / "bad.yaml").write_text(content)
+    code, error = command("fit", *files_of(SMALL), "--config=bad.yaml", "--trainer.max_epochs=0", *QUIET[:3])
+    assert (code, error.count("\n")) == (2, 1), error
+    assert "small_dyreg.yaml and bad.yaml" in error
+    assert named in error
+
+
+def test_errors_about_a_training_to_go_on_with_name_its_file(command, tmp_path):
+    quiet = [*TINY, "--trainer.logger=false", "--trainer.default_root_dir=run"]
+    assert command("fit", *files_of(SMALL), *quiet, "--trainer.max_epochs=1")[0] == 0
+    path = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    whole = torch.load(path, weights_only=True)
+    for change in ({"optimizer_states": 3}, {"loops": {"fit_loop": {}}}, {"state_dict": {"a": 3}}, {"loops": None}):
+        torch.save({**whole, **change}, path)
+        code, error = command("fit", *files_of(SMALL), *quiet, "--trainer.max_epochs=2", f"--ckpt_path={path}")
+        assert code == 2, change
+        assert error.splitlines()[-1].startswith("pyg-video: error: ")
+        assert str(path) in error
+
+
 @pytest.mark.parametrize("content", ["", "half"])
 def test_truncated_checkpoints_are_named(command, tmp_path, content):
     torch.save({"state_dict": {"weight": torch.zeros(9)}, "pytorch-lightning_version": "2.6"}, tmp_path / "last.ckpt")

@@ -74,3 +74,11 @@ def test_errors_of_the_parser_are_one_line(capsys):
 def test_tracebacks_of_workers_are_cut():
     text = "Caught ValueError in DataLoader worker process 0.\nTraceback ...\nValueError: Expected a whole video"
     assert in_one_line(ValueError(text)) == "Expected a whole video"
+
+
+def test_what_a_file_says_is_escaped_and_shortened():
+    assert in_one_line(ValueError("got '\x1b[31m\0'")) == r"got '\x1b[31m\x00'"
+    line = in_one_line(ValueError("in 'a.csv' (got " + 200_000 * "x" + "); mend it"))
+    assert len(line) < 2000
+    assert line.startswith("in 'a.csv' (got x")
+    assert line.endswith("x); mend it")

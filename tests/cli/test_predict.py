@@ -100,6 +100,15 @@ def test_damage_anywhere_is_met_as_asked_for(command, holed, clips):
     assert (code, again, error) == (0, printed, "")
 
 
+def test_names_print_no_control_characters(command, holed, tmp_path):
+    odd = holed.rename(tmp_path / f"a\x1b[31m{holed.suffix}")
+    for answer, code in (("raise", 2), ("warn", 0)):
+        got, printed, error = command(odd, "--checkpoint", SHIPPED, "--on-corrupt", answer)
+        assert (got, error.count("\n")) == (code, 1)
+        assert r"a\x1b[31m" in error
+        assert {sign for sign in printed + error if not sign.isprintable()} <= {"\n"}
+
+
 def test_files_that_are_no_video_are_skipped_one_by_one(command, clips, tmp_path):
     paths, *_ = clips
     for name, content in (("a.txt", "words\n" * 99), ("b.mp4", "ffconcat version 1.0\nfile '0.mp4'\n")):

@@ -83,7 +83,7 @@ def _change_a_weight(path):
 def test_damaged_and_other_checkpoints_are_refused(checkpoint, spoil):
     _, path = checkpoint
     spoil(path)
-    with pytest.raises(ValueError, match=r"Expected a whole checkpoint of pyg-video fit.*last.ckpt"):
+    with pytest.raises(ValueError, match=r"Expected .*last.ckpt|last.ckpt: Expected"):
         load_trained(path)
 
 

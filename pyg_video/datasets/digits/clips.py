@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from ..video.limits import max_pixels
 from .images import Digits
 from .labels import sync_label, sync_label_names
 from .plans import Planner, as_integer
@@ -62,6 +63,12 @@ class DigitClips(Dataset[SyncClip]):
             )
         if frame_size < 1:
             raise ValueError(f"Expected 'frame_size' to be at least 1 pixel (got {frame_size})")
+        num_frames, side = planner.num_frames, max(canvas_size, frame_size)
+        if num_frames * side**2 > max_pixels():
+            raise ValueError(
+                f"Expected clips of at most {max_pixels():,} pixels (got {num_frames} frames of {side} x {side}); take "
+                "a smaller 'num_frames', 'canvas_size' or 'frame_size', or set the environment's PYG_VIDEO_MAX_PIXELS"
+            )
         self.digits, self.planner, self.num_clips = digits, planner, num_clips
         self.classes, self.canvas_size, self.frame_size = tuple(classes), canvas_size, frame_size
         self.label_names = sync_label_names(self.classes)[:num_classes]

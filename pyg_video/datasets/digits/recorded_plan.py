@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..._checks import naming
 from .plans import Plan
 
 _KEYS = ("coords", "digit_index", "is_sync", "digit_in_front")
@@ -40,23 +40,11 @@ class RecordedPlan:
     """
 
     def __init__(self, source: str | os.PathLike[str] | Arrays, *, num_images: int, room: int) -> None:
-        arrays = _read(source)
-        self.position, self.image, self.is_sync, self.in_front = (torch.from_numpy(arrays[key]) for key in _KEYS)
-        shape = self.position.shape
-        if len(shape) != 4 or 0 in shape[:2] or shape[2] < 2 or shape[3] != 2:
-            raise ValueError(
-                "Expected 'coords' of shape [M, T, D, 2] with a clip, a frame and two digits or more "
-                f"(got {list(shape)}); leave empty clips out"
-            )
-        M, self.num_frames, D, _ = shape
-        shapes = [tuple(x.shape) for x in (self.image, self.is_sync, self.in_front)]
-        if shapes != [(M, D), (M,), (M,)]:
-            raise ValueError(
-                f"Expected 'digit_index', 'is_sync' and 'digit_in_front' of shapes {[(M, D), (M,), (M,)]}, "
-                f"to go with the {M} clips of 'coords' (got {shapes})"
-            )
-        _check_range("coords", self.position, room, "enlarge 'canvas_size'")
-        _check_range("digit_index", self.image, num_images - 1, "pass the digits that the file was made for")
+        repair = "write it with numpy.savez, or fetch it again"
+        with nullcontext() if isinstance(source, Mapping) else naming(source, "trajectories in an .npz file", repair):
+            tensors = _checked(_read(source), num_images, room)
+        self.position, self.image, self.is_sync, self.in_front = tensors
+        self.num_frames = self.position.shape[1]
 
     def __len__(self) -> int:
         return len(self.is_sync)
@@ -75,17 +63,32 @@ def _read(source: str | os.PathLike[str] | Arrays) -> dict[str, NDArray[np.int64
     elif not Path(source).is_file():
         raise FileNotFoundError(f"Expected trajectories in an .npz file (got {os.fspath(source)!r}, which is no file)")
     else:
-        try:
-            with Path(source).open("rb") as file, np.load(file) as content:  # NumPy alone leaves a damaged file open
-                arrays = dict(content)
-        except (ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:  # text, .npy, empty or damaged
-            raise ValueError(
-                f"Expected trajectories in an .npz file (got {os.fspath(source)!r}, which is damaged or of another "
-                "kind); write it with numpy.savez, or fetch it again"
-            ) from error
+        with Path(source).open("rb") as file, np.load(file) as content:  # NumPy alone leaves a damaged file open
+            arrays = dict(content)
     if missing := [key for key in _KEYS if key not in arrays]:
         raise ValueError(f"Expected trajectories with the arrays {_KEYS} (got {sorted(arrays)}); add {missing}")
     return {key: _as_integers(key, np.asarray(arrays[key])) for key in _KEYS}
+
+
+def _checked(arrays: Mapping[str, NDArray[np.int64]], num_images: int, room: int) -> tuple[Tensor, ...]:
+    """The arrays as tensors; raises unless their shapes and values go together."""
+    position, image, is_sync, in_front = (torch.from_numpy(arrays[key]) for key in _KEYS)
+    shape = position.shape
+    if len(shape) != 4 or 0 in shape[:2] or shape[2] < 2 or shape[3] != 2:
+        raise ValueError(
+            "Expected 'coords' of shape [M, T, D, 2] with a clip, a frame and two digits or more "
+            f"(got {list(shape)}); leave empty clips out"
+        )
+    M, _, D, _ = shape
+    shapes = [tuple(x.shape) for x in (image, is_sync, in_front)]
+    if shapes != [(M, D), (M,), (M,)]:
+        raise ValueError(
+            f"Expected 'digit_index', 'is_sync' and 'digit_in_front' of shapes {[(M, D), (M,), (M,)]}, "
+            f"to go with the {M} clips of 'coords' (got {shapes})"
+        )
+    _check_range("coords", position, room, "enlarge 'canvas_size'")
+    _check_range("digit_index", image, num_images - 1, "pass the digits that the file was made for")
+    return position, image, is_sync, in_front
 
 
 def _as_integers(name: str, array: NDArray[np.generic]) -> NDArray[np.int64]:

@@ -13,10 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from ..._checks import naming
 from ..video.tracks import BoxTracks, Rows, VideoTracks
 
 _LARGEST_FRACTION = 2.0
 _ARRAYS = ("clips", "clip_index", "frame_index", "x", "y", "w", "h")
+_KINDS = {  # of their numbers
+    **dict.fromkeys("xywh", "fiu"),
+    **dict.fromkeys(("clip_index", "frame_index", "class_index", "track_index"), "iu"),
+}
 _MOST_FRAMES = 10**9  # of a video
 _Box = tuple[int, str, object, list[float]]  # frame, category, identity, and left, top, width and height
 
@@ -64,7 +69,8 @@ def read_boxes(path: str | os.PathLike[str], *, max_objects: int = 8) -> BoxTrac
     found = list(_mot(path) if path.is_dir() else _named(readers[path.suffix.lower()](path), path))
     if not any(item.tracks for item in found):
         raise ValueError(f"Expected boxes in '{path}' (got none)")
-    return BoxTracks(found, max_objects=max_objects)
+    with naming(path, "boxes", "mend the file"):
+        return BoxTracks(found, max_objects=max_objects)
 
 
 def match_names(videos: Iterable[str], known: Collection[str]) -> dict[str, str]:
@@ -103,10 +109,8 @@ def match_names(videos: Iterable[str], known: Collection[str]) -> dict[str, str]
 
 def _named(videos: Iterator[VideoTracks], path: Path) -> Iterator[VideoTracks]:
     """The same; whatever reading raises is an error about this file."""
-    try:
+    with naming(path, "boxes", "mend the file"):
         yield from videos
-    except Exception as error:  # JSON, zip, zlib and numpy raise many kinds
-        raise ValueError(f"Expected boxes in '{path}' (got {type(error).__name__}: {error}); mend the file") from error
 
 
 def _tracks(video: str, boxes: Iterable[_Box], size: tuple[float, float] | None = None) -> VideoTracks:
@@ -132,10 +136,12 @@ def _unit(x: Any, y: Any, w: Any, h: Any) -> tuple[float, float] | None:
 
 
 def _arrays(path: Path) -> Iterator[VideoTracks]:
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as content:  # NumPy leaves a damaged file open
+        arrays = dict(content)
     if missing := [name for name in _ARRAYS if name not in arrays]:
         raise ValueError(f"no {', '.join(missing)}")
+    if wrong := [name for name, kinds in _KINDS.items() if name in arrays and arrays[name].dtype.kind not in kinds]:
+        raise ValueError(f"{wrong[0]} of {arrays[wrong[0]].dtype}")
     x, y, w, h = (arrays[name].astype(np.float64) for name in "xywh")
     clip, frame = arrays["clip_index"].astype(np.int64), arrays["frame_index"].tolist()
     if len({len(part) for part in (x, y, w, h, clip, frame)}) > 1 or (clip.size and clip.min() < 0):
@@ -175,7 +181,7 @@ def _mot_file(path: Path, video: str) -> Iterator[VideoTracks]:
                 raise ValueError(f"line {number}, not frame (from 1), identity, left, top, width, height")
             if len(values) < 7 or values[6] != 0:
                 category = f"{values[7]:g}" if len(values) > 7 else ""
-                boxes.append((int(values[0]) - 1, category, int(values[1]), values[2:6]))
+                boxes.append((_whole(values[0]) - 1, category, _whole(values[1]), values[2:6]))
     edges = np.array([edges for *_, edges in boxes]).reshape(-1, 4)
     yield _tracks(video, boxes, _unit(*edges.T))
 
@@ -194,13 +200,22 @@ def _coco(path: Path) -> Iterator[VideoTracks]:
         image = images[item["image_id"]]
         frame = image["frame_id"] if "frame_id" in image else image["frame_index"]
         identity = item.get("track_id", item.get("instance_id", -1))
-        boxes.setdefault(image["video_id"], []).append((int(frame), category, identity, item["bbox"]))
+        boxes.setdefault(image["video_id"], []).append((_whole(frame), category, identity, item["bbox"]))
+    if strange := boxes.keys() - {video["id"] for video in content["videos"]}:
+        raise ValueError(f"boxes of a video {min(strange, key=str)!r}, which is not among 'videos'")
     first = {image.get("video_id"): image for image in reversed(images.values())}
     for video in content["videos"]:
         own = boxes.get(video["id"], [])
         size = _size(video) or _size(first.get(video["id"], {}))
         edges = np.array([edges for *_, edges in own], dtype=np.float64).reshape(-1, 4)
         yield _tracks(_coco_name(video), own, size or _unit(*edges.T))
+
+
+def _whole(number: float | str) -> int:
+    """A frame or identity, which some files write as 3.0."""
+    if float(number) != int(float(number)):
+        raise ValueError(f"{number}, which is no whole number")
+    return int(float(number))
 
 
 def _size(item: Mapping[str, Any]) -> tuple[float, float] | None:

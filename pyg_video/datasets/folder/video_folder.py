@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor
 
-from ..._checks import check_option
+from ..._checks import check_option, naming
 from ..video.clip import Transform, VideoClip, VideoClips
 from ..video.errors import VideoFileError, report_skipped
 from ..video.files import check_backend
@@ -130,10 +130,11 @@ class VideoFolder(VideoClips):
         self.boxes = read_boxes(boxes, max_objects=max_objects) if isinstance(boxes, (str, os.PathLike)) else boxes
         self._names = {} if self.boxes is None else match_names(map(self._path, entries), self.boxes.ids)
         if split is not None:
-            entries = in_split(entries, split, shares=shares, fold=fold, seed=split_seed)
+            with naming(root, "videos"):
+                entries = in_split(entries, split, shares=shares, fold=fold, seed=split_seed)
         self.skipped = {self._id(entry): "missing" for entry in entries if locate(entry.path) is None}
         if self.skipped:
-            report_skipped(self.skipped, len(entries), on_error, "mend the list")
+            report_skipped(self.skipped, len(entries), on_error, f"mend the list '{root}'")
         self.entries = [entry for entry in entries if self._id(entry) not in self.skipped]
         if window is not None:
             step = window_step or window

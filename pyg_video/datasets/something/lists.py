@@ -6,16 +6,16 @@ import csv
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..._checks import check_option
+from ..._checks import check_option, naming
 
 VERSIONS = ("v1", "v2")
 SPLITS = ("train", "val", "test")
 UNKNOWN = -1  # the label of a test video without an answer
+_REPAIR = "fetch it again, and the list of labels with it"
 _ANSWERS = Path("labels", "test-answers.csv")
 _NAMES = {"train": "train", "val": "validation", "test": "test", "labels": "labels"}
 _SUFFIX = {"v1": ".csv", "v2": ".json"}
@@ -54,7 +54,7 @@ def read_labels(root: str | os.PathLike[str], version: str) -> tuple[str, ...]:
     The order of v1 is that of the published checkpoints of TSM and DyReg-GNN.
     """
     path = _list_file(root, version, "labels")
-    with _naming(path, f"the classes of Something-Something {version}"):
+    with naming(path, f"the classes of Something-Something {version}", _REPAIR):
         if version == "v1":
             return tuple(sorted(filter(None, map(str.strip, path.read_text(encoding="utf-8").splitlines()))))
         number = {name: int(_checked(label, str, int)) for name, label in _read_json(path, dict).items()}
@@ -80,12 +80,12 @@ def read_records(root: str | os.PathLike[str], version: str, split: str, names: 
     path = _list_file(root, version, split)
     number = {name: label for label, name in enumerate(names)}
     what = f"ids and classes of Something-Something {version}"
-    with _naming(path, what):
+    with naming(path, what, _REPAIR):
         records = (_records_v1 if version == "v1" else _records_v2)(path, number)
         if not records:
             raise ValueError("no video")
     if split == "test" and (answers := Path(root) / _ANSWERS).is_file():
-        with _naming(answers, what):
+        with naming(answers, what, _REPAIR):
             known = {record.id: record.label for record in _records_v1(answers, number)}
         records = [record._replace(label=known.get(record.id, UNKNOWN)) for record in records]
     return records
@@ -127,18 +127,6 @@ def _list_file(root: str | os.PathLike[str], version: str, kind: str) -> Path:
     )
 
 
-@contextmanager
-def _naming(path: Path, what: str) -> Iterator[None]:
-    """Turn whatever a damaged list raises into an error that names it."""
-    try:
-        yield
-    except (ValueError, LookupError, TypeError, RecursionError, csv.Error) as error:
-        problem = f"no {error}" if isinstance(error, LookupError) else str(error)
-        raise ValueError(
-            f"Expected {what} in '{path}' (got {problem}); fetch it again, and the list of labels with it"
-        ) from error
-
-
 def _read_json(path: Path, kind: type) -> Any:
     return _checked(json.loads(path.read_text(encoding="utf-8")), kind)
 
@@ -146,5 +134,5 @@ def _read_json(path: Path, kind: type) -> Any:
 def _checked(value: Any, *kinds: type) -> Any:
     if not isinstance(value, kinds) or isinstance(value, bool):
         names = " or ".join(kind.__name__ for kind in kinds)
-        raise TypeError(f"{repr(value)[:40]}, which is no {names}")
+        raise ValueError(f"{repr(value)[:40]}, which is no {names}")
     return value

@@ -58,8 +58,11 @@ class Report(NamedTuple):
         lines = [
             f"{self.total} videos in the lists, {self.checked} read now",
             f"{self.total - len(self.problems)} whole, {len(self.problems)} with problems",
-            *(f"  {count} x {kind}" for kind, count in kinds.most_common(10)),
-            *(f"  {split} {printable(name)}: {problem}" for (split, name), problem in list(self.problems.items())[:5]),
+            *(f"  {count} x {printable(kind)}" for kind, count in kinds.most_common(10)),
+            *(
+                f"  {split} {printable(name)}: {printable(problem)}"
+                for (split, name), problem in list(self.problems.items())[:5]
+            ),
             *([f"{len(self.damaged)} others with damaged frames"] if self.damaged else []),
             f"index: {self.index_file}",
             f"problems: {self.table}",

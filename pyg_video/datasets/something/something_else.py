@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from ..._checks import naming
 from ..video.tracks import BoxTracks, Rows, VideoTracks
 
 FRAME_RATE = 12.0  # of the annotations
@@ -44,7 +45,8 @@ class SomethingElse(BoxTracks):
                 f"{', '.join(missing)}); fetch them from the links of github.com/joaanna/something_else"
             )
         found = (item for path in paths for item in _videos(path, None if ids is None else set(ids)))
-        super().__init__(found, max_objects=max_objects, frame_rate=FRAME_RATE)
+        with naming(folder, "boxes", "fetch the four files again"):
+            super().__init__(found, max_objects=max_objects, frame_rate=FRAME_RATE)
 
 
 _Groups = dict[tuple[bool, str, int], Rows]

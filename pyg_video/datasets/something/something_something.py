@@ -111,7 +111,9 @@ class SomethingSomething(VideoClips):
         records = read_records(root, version, split, self.label_names)
         self.skipped, self._known = _survey(self.root, version, records, on_corrupt)
         if self.skipped:
-            report_skipped(self.skipped, len(records), on_error, "fetch them, pyg-video prepare lists them all")
+            report_skipped(
+                self.skipped, len(records), on_error, f"fetch them into '{root}', pyg-video prepare lists them all"
+            )
         self.records = [record for record in records if record.id not in self.skipped]
         if boxes is not None and not isinstance(boxes, SomethingElse):
             boxes = SomethingElse(boxes, {record.id for record in self.records}, max_objects=max_objects)

@@ -52,7 +52,7 @@ class BoxTracks:
         frame_rate: of the annotations, in frames per second; None if their frames are those of the videos.
 
     Raises:
-        ValueError: ``max_objects`` is below 1.
+        ValueError: ``max_objects`` is below 1, or a video comes twice.
 
     Example:
         >>> ball = ("ball", [(0, [0.0, 12.0, 32.0, 36.0]), (2, [32.0, 12.0, 64.0, 36.0])])
@@ -73,6 +73,8 @@ class BoxTracks:
         self._where: dict[str, list[tuple[str, int, int]]] = {}
         self._size: dict[str, tuple[float, float]] = {}
         for video, tracks, size in videos:
+            if video in self._where:
+                raise ValueError(f"boxes of the video '{video}' twice")
             where = self._where[video] = []
             if size is not None:
                 self._size[video] = size

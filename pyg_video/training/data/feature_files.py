@@ -11,12 +11,14 @@ from numpy.lib.format import open_memmap
 from torch import Tensor
 from tqdm import tqdm
 
+from ..._checks import naming
 from ..._files import check_disk, whole_file
 from ...attachment.frozen_features import FrozenFeatures
 from ...datasets import SyncClip
 from ...datasets.digits.clips import DigitClips
 
 _TARGETS = SyncClip._fields[1:]
+_REPAIR = "remove it to have it made again"
 
 
 class FeatureFiles(NamedTuple):
@@ -40,14 +42,21 @@ class FeatureClips:
 
     Raises:
         FileNotFoundError: the files do not exist.
+        ValueError: one of them is damaged, or of others.
     """
 
     def __init__(self, files: FeatureFiles) -> None:
         if not files.complete():
             raise FileNotFoundError(f"Expected features in '{files.maps}' (got none); call prepare_data() first")
-        self.maps = np.load(files.maps, mmap_mode="r")
-        with np.load(files.targets) as targets:
-            self.targets = {name: torch.from_numpy(targets[name]) for name in _TARGETS}
+        with naming(files.maps, "features", _REPAIR):
+            self.maps = np.load(files.maps, mmap_mode="r")
+            if self.maps.ndim != 5 or self.maps.dtype != np.float16:
+                raise ValueError(f"maps of shape {list(self.maps.shape)} and {self.maps.dtype}")
+        with naming(files.targets, f"{', '.join(_TARGETS)} of {len(self.maps)} clips", _REPAIR):
+            with files.targets.open("rb") as file, np.load(file) as targets:
+                self.targets = {name: torch.from_numpy(targets[name]) for name in _TARGETS}
+            if lengths := {len(target) for target in self.targets.values()} - {len(self.maps)}:
+                raise ValueError(f"those of {min(lengths)}")
 
     def __len__(self) -> int:
         return len(self.maps)

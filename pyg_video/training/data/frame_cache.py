@@ -15,6 +15,7 @@ from numpy.lib.format import open_memmap
 from torch import Tensor
 from tqdm import tqdm
 
+from ..._checks import naming
 from ..._files import check_disk, whole_file
 from ...datasets.video.clip import VideoClip
 from ...datasets.video.files import decode_frames
@@ -24,6 +25,7 @@ from ...datasets.video.shards import found
 from ...transforms import ShortSide
 
 _FORMAT = 1
+_REPAIR = "remove it to have it made again"
 _CHUNK = 4096  # frames in memory while the file is made
 
 
@@ -141,9 +143,11 @@ class FrameCache:
         if self._pixels is None:
             if not self.complete():
                 raise FileNotFoundError(f"Expected small frames in '{self.frames_path}' (got none); call write() first")
-            with np.load(self.index_path) as arrays:
-                self._index = dict(arrays)
-            self._pixels = np.load(self.frames_path, mmap_mode="r")
+            with naming(self.index_path, "an index of small frames", _REPAIR):
+                with self.index_path.open("rb") as file, np.load(file) as arrays:
+                    self._index = dict(arrays)
+            with naming(self.frames_path, "small frames", _REPAIR):
+                self._pixels = np.load(self.frames_path, mmap_mode="r")
         return self._index
 
     def _plan(self) -> dict[str, Any]:

@@ -82,3 +82,12 @@ def test_missing_arrays_are_named():
 def test_wrong_arrays_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         plan(**changes)
+
+
+def test_errors_about_a_file_name_it(given_trajectories):
+    path = given_trajectories(is_sync=np.array([True]))
+    with pytest.raises(ValueError, match=r"^[^ ]*given.npz: Expected .* to go with the 6 clips of 'coords'"):
+        RecordedPlan(path, num_images=100, room=72)
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(ValueError, match=r"^Expected trajectories in an .npz file in '.*given.npz' .*fetch it again"):
+        RecordedPlan(path, num_images=100, room=72)

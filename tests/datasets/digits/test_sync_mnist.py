@@ -154,3 +154,9 @@ def test_every_published_label_names_the_first_two_digits(published):
     low, high = digit[:, :2].sort(1).values.unbind(1)
     assert torch.equal(label, torch.where(plan.sync.any(1), high * (high - 1) // 2 + low, 45))
     assert torch.equal(label[:16], published.batch(range(16)).label)
+
+
+@pytest.mark.parametrize("options", [{"num_frames": 10**12}, {"canvas_size": 2**31}, {"frame_size": 10**6}])
+def test_clips_that_would_fill_the_memory_are_refused(options):
+    with pytest.raises(ValueError, match=r"clips of at most .* pixels \(got .*; take a smaller"):
+        SyncMNIST(**options)

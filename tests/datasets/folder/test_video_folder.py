@@ -105,11 +105,18 @@ def test_splits_are_disjoint_and_complete(videos):
     assert [folder.random for folder in found] == [True, False, False]
 
 
+def test_a_list_without_a_split_is_named(videos):
+    path = videos / "list.csv"
+    path.write_text("path,label,split\nbird/a.mp4,bird,train\n")
+    with pytest.raises(ValueError, match=r"list.csv: Expected videos in the split 'val' .got none of 1"):
+        VideoFolder(path, "val")
+
+
 def test_missing_files_are_named_or_left_out(videos):
     path = videos / "list.csv"
     path.write_text("path,label\nbird/a.mp4,bird\nbird/z.mp4,bird\n")
     with pytest.raises(
-        VideoFileError, match=r"1 of 2 videos missing or damaged, as bird/z.mp4: missing.; mend the list"
+        VideoFileError, match=r"1 of 2 videos missing or damaged, as bird/z.mp4: missing.; mend the list '.*list.csv'"
     ):
         VideoFolder(path, None)
     with pytest.warns(UserWarning, match="1 of 2 videos missing or damaged"):

@@ -104,6 +104,13 @@ def test_a_missing_file_is_named(folder):
     ],
 )
 def test_damaged_files_are_named(folder, content, message):
+    (folder / "bounding_box_smthsmth_part1.json").write_text("{}")
     (folder / "bounding_box_smthsmth_part2.json").write_text(content)
     with pytest.raises(ValueError, match=rf"{message}.*part2.json"):
+        SomethingElse(folder)
+
+
+def test_a_video_in_two_files_is_named(folder):
+    (folder / "bounding_box_smthsmth_part2.json").write_text('{"103": []}')
+    with pytest.raises(ValueError, match=rf"Expected boxes in '{folder}' \(got boxes of the video '103' twice"):
         SomethingElse(folder)

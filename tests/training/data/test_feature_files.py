@@ -56,3 +56,18 @@ def test_a_disk_that_is_too_small_is_told_of_before_the_work(tmp_path, features,
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
     with pytest.raises(OSError, match="GB of disk for 2 clips .*choose fewer clips, another folder"):
         write_features(features, clips, FeatureFiles.of(tmp_path, "train"), size=2)
+
+
+def test_damaged_files_are_named(tmp_path, features, clips):
+    files = FeatureFiles.of(tmp_path, "train")
+    write_features(features, clips, files, size=3, progress=False)
+    maps, targets = files.maps.read_bytes(), files.targets.read_bytes()
+    for path, whole in ((files.maps, maps), (files.targets, targets)):
+        path.write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(ValueError, match=rf"in '{path}' \(got .*; remove it to have it made again"):
+            FeatureClips(files)
+        path.write_bytes(whole)
+    write_features(features, clips, files, size=2, progress=False)
+    files.targets.write_bytes(targets)
+    with pytest.raises(ValueError, match=r"of 2 clips in '.*train_targets.npz' \(got those of 3"):
+        FeatureClips(files)
