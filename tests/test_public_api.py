@@ -48,7 +48,8 @@ def described(owner, name, value):
     if inspect.isclass(value):
         for method, function in sorted(vars(value).items()):
             function = getattr(function, "__func__", function)
-            if inspect.isfunction(function) and not method.startswith("_"):
+            ours = getattr(function, "__module__", "").startswith("pyg_video")  # PyG writes some when a layer is made
+            if inspect.isfunction(function) and ours and not method.startswith("_"):
                 lines.append(f"{full}.{method}{arguments(function)}")
     return lines
 
