@@ -18,7 +18,7 @@ from torch_geometric import transforms
 from torch_geometric.nn import aggr, conv, norm
 
 from pyg_video.data import VideoGraph
-from pyg_video.functional import complete_edges, repeat_edges
+from pyg_video.functional import complete_edges, loops_last, repeat_edges
 from pyg_video.graph_builders import ConnectInTime, GridGraph
 from pyg_video.layers import RSTG, SpaceConv, SpaceTimeConv, scan
 from pyg_video.layers.space_call import REFUSED
@@ -122,6 +122,7 @@ CONVS = {
     "CuGraphRGCNConv": Row(remark="takes compressed edges and the package pylibcugraphops; use `RGCNConv`"),
     "MessagePassing": Row(remark="the base class: subclasses of yours work as the others do"),
 }
+NOT_EXPORTED = ("GPSConv", "RGCNConv", "HEATConv", "ClusterGCNConv")  # which count nodes or edges by value
 NEEDS_MORE = "needs more than nodes and their frames"
 NORMS = {
     "BatchNorm": Row(lambda: pyg.BatchNorm(C), mixes=True),
@@ -264,6 +265,42 @@ def test_a_convolution_works_as_a_space_stage(name, edges):
         return
     model = RSTG(row.make(), nn.Identity(), nn.Identity(), num_iterations=2).double()
     check(model, graph_for(row, edges), row.mixes)
+
+
+class FromNodes(nn.Module):
+    """A space stage on nodes :math:`(B, T, N, C)`, all of whose other inputs are made of them."""
+
+    def __init__(self, row):
+        super().__init__()
+        self.net = RSTG(row.make(), nn.Identity(), nn.Identity(), num_iterations=1)
+        self.needs = [need.split()[0] for need in row.needs]
+
+    def forward(self, x):
+        edges, nodes = repeat_edges(complete_edges(N), N, x.size(0) * T), x.flatten(0, 2)
+        values = {
+            "edge_attr": nodes[edges[0], :D].sigmoid(),
+            "edge_type": edges[0] % 2,
+            "node_type": torch.arange(nodes.size(0)) % 2,
+            "normal": nodes[:, :3],
+        }
+        pos = nodes[:, :3] if "normal" in self.needs else nodes[:, :2]
+        given = {name: value for name, value in values.items() if name in self.needs}
+        return self.net(VideoGraph(nodes, edges[:, loops_last(edges)], layout=(T, N), pos=pos, **given)).frames
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name, row in CONVS.items() if works(name, row) and not row.package])
+def test_a_convolution_is_exported_for_any_batch_or_is_named(name):
+    net, shapes = FromNodes(CONVS[name]).eval(), ({0: torch.export.Dim("batch", min=1, max=16)},)
+    with torch.no_grad():
+        try:
+            program = torch.export.export(net, (torch.rand(2, T, N, C),), dynamic_shapes=shapes).module()
+            differences = [program(x) - net(x) for x in (torch.rand(1, T, N, C), torch.rand(5, T, N, C))]
+        except RuntimeError:  # also of the program
+            assert name in NOT_EXPORTED
+        else:
+            assert name not in NOT_EXPORTED
+            assert max(difference.abs().max() for difference in differences) < 1e-4
 
 
 @pytest.mark.parametrize("name", [name for name in CONVS if refused(name)])
@@ -518,6 +555,7 @@ As the space stage of `RSTG`: any convolution `(x, edge_index) -> x` that keeps 
 passed on by name: `batch` (frames), `pos`, `x_0` (the nodes before the first iteration), and every attribute of the
 graph. The graph of a builder has `pos`; set the rest with `graph.with_attr(edge_attr=...)`. `cached=True` is refused,
 as is an `edge_attr` that a convolution would ignore.
+[Exported](export.md) are all but {", ".join(map("`{}`".format, NOT_EXPORTED))}.
 
 {table("nn.conv", CONVS)}
 

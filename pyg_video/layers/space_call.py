@@ -62,7 +62,7 @@ class SpaceCall(NamedTuple):
             wanted = f"keeps {x.size(-1)} channels" if self.keeps_channels else f"gives {rows.size(0)} rows"
             raise ValueError(f"Expected a space stage that {wanted} (got {got} from {self.space})")
         if self.kept is not None:
-            y = y.new_zeros(len(self.kept), y.size(-1)).index_put((self.kept,), y)
+            y = y.new_zeros(self.kept.size(0), y.size(-1)).index_put((self.kept,), y)
         return y.view(*x.shape[:-1], y.size(-1))
 
     def _fits(self, y: Tensor, rows: Tensor) -> bool:
@@ -197,10 +197,10 @@ def _of_kept(kept: Tensor, edge_index: Tensor, taken: Mapping[str, Any]) -> tupl
     part: dict[str, Any] = {}
     for name, value in taken.items():
         if name == "frames":
-            value = value.at(kept, len(kept))
-        elif name in (*_EDGE_ATTRIBUTES, "edge_type") and value.size(0) == len(inside):
+            value = value.at(kept, kept.size(0))
+        elif name in (*_EDGE_ATTRIBUTES, "edge_type") and value.size(0) == inside.size(0):
             value = value[inside]
-        elif isinstance(value, Tensor) and value.dim() > 0 and value.size(0) == len(kept):
+        elif isinstance(value, Tensor) and value.dim() > 0 and value.size(0) == kept.size(0):
             value = value[kept]
         part[name] = value
     if "batch" in part:  # frames without a node are no graphs
