@@ -12,7 +12,7 @@ from .._checks import check_lengths
 from ..functional import frame_mask, loops_last
 from .frames import Frames, check_within_frames
 from .regions import Regions
-from .storage import Layout, VideoStorage, clip_layouts, is_common
+from .storage import NO_LAYOUT, Layout, VideoStorage, clip_layouts, is_common
 
 
 class VideoGraph(Data):
@@ -98,9 +98,7 @@ class VideoGraph(Data):
         """The layout of these very nodes; without a list of clips, which compiled code would unroll."""
         layout: Layout | None = self._store._mapping.get("layout")
         if layout is None:
-            raise ValueError(
-                "Expected a graph with a 'layout' (got one without: a subgraph, or made by hand); give layout=(T, N)"
-            )
+            raise ValueError(NO_LAYOUT)
         V, laid_out = self._store.num_rows, self._store._laid_out
         if (None not in (V, laid_out) and laid_out != V) or "n_id" in self._store._mapping:
             raise ValueError(

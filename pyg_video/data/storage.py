@@ -13,6 +13,7 @@ from .._tracing import refuse_jit_trace
 Layout: TypeAlias = tuple[Any, ...]
 """``(T, N)``; where clips differ or graphs were collated, a tuple with one layout per clip or graph."""
 
+NO_LAYOUT = "Expected a graph with a 'layout' (got one without: a subgraph, or made by hand); give layout=(T, N)"
 _GRAPH_LEVEL = ("layout", "lengths")  # attributes of the whole graph, whatever their size
 _NUMBERED = ("layout", "batch", "ptr")  # which collation makes anew
 
@@ -36,6 +37,8 @@ class VideoStorage(GlobalStorage):
     _inc_dict: dict[str, Any]
 
     def __getitem__(self, key: str) -> Any:
+        if key == "layout" and key not in self._mapping:  # asked for in collation, where others have one
+            raise KeyError(NO_LAYOUT)
         value = super().__getitem__(key)
         if key != "layout" or torch.compiler.is_compiling():
             return value
