@@ -472,12 +472,14 @@ clips with padding where a convolution knows no mask.
 
 
 def page():
+    parts = ("pooling", "transforms", "utils", "loaders", "tools")
+    sections = "".join(of(part)["section"](link) for part in parts)
     return f"""# PyG's layers on clips
 
 `python tests/test_pyg.py` writes this page; the tests in that file and in its neighbours, `test_pyg_pooling.py`,
-`test_pyg_transforms.py`, `test_pyg_utils.py`, `test_pyg_loaders.py` and `test_pyg_tools.py`, prove its rows. "Works" means:
-no frame and no clip changes the numbers of another, gradients are finite, and missing nodes do not count. The notebook
-`examples/compose_with_pyg.ipynb` puts loaders, convolutions, edges in time, explanations and export together.
+`test_pyg_transforms.py`, `test_pyg_utils.py`, `test_pyg_loaders.py` and `test_pyg_tools.py`, prove its rows. "Works"
+means: no frame and no clip changes the numbers of another, gradients are finite, and missing nodes do not count. The
+notebook `examples/compose_with_pyg.ipynb` puts loaders, convolutions, edges in time, explanations and export together.
 
 ## Convolutions
 
@@ -500,7 +502,7 @@ As a norm of `SpaceConv` or `RSTG`: frames are the graphs.
 `aggregation(graph.x, graph.frame_index)` gives a vector per frame, `aggregation(graph.x, graph.batch)` one per clip.
 
 {table("nn.aggr", AGGREGATIONS)}
-{of("pooling")["section"](link)}{of("transforms")["section"](link)}{of("utils")["section"](link)}{of("loaders")["section"](link)}{of("tools")["section"](link)}{TIME}{EXPLANATIONS}{of("tools")["explainers"](link)}"""
+{sections}{TIME}{EXPLANATIONS}{of("tools")["explainers"](link)}"""
 
 
 def test_every_layer_of_pyg_has_a_row():
