@@ -14,12 +14,11 @@ import pytest
 import torch
 from torch import nn
 from torch_geometric import nn as pyg
-from torch_geometric import transforms
 from torch_geometric.nn import aggr, conv, norm
 
 from pyg_video.data import VideoGraph
-from pyg_video.functional import complete_edges, repeat_edges
-from pyg_video.graph_builders import ConnectInTime, GridGraph
+from pyg_video.functional import complete_edges, loops_last, repeat_edges
+from pyg_video.graph_builders import ConnectInTime
 from pyg_video.layers import RSTG, SpaceConv, SpaceTimeConv, scan
 from pyg_video.layers.space_call import REFUSED
 from pyg_video.layers.space_time import LOOKS_AHEAD
@@ -122,6 +121,7 @@ CONVS = {
     "CuGraphRGCNConv": Row(remark="takes compressed edges and the package pylibcugraphops; use `RGCNConv`"),
     "MessagePassing": Row(remark="the base class: subclasses of yours work as the others do"),
 }
+NOT_EXPORTED = ("GPSConv", "RGCNConv", "HEATConv", "ClusterGCNConv")  # which count nodes or edges by value
 NEEDS_MORE = "needs more than nodes and their frames"
 NORMS = {
     "BatchNorm": Row(lambda: pyg.BatchNorm(C), mixes=True),
@@ -164,20 +164,6 @@ AGGREGATIONS = {
     "VariancePreservingAggregation": Row(lambda: aggr.VariancePreservingAggregation()),
     "PatchTransformerAggregation": Row(lambda: aggr.PatchTransformerAggregation(C, C, 2, C, 1)),
     "Aggregation": Row(remark="the base class: subclasses of yours work as the others do"),
-}
-TRANSFORMS = {
-    "AddSelfLoops": "right: loops behind the other edges",
-    "Cartesian": "right with `norm=False`, else divided by the largest of all frames: an `edge_attr` for `edge_dim=2`",
-    "Distance": "right with `norm=False`, likewise: an `edge_attr` for `edge_dim=1`",
-    "GCNNorm": "right: an `edge_weight`, for what takes it",
-    "GDC": "right on `graph.frame(b, t)`: on a clip, its threshold depends on all frames",
-    "HalfHop": "nodes are added: no grid any more",
-    "LineGraph": "nodes become edges: no grid any more",
-    "RemoveIsolatedNodes": "nodes are taken away: no grid any more",
-    "LargestConnectedComponents": "nodes are taken away: no grid any more",
-    "ToSparseTensor": "refused by `RSTG`, which takes `edge_index`; `remove_edge_index=False` keeps it",
-    "ToUndirected": "right",
-    "VirtualNode": "a node of all frames is added: no grid any more",
 }
 
 
@@ -266,6 +252,42 @@ def test_a_convolution_works_as_a_space_stage(name, edges):
     check(model, graph_for(row, edges), row.mixes)
 
 
+class FromNodes(nn.Module):
+    """A space stage on nodes :math:`(B, T, N, C)`, all of whose other inputs are made of them."""
+
+    def __init__(self, row):
+        super().__init__()
+        self.net = RSTG(row.make(), nn.Identity(), nn.Identity(), num_iterations=1)
+        self.needs = [need.split()[0] for need in row.needs]
+
+    def forward(self, x):
+        edges, nodes = repeat_edges(complete_edges(N), N, x.size(0) * T), x.flatten(0, 2)
+        values = {
+            "edge_attr": nodes[edges[0], :D].sigmoid(),
+            "edge_type": edges[0] % 2,
+            "node_type": torch.arange(nodes.size(0)) % 2,
+            "normal": nodes[:, :3],
+        }
+        pos = nodes[:, :3] if "normal" in self.needs else nodes[:, :2]
+        given = {name: value for name, value in values.items() if name in self.needs}
+        return self.net(VideoGraph(nodes, edges[:, loops_last(edges)], layout=(T, N), pos=pos, **given)).frames
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name, row in CONVS.items() if works(name, row) and not row.package])
+def test_a_convolution_is_exported_for_any_batch_or_is_named(name):
+    net, shapes = FromNodes(CONVS[name]).eval(), ({0: torch.export.Dim("batch", min=1, max=16)},)
+    with torch.no_grad():
+        try:
+            program = torch.export.export(net, (torch.rand(2, T, N, C),), dynamic_shapes=shapes).module()
+            differences = [program(x) - net(x) for x in (torch.rand(1, T, N, C), torch.rand(5, T, N, C))]
+        except RuntimeError:  # also of the program
+            assert name in NOT_EXPORTED
+        else:
+            assert name not in NOT_EXPORTED
+            assert max(difference.abs().max() for difference in differences) < 1e-4
+
+
 @pytest.mark.parametrize("name", [name for name in CONVS if refused(name)])
 def test_the_other_convolutions_are_refused(name):
     with pytest.raises(ValueError, match=f"Expected a space stage .* .got {name}: {refused(name)[:10]}"):
@@ -291,60 +313,6 @@ def test_an_aggregation_reads_frames(name):
     readout, graph = AGGREGATIONS[name].make().double().eval(), graph_for(Row(), "sparse")
     alone = [readout(frame, torch.zeros(N, dtype=torch.long)) for frame in graph.frames.abs().flatten(0, 1)]
     torch.testing.assert_close(readout(graph.x.abs(), graph.frame_index), torch.cat(alone))
-
-
-@pytest.fixture
-def clips():
-    return GridGraph(C)(torch.randn(2, 3, C, 6, 6))
-
-
-GRIDLESS = [name for name, words in TRANSFORMS.items() if "no grid" in words]
-
-
-@pytest.mark.parametrize("name", GRIDLESS)
-def test_other_nodes_have_no_grid(name, clips):
-    one_edge_per_node = torch.stack([torch.arange(clips.num_nodes).view(-1, 14).roll(1, 1).flatten(), torch.arange(84)])
-    options = {"p": 1.0} if name == "HalfHop" else {}
-    graph = clips.with_attr(edge_index=one_edge_per_node)
-    if name == "LineGraph":
-        graph.edge_attr = torch.randn(84, C)  # as many edges as nodes, and with what could be their features
-    if name == "RemoveIsolatedNodes":
-        graph = clips.with_attr(edge_index=one_edge_per_node[:, :14])  # one of six frames is left
-    graph = getattr(transforms, name)(**options)(graph)
-    with pytest.raises(ValueError, match="layout"):
-        _ = graph.frames
-
-
-@pytest.mark.parametrize("name", ["AddSelfLoops", "Cartesian", "Distance", "GCNNorm", "ToUndirected"])
-def test_other_edges_are_those_of_each_frame_alone(name, clips):
-    options = {"norm": False} if name in ("Cartesian", "Distance") else {}
-    transform = getattr(transforms, name)(**options)
-    one, other = transform(clips.clone()).frame(1, 2), transform(clips.frame(1, 2))
-    assert one.edge_index.tolist() == other.edge_index.tolist()
-    for key in ("edge_attr", "edge_weight"):
-        assert (key in one) == (key in other)
-        assert key not in one or torch.allclose(one[key], other[key])
-    edge_dim = one.edge_attr.size(-1) if "edge_attr" in one else 0
-    model = RSTG(SpaceConv(C, edge_dim=edge_dim), nn.Identity(), nn.Identity())
-    alone = model(other).frames[0, 0]
-    torch.testing.assert_close(model(transform(clips.clone())).frames[1, 2], alone, atol=1e-5, rtol=1e-4)
-
-
-def test_diffusion_is_right_on_a_frame(clips):
-    frame = transforms.GDC()(clips.frame(1, 2))
-    assert frame.frames.shape == (1, 1, 14, C)
-    model = RSTG(pyg.GATConv(C, C, edge_dim=1), nn.Identity(), nn.Identity())
-    assert model(frame).x.isfinite().all()
-
-
-@pytest.mark.filterwarnings("ignore:Sparse:UserWarning")
-def test_sparse_edges_are_refused(clips):
-    model = RSTG(SpaceConv(C), nn.Identity(), nn.Identity())
-    sparse = transforms.ToSparseTensor(layout=torch.sparse_csr)
-    with pytest.raises(ValueError, match="Expected a graph with 'edge_index' .got one without"):
-        model(sparse(clips.clone()))
-    kept = transforms.ToSparseTensor(layout=torch.sparse_csr, remove_edge_index=False)(clips.clone())
-    torch.testing.assert_close(model(kept).x, model(clips).x)
 
 
 NEEDS_EDGES = {"edge_attr", "edge_type"}  # of which one is made with the edges in time, and the other is not
@@ -504,13 +472,14 @@ clips with padding where a convolution knows no mask.
 
 
 def page():
-    kinds = "\n".join(f"| {link('transforms', name)} | {words} |" for name, words in TRANSFORMS.items())
+    parts = ("pooling", "transforms", "utils", "loaders", "tools")
+    sections = "".join(of(part)["section"](link) for part in parts)
     return f"""# PyG's layers on clips
 
-`python tests/test_pyg.py` writes this page; the tests in that file, and in `tests/test_pyg_pooling.py`,
-`tests/test_pyg_utils.py`, `tests/test_pyg_loaders.py` and `tests/test_pyg_tools.py`, prove its rows. "Works" means: no
-frame and no clip changes the numbers of another, gradients are finite, and missing nodes do not count. The notebook
-`examples/compose_with_pyg.ipynb` puts loaders, convolutions, edges in time, explanations and export together.
+`python tests/test_pyg.py` writes this page; the tests in that file and in its neighbours, `test_pyg_pooling.py`,
+`test_pyg_transforms.py`, `test_pyg_utils.py`, `test_pyg_loaders.py` and `test_pyg_tools.py`, prove its rows. "Works"
+means: no frame and no clip changes the numbers of another, gradients are finite, and missing nodes do not count. The
+notebook `examples/compose_with_pyg.ipynb` puts loaders, convolutions, edges in time, explanations and export together.
 
 ## Convolutions
 
@@ -518,6 +487,7 @@ As the space stage of `RSTG`: any convolution `(x, edge_index) -> x` that keeps 
 passed on by name: `batch` (frames), `pos`, `x_0` (the nodes before the first iteration), and every attribute of the
 graph. The graph of a builder has `pos`; set the rest with `graph.with_attr(edge_attr=...)`. `cached=True` is refused,
 as is an `edge_attr` that a convolution would ignore.
+[Exported](export.md) are all but {", ".join(map("`{}`".format, NOT_EXPORTED))}.
 
 {table("nn.conv", CONVS)}
 
@@ -532,13 +502,7 @@ As a norm of `SpaceConv` or `RSTG`: frames are the graphs.
 `aggregation(graph.x, graph.frame_index)` gives a vector per frame, `aggregation(graph.x, graph.batch)` one per clip.
 
 {table("nn.aggr", AGGREGATIONS)}
-{of("pooling")["section"](link)}
-## Transforms
-
-| transform | on a clip |
-|---|---|
-{kinds}
-{of("utils")["section"](link)}{of("loaders")["section"](link)}{of("tools")["section"](link)}{TIME}{EXPLANATIONS}{of("tools")["explainers"](link)}"""
+{sections}{TIME}{EXPLANATIONS}{of("tools")["explainers"](link)}"""
 
 
 def test_every_layer_of_pyg_has_a_row():

@@ -12,7 +12,7 @@ from .._checks import check_lengths
 from ..functional import frame_mask, loops_last
 from .frames import Frames, check_within_frames
 from .regions import Regions
-from .storage import Layout, VideoStorage, clip_layouts
+from .storage import NO_LAYOUT, Layout, VideoStorage, clip_layouts, is_common
 
 
 class VideoGraph(Data):
@@ -92,22 +92,20 @@ class VideoGraph(Data):
         """``(T, N)`` of every clip."""
         layout = self._checked_layout()
         clips = clip_layouts(layout)
-        return clips * self.num_clips if isinstance(layout[0], int) else clips
+        return clips * self.num_clips if is_common(layout) else clips
 
     def _checked_layout(self) -> Layout:
         """The layout of these very nodes; without a list of clips, which compiled code would unroll."""
         layout: Layout | None = self._store._mapping.get("layout")
         if layout is None:
-            raise ValueError(
-                "Expected a graph with a 'layout' (got one without: a subgraph, or made by hand); give layout=(T, N)"
-            )
+            raise ValueError(NO_LAYOUT)
         V, laid_out = self._store.num_rows, self._store._laid_out
         if (None not in (V, laid_out) and laid_out != V) or "n_id" in self._store._mapping:
             raise ValueError(
                 f"Expected the {laid_out} nodes that the 'layout' was given for (got {V}: a transform or a loader "
                 "chose among them, or put others in their place); go on without the grid, or give a new layout=(T, N)"
             )
-        if isinstance(layout[0], int):
+        if is_common(layout):
             T, N = layout
             if T < 1 or N < 1 or not V or V % (T * N) != 0:
                 raise ValueError(f"Expected clips of T * N = {T} * {N} nodes (got {V} nodes)")
@@ -117,13 +115,13 @@ class VideoGraph(Data):
     def is_ragged(self) -> bool:
         """Whether clips have different numbers of frames or of nodes per frame, and so no common grid."""
         layout = self._store._mapping.get("layout")
-        return layout is not None and not isinstance(layout[0], int) and len(set(clip_layouts(layout))) > 1
+        return layout is not None and not is_common(layout) and len(set(clip_layouts(layout))) > 1
 
     @property
     def frame_layout(self) -> tuple[int, int]:
         """``(T, N)``; the same for every clip, else a :exc:`ValueError`."""
         layout = self._checked_layout()
-        if isinstance(layout[0], int):
+        if is_common(layout):
             return layout[0], layout[1]
         if self.is_ragged:
             raise ValueError(
@@ -145,7 +143,7 @@ class VideoGraph(Data):
     def num_clips(self) -> int:
         """Clips :math:`B`."""
         layout = self._checked_layout()
-        if isinstance(layout[0], int):
+        if is_common(layout):
             num_clips: int = self._store.num_rows // (layout[0] * layout[1])
             return num_clips
         return len(clip_layouts(layout))

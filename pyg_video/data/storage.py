@@ -13,6 +13,7 @@ from .._tracing import refuse_jit_trace
 Layout: TypeAlias = tuple[Any, ...]
 """``(T, N)``; where clips differ or graphs were collated, a tuple with one layout per clip or graph."""
 
+NO_LAYOUT = "Expected a graph with a 'layout' (got one without: a subgraph, or made by hand); give layout=(T, N)"
 _GRAPH_LEVEL = ("layout", "lengths")  # attributes of the whole graph, whatever their size
 _NUMBERED = ("layout", "batch", "ptr")  # which collation makes anew
 
@@ -36,6 +37,8 @@ class VideoStorage(GlobalStorage):
     _inc_dict: dict[str, Any]
 
     def __getitem__(self, key: str) -> Any:
+        if key == "layout" and key not in self._mapping:  # asked for in collation, where others have one
+            raise KeyError(NO_LAYOUT)
         value = super().__getitem__(key)
         if key != "layout" or torch.compiler.is_compiling():
             return value
@@ -125,6 +128,11 @@ class VideoStorage(GlobalStorage):
         return tuple(shape)
 
 
+def is_common(layout: Layout) -> bool:
+    """Whether this is ``(T, N)`` for all clips: two numbers, or symbols while a program is exported for any ``T``."""
+    return not isinstance(layout[0], (tuple, list))
+
+
 def clip_layouts(layout: Layout) -> list[tuple[int, int]]:
     """The layouts ``(T, N)`` in a nested layout, in order.
 
@@ -132,7 +140,7 @@ def clip_layouts(layout: Layout) -> list[tuple[int, int]]:
         >>> clip_layouts(((2, 9), ((3, 9), (4, 9))))
         [(2, 9), (3, 9), (4, 9)]
     """
-    if isinstance(layout[0], int):
+    if is_common(layout):
         return [(layout[0], layout[1])]
     return [clip for part in layout for clip in clip_layouts(part)]
 
@@ -149,7 +157,7 @@ def _edge_slices(edge_index: Tensor, nodes: Tensor) -> Tensor:
 
 def _per_clip(layout: _Announced) -> Layout:
     """The layout of a graph, or one per clip if there are several."""
-    if not isinstance(layout[0], int) or layout.num_nodes is None:
+    if not is_common(layout) or layout.num_nodes is None:
         return tuple(layout)
     num_clips = layout.num_nodes // max(layout[0] * layout[1], 1)
     return tuple(layout) if num_clips == 1 else (tuple(layout),) * num_clips

@@ -157,7 +157,7 @@ class _Block(nn.Module):
     ) -> VideoGraph:
         """The graph with its masks."""
         algorithm = _learned_masks() if algorithm is None else algorithm
-        _check_algorithm(algorithm, of_scores=node is None)
+        _check_algorithm(algorithm, of_scores=node is None, of_messages=bool(layers))
         by_attention = isinstance(algorithm, AttentionExplainer)
         if by_attention and target is not None:
             raise ValueError(
@@ -189,10 +189,12 @@ class _Block(nn.Module):
         return self.graph.with_attr(**masks)
 
 
-def _check_algorithm(algorithm: ExplainerAlgorithm, of_scores: bool) -> None:
+def _check_algorithm(algorithm: ExplainerAlgorithm, of_scores: bool, of_messages: bool) -> None:
     reason = next((why for kind, why in REFUSED.items() if isinstance(algorithm, kind)), "")
     if isinstance(algorithm, CaptumExplainer) and not of_scores:
         reason = "it explains class scores, not the features of a node"
+    if isinstance(algorithm, AttentionExplainer) and not of_messages:
+        reason = "no layer behind this graph sends messages along edges"
     if reason:
         got = f"{type(algorithm).__name__}: {reason}"
         raise ValueError(f"Expected an algorithm that explains this answer (got {got}); use GNNExplainer")

@@ -21,6 +21,9 @@ _NOT_TO_IGNORE = ("position", *_EDGE_ATTRIBUTES)
 _FOR_ALL = frozenset({*_NOT_TO_IGNORE, "frames", "mask", "batch", "batch_size"})
 """What a wrapper of any keyword is given, if nothing says what is in it."""
 
+_NEEDS_NODES = (pyg.ChebConv, pyg.FeaStConv, pyg.SuperGATConv, pyg.GPSConv)
+"""Convolutions of PyG that fail on a graph without nodes."""
+
 REFUSED: dict[type[nn.Module], str] = {
     pyg.HypergraphConv: "its edges join any number of nodes",
     pyg.SignedConv: "it has two kinds of edges, positive and negative, and needs 'pos_edge_index' and 'neg_edge_index'",
@@ -43,6 +46,7 @@ class SpaceCall(NamedTuple):
         taken: arguments of its ``forward`` by name.
         edges: the edges, for a stage that is given them by position.
         kept: the nodes that it is run on, :math:`(V)`, bool; ``None`` for all.
+        empty: whether it is not run at all, since no node counts and it fails on none.
         keeps_channels: whether its output has to have the channels of its input.
     """
 
@@ -50,10 +54,13 @@ class SpaceCall(NamedTuple):
     taken: Mapping[str, Any]
     edges: Tensor | None = None
     kept: Tensor | None = None
+    empty: bool = False
     keeps_channels: bool = True
 
     def __call__(self, x: Tensor) -> Tensor:
         """The stage on nodes :math:`(B, T, N, C)`; nodes that it is not run on become zeros."""
+        if self.empty and (self.keeps_channels or getattr(self.space, "out_channels", x.size(-1)) == x.size(-1)):
+            return x.masked_fill(torch.ones_like(x, dtype=torch.bool), 0.0)
         rows = x.flatten(0, 1 if is_dense(self.space) else 2)
         rows = rows if self.kept is None else rows[self.kept]
         y = self.space(rows, **self.taken) if self.edges is None else self.space(rows, self.edges, **self.taken)
@@ -62,7 +69,7 @@ class SpaceCall(NamedTuple):
             wanted = f"keeps {x.size(-1)} channels" if self.keeps_channels else f"gives {rows.size(0)} rows"
             raise ValueError(f"Expected a space stage that {wanted} (got {got} from {self.space})")
         if self.kept is not None:
-            y = y.new_zeros(len(self.kept), y.size(-1)).index_put((self.kept,), y)
+            y = y.new_zeros(self.kept.size(0), y.size(-1)).index_put((self.kept,), y)
         return y.view(*x.shape[:-1], y.size(-1))
 
     def _fits(self, y: Tensor, rows: Tensor) -> bool:
@@ -102,11 +109,12 @@ def space_call(
         return SpaceCall(space, {**_of_pairs(graph, taken), "adj": _adj(space, graph)})
     edges = graph.edge_index if edge_index is None else edge_index
     kept = None if "mask" in taken else present
+    empty = kept is not None and _fails_on_none(space) and not bool(kept.any())
     if kept is not None:  # a stage that knows no mask sees the nodes that there are
         edges, taken = _of_kept(kept, edges, taken)
     if not torch.compiler.is_compiling():
         _check_explained(space, graph, edges, num_nodes=x_0.size(0) if kept is None else int(kept.sum()))
-    return _with_edges(SpaceCall(space, taken, edges, kept), accepted)
+    return _with_edges(SpaceCall(space, taken, edges, kept, empty), accepted)
 
 
 def _accepted(space: nn.Module) -> Accepted:
@@ -114,12 +122,29 @@ def _accepted(space: nn.Module) -> Accepted:
     if isinstance(space, pyg.Sequential):  # PyG's, which has its signature as data
         names = tuple(space.signature.param_dict)[1:]
         return Accepted(frozenset(names), False, names, names)
-    accepted = signature_of(space)
+    accepted = _by_options(space)
     if not accepted.any_name or isinstance(space, SpaceParts):
         return accepted
     inner = [part for part in space.modules() if part is not space and "edge_index" in accepted_info(part)]
-    inside = frozenset().union(*map(accepted_info, inner)) if inner else _FOR_ALL
+    without = isinstance(space, pyg.GPSConv) and space.conv is None
+    inside = frozenset().union(*(_by_options(part).names for part in inner)) if inner or without else _FOR_ALL
     return accepted._replace(names=accepted.names | inside)
+
+
+def _fails_on_none(space: nn.Module) -> bool:
+    """Whether a stage fails on a graph without nodes; of no interest while compiling, which does not know of any."""
+    return not torch.compiler.is_compiling() and any(isinstance(part, _NEEDS_NODES) for part in space.modules())
+
+
+def _by_options(space: nn.Module) -> Accepted:
+    """What a stage takes, without what layers of PyG name and then, as their options say, ignore or fail on."""
+    accepted = signature_of(space)
+    if isinstance(space, pyg.FAConv):  # which makes weights of its own, or else needs some
+        if space.normalize:
+            return accepted._replace(names=accepted.names - {"edge_weight"})
+        return accepted._replace(required=(*accepted.required, "edge_weight"))
+    ignored = [name for name in ("edge_weight", "edge_attr") if not getattr(space, f"supports_{name}", True)]
+    return accepted._replace(names=accepted.names.difference(ignored))
 
 
 def _check(space: nn.Module, graph: VideoGraph, taken: Mapping[str, Any]) -> None:
@@ -140,11 +165,24 @@ def _check(space: nn.Module, graph: VideoGraph, taken: Mapping[str, Any]) -> Non
                 "Expected a convolution that computes its edges for every graph (got "
                 f"{type(part).__name__}(cached=True), which keeps those of the first); leave 'cached' out"
             )
-        if "edge_attr" in taken and None in (getattr(part, "edge_dim", 1), getattr(part, "in_edge_channels", 1)):
-            raise ValueError(
-                f"Expected a convolution that knows the size of 'edge_attr' (got {type(part).__name__} without); give "
-                "its edge_dim (GeneralConv: in_edge_channels), or use a graph without 'edge_attr'"
-            )
+        if "edge_attr" in taken:
+            _check_edge_features(part, taken["edge_attr"], alone=part is space)
+
+
+def _check_edge_features(part: nn.Module, edge_attr: Tensor, alone: bool) -> None:
+    """Raise a :exc:`ValueError` if a convolution ignores features of edges, or is alone and was made for others."""
+    given = edge_attr.size(-1) if edge_attr.dim() > 1 else 1
+    known: int | None = getattr(part, "edge_dim", getattr(part, "in_edge_channels", given))
+    if isinstance(part, pyg.CGConv):
+        known = part.dim
+    elif isinstance(part, pyg.GENConv):
+        known = part.lin_edge.in_channels if hasattr(part, "lin_edge") else part.out_channels
+    if known is None or (alone and known != given):
+        expected = "that knows the size of 'edge_attr'" if known is None else f"for 'edge_attr' of size {given}"
+        raise ValueError(
+            f"Expected a convolution {expected} (got {type(part).__name__} {'without' if known is None else known}); "
+            "give its edge_dim (GeneralConv: in_edge_channels, CGConv: dim), or use a graph without 'edge_attr'"
+        )
 
 
 def _with_edges(call: SpaceCall, accepted: Accepted) -> SpaceCall:
@@ -197,16 +235,16 @@ def _of_kept(kept: Tensor, edge_index: Tensor, taken: Mapping[str, Any]) -> tupl
     part: dict[str, Any] = {}
     for name, value in taken.items():
         if name == "frames":
-            value = value.at(kept, len(kept))
-        elif name in (*_EDGE_ATTRIBUTES, "edge_type") and value.size(0) == len(inside):
+            value = value.at(kept, kept.size(0))
+        elif name in (*_EDGE_ATTRIBUTES, "edge_type") and value.size(0) == inside.size(0):
             value = value[inside]
-        elif isinstance(value, Tensor) and value.dim() > 0 and value.size(0) == len(kept):
+        elif isinstance(value, Tensor) and value.dim() > 0 and value.size(0) == kept.size(0):
             value = value[kept]
         part[name] = value
     if "batch" in part:  # frames without a node are no graphs
-        part["batch"] = part["batch"].unique_consecutive(return_inverse=True)[1]
+        frames, part["batch"] = part["batch"].unique_consecutive(return_inverse=True)
         if "batch_size" in part:
-            part["batch_size"] = int(part["batch"][-1]) + 1
+            part["batch_size"] = frames.size(0)
     return number[edge_index[:, inside]], part
 
 

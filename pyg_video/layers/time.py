@@ -117,19 +117,19 @@ class TemporalRNN(nn.Module):
 
     def _run(self, x: Tensor, hidden: list[Tensor], present: Tensor | None) -> tuple[Tensor, State]:
         dtype = autocast_dtype(x)
-        if present is None and (x.is_cuda or (dtype is None and self._is_faster_by_torch(x, hidden))):
-            return self._run_torchs(x, hidden)
-        weights = [weight if dtype is None else weight.to(dtype) for weight in self._weights]
-        if self.cell == "gru":
-            states, _, _ = gru(x.flatten(0, 1), *hidden, *weights, present)
-            return _own(states, x), states[:, -1].clone()
-        states, cells, _ = lstm(x.flatten(0, 1), *hidden, *weights, present)
-        return _own(states, x), (states[:, -1].clone(), cells[:, -1].clone())
+        if torch.compiler.is_exporting():  # for programs that run without this package
+            y, last = self._run_torchs(x, hidden) if present is None else self._frame_by_frame(x, hidden, present)
+        elif present is None and (x.is_cuda or (dtype is None and self._is_faster_by_torch(x, hidden))):
+            y, last = self._run_torchs(x, hidden)
+        else:
+            operator = gru if self.cell == "gru" else lstm
+            weights = [weight if dtype is None else weight.to(dtype) for weight in self._weights]
+            kept = operator(x.flatten(0, 1), *hidden, *weights, present)
+            y, last = _own(kept[0], x), [states[:, -1].clone() for states in kept[: len(hidden)]]
+        return y, last[0] if self.cell == "gru" else (last[0], last[1])
 
     def _is_faster_by_torch(self, x: Tensor, hidden: list[Tensor]) -> bool:
         """Whether torch's function takes less time on a CPU: it has an LSTM by oneDNN, but none for a GRU."""
-        if torch.compiler.is_exporting():
-            return True
         if torch.compiler.is_compiling() or x.dtype != hidden[0].dtype:  # torch's is unrolled, and has no float32 state
             return False
         learns = torch.is_grad_enabled() and any(y.requires_grad for y in (x, *hidden, *self._weights))
@@ -137,7 +137,7 @@ class TemporalRNN(nn.Module):
             return not learns or self.hidden_channels < 512
         return not learns and (self.hidden_channels < 256 or x.size(1) < MANY_FRAMES)
 
-    def _run_torchs(self, x: Tensor, hidden: list[Tensor]) -> tuple[Tensor, State]:
+    def _run_torchs(self, x: Tensor, hidden: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         B, T, N, _ = x.shape
         sequence = x.transpose(0, 1).reshape(T, B * N, -1)
         hidden = [h.to(x.dtype).reshape(1, B * N, -1) for h in hidden]
@@ -145,8 +145,16 @@ class TemporalRNN(nn.Module):
             y, *last = torch.gru(sequence, hidden[0], self._weights, True, 1, 0.0, self.training, False, False)
         else:
             y, *last = torch.lstm(sequence, hidden, self._weights, True, 1, 0.0, self.training, False, False)
-        grids = [h.view(B, N, -1) for h in last]
-        return y.view(T, B, N, -1).transpose(0, 1), grids[0] if self.cell == "gru" else (grids[0], grids[1])
+        return y.view(T, B, N, -1).transpose(0, 1), [h.view(B, N, -1) for h in last]
+
+    def _frame_by_frame(self, x: Tensor, hidden: list[Tensor], present: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The function of torch, which knows no absent nodes, on one frame after the other."""
+        hidden, states = [h.to(x.dtype) for h in hidden], []
+        for frame, there in zip(x.split(1, dim=1), present[..., None].unbind(1), strict=True):
+            _, after = self._run_torchs(frame, hidden)
+            hidden = [torch.where(there, new, old) for new, old in zip(after, hidden, strict=True)]
+            states.append(hidden[0])
+        return torch.stack(states, dim=1), hidden
 
     def extra_repr(self) -> str:
         return f"{self.channels}, {self.hidden_channels}, cell='{self.cell}'"

@@ -155,6 +155,15 @@ def test_what_only_some_graphs_have_is_not_lost(name, order):
         Batch.from_data_list([graphs[k] for k in order])
 
 
+def test_a_layout_that_only_some_graphs_have_is_not_made_up():
+    one, other = clips(2, 2)
+    part = other.subgraph(torch.arange(14))
+    with pytest.raises(KeyError, match="Expected a graph with a 'layout' .got one without: a subgraph"):
+        Batch.from_data_list([one, part])
+    with pytest.raises(ValueError, match="Expected a graph with a 'layout' .got one without: a subgraph"):
+        _ = Batch.from_data_list([part, one]).frames
+
+
 def test_maps_of_different_size_are_not_collated():
     with pytest.raises(ValueError, match="whose 'kernel' has one shape, rows aside .got .*; use maps of one size"):
         Batch.from_data_list([*clips(2), *clips(2, size=(7, 6))])

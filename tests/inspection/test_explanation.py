@@ -241,6 +241,8 @@ def test_wrong_input_is_a_clear_error():
     for target in (2, -1, 0.5, torch.tensor([0, 1])):
         with pytest.raises(ValueError, match="Expected 'target' as a class below 2, for all clips or for each of 1"):
             explain_graph(nn.Sequential(conv, Planted()), clips, target)
+    with pytest.raises(ValueError, match="AttentionExplainer: no layer behind this graph sends messages"):
+        explain_graph(space_only(pyg.DenseSAGEConv(C, C)), clips, 7, algorithm=AttentionExplainer())
     two = SpaceTimeConv(CONVS["GATv2"](), CONVS["GATv2"](), connect=ConnectInTime())
     with pytest.raises(ValueError, match="Expected one convolution over all edges where attention is explained"):
         explain_graph(two, clips, 7, algorithm=AttentionExplainer())

@@ -8,8 +8,8 @@ from torch_geometric.explain import AttentionExplainer, Explainer, GNNExplainer
 
 from pyg_video.data import VideoGraph
 from pyg_video.functional import complete_edges, repeat_edges
-from pyg_video.graph_builders import GridGraph
-from pyg_video.layers import RSTG, DenseSpaceConv, FrameNorm, HomogeneousGraph, SpaceConv, TemporalRNN
+from pyg_video.graph_builders import ConnectInTime, GridGraph
+from pyg_video.layers import RSTG, DenseSpaceConv, FrameNorm, HomogeneousGraph, SpaceConv, SpaceTimeConv, TemporalRNN
 
 B, T, N, C = 2, 3, 4, 8
 V = B * T * N
@@ -133,6 +133,52 @@ def test_features_of_edges_that_would_be_ignored_are_refused(space):
         space_only(space)(graph(edge_attr=GIVEN["edge_attr"]()))
 
 
+@pytest.mark.parametrize(
+    "conv",
+    [pyg.GATv2Conv(C, C, edge_dim=5), pyg.CGConv(C), pyg.GENConv(C, C), pyg.GeneralConv(C, C, in_edge_channels=1)],
+    ids=lambda conv: type(conv).__name__,
+)
+def test_features_of_edges_of_another_size_are_refused(conv):
+    message = f"Expected a convolution for 'edge_attr' of size 3 .got {type(conv).__name__} [0158].; give its edge_dim"
+    with pytest.raises(ValueError, match=message):
+        space_only(conv)(graph(edge_attr=GIVEN["edge_attr"]()))
+
+
+@pytest.mark.parametrize(
+    ("space", "name"),
+    [
+        (lambda: pyg.GIN(C, C, 2, C), "edge_weight"),
+        (lambda: pyg.GCN(C, C, 2, C), "edge_attr"),
+        (lambda: pyg.GAT(C, C, 2, C), "edge_weight"),
+        (lambda: pyg.FAConv(C), "edge_weight"),
+        (lambda: pyg.GPSConv(C, None, heads=2), "edge_attr"),
+        (lambda: pyg.GPSConv(C, None, heads=2), "edge_weight"),
+    ],
+)
+def test_what_a_layer_names_and_then_ignores_is_refused(space, name):
+    value = torch.rand(V * N, *((3,) if name == "edge_attr" else ()), dtype=torch.float64)
+    with pytest.raises(ValueError, match=f"takes '{name}', since the graph has one"):
+        space_only(space())(graph(**{name: value}))
+
+
+def test_what_a_layer_needs_by_its_options_is_named():
+    conv, weights = space_only(pyg.FAConv(C, normalize=False)), torch.rand(V * N, dtype=torch.float64)
+    with pytest.raises(ValueError, match="what FAConv needs .got none of edge_weight"):
+        conv(graph())
+    assert not torch.allclose(conv(graph(edge_weight=weights)).x, conv(graph(edge_weight=weights * 2)).x)
+
+
+def test_whole_networks_of_pyg_are_space_stages():
+    one, model = graph(), space_only(pyg.GCN(C, C, 2, C, norm="GraphNorm"), num_iterations=1)
+    weights = torch.rand(V * N, dtype=torch.float64)
+    assert not torch.allclose(model(one).x, model(one.with_attr(edge_weight=weights)).x)
+    frames = [model(VideoGraph(x, complete_edges(N), layout=(1, N))).x for x in one.frames.flatten(0, 1)]
+    torch.testing.assert_close(model(one).x, torch.cat(frames))
+    mask = torch.ones(V, dtype=torch.bool)
+    mask[N : 2 * N] = False  # a frame without nodes
+    torch.testing.assert_close(model(one.with_attr(mask=mask)).x[mask], model(one).x[mask])
+
+
 def test_features_of_edges_without_a_taker_are_refused():
     with pytest.raises(ValueError, match="takes 'edge_attr', since the graph has one .got GCNConv"):
         space_only(pyg.GCNConv(C, C))(graph(edge_attr=GIVEN["edge_attr"]()))
@@ -176,6 +222,29 @@ IN_CLIPS = {
     "GPS": lambda: pyg.GPSConv(C, pyg.GATv2Conv(C, C), heads=2),
     "GIN, batch norm": lambda: pyg.GINConv(with_batch_norm()),
 }
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize(
+    "conv",
+    [
+        lambda: pyg.ChebConv(C, C, 2),
+        lambda: pyg.FeaStConv(C, C),
+        lambda: pyg.SuperGATConv(C, C),
+        lambda: pyg.GPSConv(C, pyg.SAGEConv(C, C), heads=2),
+        lambda: pyg.GCN(C, C, 2, C),
+    ],
+)
+def test_clips_without_any_node_become_zeros(conv, training):
+    """As where a detector finds nothing."""
+    empty = graph(mask=torch.zeros(V, dtype=torch.bool)).with_attr(edge_index=torch.empty(2, 0, dtype=torch.long))
+    empty.x.requires_grad_()
+    y = space_only(conv()).train(training)(empty).x
+    y.sum().backward()
+    assert not y.any()
+    assert not empty.x.grad.any()
+    assert not HomogeneousGraph(conv()).double().train(training)(empty).x.any()
+    assert not SpaceTimeConv(conv(), connect=ConnectInTime()).double().eval()(empty).x.any()
 
 
 @pytest.mark.parametrize("training", [False, True])

@@ -3,11 +3,13 @@
 import pytest
 import torch
 from torch import nn
+from torch_geometric.nn import GATv2Conv
 
-from pyg_video.graph_builders import SlotGraph
-from pyg_video.layers import RSTG, SpaceConv, StreamStep, TemporalRNN, ToVector, scan
+from pyg_video.backbones import SmallCNN
+from pyg_video.graph_builders import BoxGraph, ConnectInTime, GridGraph, SlotGraph
+from pyg_video.layers import RSTG, SpaceConv, SpaceTimeConv, StreamStep, TemporalRNN, ToVector, scan
 from pyg_video.layers.scan import map_state
-from pyg_video.models import create_model
+from pyg_video.models import GraphHead, VideoClassifier, create_model
 
 SMALL = {"num_classes": 4, "frame_size": 20, "channels": (4, 8), "strides": (2, 2)}
 MODELS = {
@@ -76,6 +78,48 @@ def test_a_whole_model_is_exported_for_any_batch(model):
     assert "pyg_video" not in operators(program)
     for num_clips in (1, 5):
         torch.testing.assert_close(program.module()(video(num_clips)), model(video(num_clips)), atol=1e-5, rtol=1e-4)
+
+
+class WithBoxes(nn.Module):
+    """A classifier of given boxes, some of which are missing, with one of PyG's convolutions."""
+
+    def __init__(self):
+        super().__init__()
+        rstg = RSTG(GATv2Conv(8, 8), TemporalRNN(8), TemporalRNN(8), num_iterations=1)
+        self.model = VideoClassifier(SmallCNN(1, channels=(8,), strides=(2,)), GraphHead(8, 4, BoxGraph(8, 2), rstg))
+
+    def forward(self, video, box):
+        return self.model(video, box=box)
+
+
+def boxes(num_clips):
+    box = torch.rand(num_clips, 3, 2, 4) / 2 + 0.2
+    box[0, 1, 1] = box[-1, 0] = torch.nan
+    return box
+
+
+@torch.no_grad()
+def test_a_model_of_boxes_is_exported_for_any_batch_and_any_boxes():
+    model = WithBoxes().eval()
+    shapes = {"video": {0: BATCH}, "box": {0: BATCH}}
+    program = torch.export.export(model, (video(2), boxes(2)), dynamic_shapes=shapes)
+    assert "pyg_video" not in operators(program)
+    for num_clips in (1, 5):
+        for box in (boxes(num_clips), torch.full((num_clips, 3, 2, 4), torch.nan)):
+            want = model(video(num_clips), box)
+            torch.testing.assert_close(program.module()(video(num_clips), box), want, atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("time", ["edges", "none"])
+def test_a_model_without_recurrence_is_exported_for_any_number_of_frames(time):
+    space_only = RSTG(SpaceConv(8), nn.Identity(), nn.Identity())
+    net = SpaceTimeConv(GATv2Conv(8, 8), connect=ConnectInTime()) if time == "edges" else space_only
+    model, frames = nn.Sequential(GridGraph(8, 4), net, ToVector("mean")), torch.export.Dim("frames", min=1, max=64)
+    program = torch.export.export(model, (torch.rand(2, 3, 8, 6, 6),), dynamic_shapes=({0: BATCH, 1: frames},))
+    for B, T in ((1, 7), (4, 1)):
+        maps = torch.rand(B, T, 8, 6, 6)
+        torch.testing.assert_close(program.module()(maps), model(maps), atol=1e-5, rtol=1e-4)
 
 
 @torch.no_grad()

@@ -127,3 +127,15 @@ def test_autocast_leaves_float64_alone(cell, x):
         torch.testing.assert_close(rnn(x), rnn(x.clone()), atol=0, rtol=0)
         inside = rnn(x, mask=torch.ones(2, 6, 3, dtype=torch.bool))
     torch.testing.assert_close(inside, rnn(x))
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_a_program_knows_missing_nodes_by_operators_of_torch_alone(cell):
+    rnn, mask = TemporalRNN(4, cell=cell), torch.rand(2, 5, 3) > 0.4
+    batch = torch.export.Dim("batch", min=1, max=8)
+    x, shapes = torch.randn(2, 5, 3, 4), {"x": {0: batch}, "lengths": None, "mask": {0: batch}}
+    with torch.no_grad():
+        program = torch.export.export(rnn, (x, None, mask), dynamic_shapes=shapes)
+        assert not [node for node in program.graph.nodes if str(node.target).startswith("pyg_video")]
+        x, mask = x.repeat(2, 1, 1, 1), torch.rand(4, 5, 3) > 0.4
+        torch.testing.assert_close(program.module()(x, None, mask), rnn(x, None, mask))
