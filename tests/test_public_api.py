@@ -48,7 +48,7 @@ def described(owner, name, value):
     if inspect.isclass(value):
         for method, function in sorted(vars(value).items()):
             function = getattr(function, "__func__", function)
-            ours = getattr(function, "__module__", "").startswith("pyg_video")  # PyG writes some when a layer is made
+            ours = getattr(function, "__module__", "") == value.__module__  # PyG writes others when a layer is made
             if inspect.isfunction(function) and ours and not method.startswith("_"):
                 lines.append(f"{full}.{method}{arguments(function)}")
     return lines
