@@ -4,7 +4,8 @@
 
 The configuration is that of the row, `examples/configs/TABLE_MODEL.yaml`, merged with that of the table at the scale,
 `reproduce/TABLE_DIGITS_SCALE.yaml`, and with what the row needs at this scale, `reproduce/SCALE/TABLE_MODEL.yaml`, if
-there is such a file. At the small scale, the first stages learn from still frames before, once for all rows of a seed.
+there is such a file. At the small and the half scale, the first stages learn from still frames before, once for all
+rows of a seed.
 A stopped run goes on where it was: the same command finds its last checkpoint. At the end, the checkpoint with the best
 validation accuracy is tested, and `benchmarks/results/reproduction/` gets a file with the accuracy, the curves, videos
 and seconds of training, machine, versions and commit.
@@ -32,7 +33,7 @@ from pyg_video.training import fit_stills, load_trained
 RESULTS = ROOT / "benchmarks" / "results" / "reproduction"
 TABLES: dict[str, type[DigitClips]] = {"sync_mnist": SyncMNIST, "multi_sync_mnist": MultiSyncMNIST}
 SCALES = ("paper", "half", "small")
-STILLS = 128_000  # still frames that the first stages of the small scale learn from
+STILLS = {"small": 128_000, "half": 640_000}  # still frames that the frozen stages learn from
 RADIUS = {"sync_mnist": 3.0, "multi_sync_mnist": 2.0}  # of the tents that these learn to draw, in pixels of the map
 
 
@@ -58,7 +59,7 @@ class Run(TrainingRun):
         self.stills: Path | None = None
         if "freeze_to" in self.config["model"]:
             # By what they learn from, so that a changed configuration does not take those of before.
-            lesson = json.dumps([self.options, self.sizes, RADIUS[table], STILLS], sort_keys=True)
+            lesson = json.dumps([self.options, self.sizes, RADIUS[table], STILLS[scale]], sort_keys=True)
             digest = hashlib.sha256(lesson.encode()).hexdigest()[:8]
             self.stills = folder / f"{task}_stills_{seed}_{digest}.safetensors"
 
@@ -88,7 +89,8 @@ def learn_stills(run: Run) -> None:
     model = create_model("cnn_sync_mnist", frame_size=run.options["frame_size"], **run.sizes)
     net, _ = split_backbone(model.backbone, run.config["model"]["freeze_to"])
     stills = run.clips(num_frames=1, num_clips=None, seed=run.seed)
-    for seen, loss in fit_stills(net, stills, num_frames=STILLS, radius=RADIUS[run.table], every=STILLS // 8):
+    count = STILLS[run.scale]
+    for seen, loss in fit_stills(net, stills, num_frames=count, radius=RADIUS[run.table], every=count // 8):
         print(f"{seen:>10,d} still frames, squared error {loss:.5f}", flush=True)
     save_model(model, run.stills)
 

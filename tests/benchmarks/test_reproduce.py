@@ -70,7 +70,7 @@ def tiny(monkeypatch, tmp_path):
     (folder / "sync_mnist_mean_lstm.yaml").write_text((CONFIGS / "sync_mnist_mean_lstm.yaml").read_text())
     monkeypatch.setattr(reproduce, "CONFIGS", folder)
     monkeypatch.setattr(reproduce, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(reproduce, "STILLS", 128)
+    monkeypatch.setattr(reproduce, "STILLS", {"small": 128})
 
     def run(epochs, *options):
         (folder / "reproduce" / "sync_mnist_3_small.yaml").write_text(TINY.replace("EPOCHS", str(epochs)))
