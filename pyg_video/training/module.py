@@ -140,7 +140,7 @@ class VideoClassification(LightningModule):
     def setup(self, stage: str) -> None:
         if stage != "fit":
             return
-        self.net.to(memory_format=torch.channels_last)  # convolutions are faster, on CPUs and on GPUs
+        channels_last(self.net)
         if (source := self.backbone_from) is None:
             return
         path = Path(source) if Path(source).is_file() else shipped_checkpoint(source)
@@ -221,6 +221,13 @@ def lr_factor(step: int, warmup_steps: int, num_steps: float, drops: Sequence[fl
     if drops:
         return warmup / 10 ** sum(step >= drop * num_steps for drop in drops)
     return warmup * (1 + math.cos(math.pi * min(1.0, step / max(1, num_steps)))) / 2
+
+
+def channels_last(net: nn.Module) -> None:
+    """Store the weights of convolutions on frames with channels last, where these are faster, on CPUs and on GPUs."""
+    for parameter in net.parameters():
+        if parameter.dim() == 4:  # those on clips have five dimensions, and would need another format
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
 def one_cycle(optimizer: torch.optim.Optimizer, num_steps: int, warmup: float = 0.1) -> LambdaLR:

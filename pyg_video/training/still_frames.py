@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from ..backbones import StagedBackbone
 from ..datasets import DigitClips, SyncClip, digit_maps
-from .module import one_cycle
+from .module import channels_last, one_cycle
 
 
 def fit_stills(
@@ -52,7 +52,7 @@ def fit_stills(
         raise ValueError(f"Expected 'num_frames' of at least a batch of {batch_size} (got {num_frames})")
     optimizer = torch.optim.AdamW(net.parameters(), lr=lr)
     schedule = one_cycle(optimizer, steps)
-    net.to(memory_format=torch.channels_last)  # convolutions are faster
+    channels_last(net)
     net.train()
     for step in range(1, steps + 1):
         batch = clips.batch(range((step - 1) * batch_size, step * batch_size))

@@ -16,8 +16,9 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 CONFIGS = [
     path
     for path in sorted((EXAMPLES / "configs").rglob("*.yaml"))
-    if not {"something_something", "reproduce"} & set(path.parts) and not path.stem.startswith("base_")
-]  # those of reproduce: tests/benchmarks/test_reproduce.py
+    if not {"something_something", "reproduce"} & set(path.parts)
+    and not path.stem.startswith(("base_", "thermal_flight_"))
+]  # the others: tests/benchmarks
 NEED_OTHERS = {"small_distillation", "frozen_features", "video_folder"}  # have tests of their own
 SMALL = next(path for path in CONFIGS if path.stem == "small_dyreg")
 TINY = [

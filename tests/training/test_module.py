@@ -196,3 +196,17 @@ def test_a_module_with_a_recipe_is_recorded_by_it(tmp_path):
 def test_options_of_a_module_are_refused():
     with pytest.raises(ValueError, match="Expected no 'model_options' for a module"):
         VideoClassification(Brightness(), 6, model_options={"width": 3})
+
+
+def test_weights_on_frames_have_channels_last_and_those_on_clips_stay():
+    task = VideoClassification(
+        "i3d_sync_mnist", 6, 16, model_options={"channels": (4, 4), "strides": (2, 2), "num_2d": 1}
+    )
+    before = {name: value.clone() for name, value in task.net.state_dict().items()}
+    task.setup("fit")
+    frames, clips = (task.net.backbone.stages[name][0].weight for name in ("stage1", "stage2"))
+    assert (frames.dim(), clips.dim()) == (4, 5)
+    assert frames.is_contiguous(memory_format=torch.channels_last)
+    assert clips.is_contiguous()
+    assert all(torch.equal(value, before[name]) for name, value in task.net.state_dict().items())
+    task.net(torch.rand(1, 2, 1, 16, 16)).sum().backward()
