@@ -164,7 +164,8 @@ class VideoClassification(LightningModule):
         return sum((extra(batch) for extra in self.extra_losses), start=loss)
 
     def validation_step(self, batch: Clips, batch_idx: int) -> None:  # noqa: ARG002
-        self.val_loss.update(self._score(batch, self.val_metrics), weight=len(batch.label))
+        # A value per clip: with this 'nan_strategy', torchmetrics 1.9 takes no notice of weights.
+        self.val_loss.update(self._score(batch, self.val_metrics).expand(len(batch.label)))
         self.log("val/loss", self.val_loss, batch_size=len(batch.label))
 
     def test_step(self, batch: Clips, batch_idx: int) -> None:  # noqa: ARG002
