@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch_geometric import nn as pyg
 
 from .._checks import looks_free
@@ -59,8 +60,10 @@ class SpaceCall(NamedTuple):
 
     def __call__(self, x: Tensor) -> Tensor:
         """The stage on nodes :math:`(B, T, N, C)`; nodes that it is not run on become zeros."""
-        if self.empty and (self.keeps_channels or getattr(self.space, "out_channels", x.size(-1)) == x.size(-1)):
-            return x.masked_fill(torch.ones_like(x, dtype=torch.bool), 0.0)
+        if self.empty:
+            width = x.size(-1) if self.keeps_channels else _out_width(self.space, x.size(-1))
+            zeros = x.masked_fill(torch.ones_like(x, dtype=torch.bool), 0.0)
+            return F.pad(zeros[..., :width], (0, max(0, width - x.size(-1))))
         rows = x.flatten(0, 1 if is_dense(self.space) else 2)
         rows = rows if self.kept is None else rows[self.kept]
         y = self.space(rows, **self.taken) if self.edges is None else self.space(rows, self.edges, **self.taken)
@@ -134,6 +137,12 @@ def _accepted(space: nn.Module) -> Accepted:
 def _fails_on_none(space: nn.Module) -> bool:
     """Whether a stage fails on a graph without nodes; of no interest while compiling, which does not know of any."""
     return not torch.compiler.is_compiling() and any(isinstance(part, _NEEDS_NODES) for part in space.modules())
+
+
+def _out_width(space: nn.Module, width: int) -> int:
+    """Channels that a convolution of ``_NEEDS_NODES`` gives."""
+    heads = space.heads if isinstance(space, pyg.SuperGATConv) and space.concat else 1
+    return int(getattr(space, "out_channels", width)) * int(heads)
 
 
 def _by_options(space: nn.Module) -> Accepted:

@@ -247,6 +247,18 @@ def test_clips_without_any_node_become_zeros(conv, training):
     assert not SpaceTimeConv(conv(), connect=ConnectInTime()).double().eval()(empty).x.any()
 
 
+@pytest.mark.parametrize("width", [C // 2, 2 * C])
+@pytest.mark.parametrize(
+    "conv",
+    [lambda D: pyg.ChebConv(C, D, 2), lambda D: pyg.FeaStConv(C, D), lambda D: pyg.SuperGATConv(C, D // 2, heads=2)],
+)
+def test_clips_without_any_node_get_the_width_of_the_convolution(conv, width):
+    empty = graph(mask=torch.zeros(V, dtype=torch.bool)).with_attr(edge_index=torch.empty(2, 0, dtype=torch.long))
+    layer = SpaceTimeConv(conv(width), connect=ConnectInTime()).double().eval()
+    assert layer(empty).x.shape == layer(graph()).x.shape == (V, width)
+    assert not layer(empty).x.any()
+
+
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize(
     ("over_time", "name"), [(False, name) for name in IN_FRAMES] + [(True, name) for name in IN_CLIPS]
