@@ -15,8 +15,6 @@ from pyg_video.data import VideoGraph
 from pyg_video.functional import complete_edges, repeat_edges
 from pyg_video.layers import RSTG, SpaceConv
 
-pytestmark = pytest.mark.filterwarnings("ignore:Sparse:UserWarning")  # of ASAPooling
-
 B, T, N, C = 2, 3, 4, 8
 V = B * T * N
 INTRO = """

@@ -141,7 +141,6 @@ ALONE = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore:Sparse:UserWarning")
 @pytest.mark.parametrize("name", ALONE)
 def test_a_frame_is_that_of_the_frame_alone(name, clips):
     assert equal(*frame_by_frame(name, clips))
@@ -195,7 +194,6 @@ def test_diffusion_is_right_on_a_frame(clips):
     assert model(frame).x.isfinite().all()
 
 
-@pytest.mark.filterwarnings("ignore:Sparse:UserWarning")
 def test_sparse_edges_are_refused(clips):
     model = RSTG(SpaceConv(C), nn.Identity(), nn.Identity())
     sparse = transforms.ToSparseTensor(layout=torch.sparse_csr)
