@@ -1,6 +1,6 @@
 """Read thousands of mutated files: each is taken, or refused in one line that names it, in bounded time and memory.
 
-python benchmarks/fuzz.py --output benchmarks/results/fuzz.json                        # all, hours on one core
+python benchmarks/fuzz.py --output benchmarks/results/fuzz.json                        # all, 10,000 cases
 python benchmarks/fuzz.py --kinds annotations --cases 300                              # some
 python benchmarks/fuzz.py --kinds videos --first 17 --cases 1 --keep mutant            # one again, and keep its files
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from measuring import environment, write
 from training_runs import CONFIGS, ROOT, TrainingRun, commit
 
+from pyg_video._files import write_whole
 from pyg_video.evaluation import VideoSource, configured_clips, evaluate
 from pyg_video.training import load_trained
 
@@ -41,8 +42,7 @@ def write_list(root: Path, path: Path) -> dict[str, str]:
     videos = os.path.relpath(root / "videos", path.parent)
     lines = ["path,label,group,fold"]
     lines += [f"{videos}/{c['clip']}.mp4,{c['class']},place {c['place_group']},{c['place_fold']}" for c in clips]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines) + "\n")
+    write_whole(path, "\n".join(lines) + "\n")
     return {clip["clip"]: clip["place_group"] for clip in clips}
 
 

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .parsing import Parser, add_shared, make_parser
+
+if TYPE_CHECKING:
+    from ..evaluation import ClipSource
+    from ..training.loading import Trained
 
 _DESCRIPTION = """\
 Evaluate a trained model and write the results: accuracy with standard error, per class, confusions, predictions.
@@ -24,24 +30,16 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command, the first of ``arguments``, and return the exit code."""
     options = _parser().parse_args(arguments[1:])
 
-    from .._checks import naming
     from ..checkpoints import find_checkpoint
-    from ..evaluation import configured_clips, evaluate, recorded_clips, write_evaluation
-    from ..evaluation.clips import check_fit, name_and_checksum
+    from ..evaluation import evaluate, write_evaluation
+    from ..evaluation.clips import name_and_checksum
     from ..evaluation.report import as_text
     from ..training.loading import load_trained
     from ..training.scoring import choose_device
 
     choose_device(options.device)
     trained = load_trained(options.checkpoint)
-    digits = {"digits": options.digits, "download": options.download}
-    if options.config is not None:
-        clips = configured_clips(options.config, **digits, root=options.root, num_workers=options.workers)
-    else:
-        digits["digits"] = options.digits or "bundled"
-        clips = recorded_clips(options.trajectories, **digits, frame_size=trained.option("frame_size", 64))
-    with naming(options.checkpoint, "a model of these clips"):
-        check_fit(trained, clips)
+    clips = _clips(options, trained)
     Path(options.output).mkdir(parents=True, exist_ok=True)  # before the work, not after it
     try:
         evaluation = evaluate(
@@ -62,6 +60,25 @@ def run(arguments: Sequence[str]) -> int:
     for path in write_evaluation(evaluation, options.output):
         print(f"wrote {path}")
     return 0
+
+
+def _clips(options: Namespace, trained: Trained) -> ClipSource:
+    """The test clips that the options ask for, which the model must fit."""
+    from .._checks import naming
+    from ..evaluation import configured_clips, recorded_clips
+    from ..evaluation.clips import check_fit
+
+    digits, download = options.digits, options.download
+    if options.config is not None:
+        clips = configured_clips(
+            options.config, digits=digits, download=download, root=options.root, num_workers=options.workers
+        )
+    else:
+        size = trained.option("frame_size", 64)
+        clips = recorded_clips(options.trajectories, digits=digits or "bundled", download=download, frame_size=size)
+    with naming(options.checkpoint, "a model of these clips"):
+        check_fit(trained, clips)
+    return clips
 
 
 def _parser() -> Parser:

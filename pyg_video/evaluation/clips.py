@@ -17,7 +17,9 @@ from ..training.loading import Trained
 from .sources import ClipSource, DigitSource, ModuleSource, VideoSource
 
 _DIGITS = ("SyncMNISTData", "MultiSyncMNISTData")
-_NOT_OF_THE_CLIPS = ("digits", "download", "seed", "batch_size", "num_train", "num_val", "num_test", "num_workers")
+_NOT_OF_THE_CLIPS = (
+    *("digits", "download", "seed", "curriculum", "batch_size", "num_train", "num_val", "num_test", "num_workers"),
+)
 
 
 def recorded_clips(

@@ -14,7 +14,8 @@ model: {model: cnn_sync_mnist}
 data:
   class_path: SyncMNISTData
   init_args:
-    {canvas_size: 16, frame_size: 16, digit_size: 6, num_frames: 2, classes: [0, 1, 2], num_test: 5, num_workers: 9}
+    {canvas_size: 16, frame_size: 16, digit_size: 6, num_frames: 2, classes: [0, 1, 2], num_test: 5, num_workers: 9,
+    curriculum: [10, 50]}
 """
 
 
@@ -47,6 +48,7 @@ def test_a_configuration_gives_its_test_clips(config):
     assert torch.equal(scored.clips.batch(range(5)).video, data.test.batch(range(5)).video)
     assert "num_frames 2" in scored.trajectories
     assert "num_workers" not in scored.trajectories
+    assert "curriculum" not in scored.trajectories  # of training alone
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,8 @@ def test_the_pooled_backbone_needs_frames_to_halve():
     assert model.features(torch.rand(1, 2, 1, 64, 64)).shape == (1, 2, 8, 6, 6)
     with pytest.raises(ValueError, match="Expected a 'frame_size' that 3 pooled stages leave something of .got 16"):
         create_model("rstg_sync_mnist", frame_size=16, backbone="pooled")
+    with pytest.raises(ValueError, match="'subtract_background' to be False with backbone='pooled'"):
+        create_model("rstg_sync_mnist", backbone="pooled", subtract_background=True)
 
 
 def test_the_graph_goes_back_to_the_maps_of_several_stages_at_once():

@@ -75,6 +75,7 @@ def read_folder(root: Path, group: str | None = None) -> list[VideoEntry]:
         ValueError: all folders are named like splits, and one of them has videos of its own.
     """
     found = [(path, parts) for path in find_videos(root) if len(parts := _in_folders(path, root)) > 1]
+    found.sort(key=lambda entry: entry[1])  # the order of the folder, however its videos lie in shards
     splits = all(parts[0] in SPLITS for _, parts in found) and any(len(parts) > 2 for _, parts in found)
     if splits and (stray := next((parts for _, parts in found if len(parts) == 2), None)) is not None:
         video = "/".join(stray)

@@ -22,24 +22,22 @@ class Location(NamedTuple):
         start: where they begin in it.
         size: their number.
         modified: when the file was changed, in nanoseconds.
-        member: if the file is a shard, the video's entry in it.
     """
 
     file: Path
     start: int
     size: int
     modified: int
-    member: tarfile.TarInfo | None = None
 
     def url(self) -> tuple[str, str]:
         """What ffmpeg opens, and the protocols that it needs; with "file:", a name may have a colon."""
-        if self.member is None:
+        if not self.start:  # in a shard, a header comes before
             return f"file:{self.file}", "file"
         return f"subfile,,start,{self.start},end,{self.start + self.size},,:file:{self.file}", "subfile,file"
 
     def open(self) -> BinaryIO:
         """The bytes as a file."""
-        if self.member is None:
+        if not self.start:
             return self.file.open("rb")
         return io.BufferedReader(_Part(self.file, self.start, self.size))
 
@@ -59,11 +57,7 @@ def locate(path: str | os.PathLike[str]) -> Location | None:
     shard = next((folder for folder in path.parents if folder.suffix == SHARD and folder.is_file()), None)
     if shard is None:
         return None
-    stat = shard.stat()
-    member = _members(shard, stat.st_size, stat.st_mtime_ns).get(path.relative_to(shard).as_posix())
-    if member is None:
-        return None
-    return Location(shard, member.offset_data, member.size, stat.st_mtime_ns, member)
+    return _listed(shard).get(path.relative_to(shard).as_posix())
 
 
 def found(path: str | os.PathLike[str]) -> Location:
@@ -76,8 +70,12 @@ def found(path: str | os.PathLike[str]) -> Location:
 
 def names_in(shard: Path) -> list[str]:
     """Names of the files in a shard, sorted."""
+    return sorted(_listed(shard))
+
+
+def _listed(shard: Path) -> dict[str, Location]:
     stat = shard.stat()
-    return sorted(_members(shard, stat.st_size, stat.st_mtime_ns))
+    return _members(shard, stat.st_size, stat.st_mtime_ns)
 
 
 class _Part(io.RawIOBase):
@@ -109,11 +107,16 @@ class _Part(io.RawIOBase):
 
 
 @lru_cache(maxsize=256)
-def _members(shard: Path, *_state: int) -> dict[str, tarfile.TarInfo]:
+def _members(shard: Path, _size: int, modified: int) -> dict[str, Location]:
+    """The files in one state of a shard, by name; links lead nowhere, and names lead to nothing beside it."""
     try:
         with tarfile.open(shard, "r:") as archive:
             members = {os.path.normpath(info.name): info for info in archive if info.isreg() and not info.issparse()}
     except tarfile.TarError as error:
         repair = "write it again, uncompressed: tar -cf SHARD.tar -C FOLDER ."
         raise VideoFileError.of(shard, f"no whole tar file: {error}", repair) from error
-    return {name: info for name, info in members.items() if not name.startswith(("..", "/"))}
+    return {
+        name: Location(shard, info.offset_data, info.size, modified)
+        for name, info in members.items()
+        if not name.startswith(("..", "/"))
+    }
