@@ -143,9 +143,9 @@ class FrameCache:
         if self._pixels is None:
             if not self.complete():
                 raise FileNotFoundError(f"Expected small frames in '{self.frames_path}' (got none); call write() first")
-            with naming(self.index_path, "an index of small frames", _REPAIR):
-                with self.index_path.open("rb") as file, np.load(file) as arrays:
-                    self._index = dict(arrays)
+            named = naming(self.index_path, "an index of small frames", _REPAIR)
+            with named, self.index_path.open("rb") as file, np.load(file) as arrays:
+                self._index = dict(arrays)
             with naming(self.frames_path, "small frames", _REPAIR):
                 self._pixels = np.load(self.frames_path, mmap_mode="r")
         return self._index
