@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 import torch
-from pytorch_lightning import LightningModule
+from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -21,6 +21,7 @@ from ..checkpoints import load_model, shipped_checkpoint
 from ..checkpoints.weights import check_weights
 from ..models import Option, VideoClassifier, create_model, model_options
 from ..models.registry import recipe_modules
+from .data.video_files import VideoFileData
 from .loading import MODULE
 from .scoring import Clips, class_scores
 
@@ -74,6 +75,9 @@ class VideoClassification(LightningModule):
         num_frames: frames per clip; this and the next one are recorded in checkpoints, and set from the data by the
             command line.
         frame_rate: frames per second of the clips; None for clips over whole videos.
+        balanced: the training loss of a clip is divided by the share of its class among the training videos, times the
+            number of classes, so that rare classes count as much as frequent ones. Also logs ``val/balanced_acc`` and
+            ``test/balanced_acc``, the mean of the accuracies of the classes.
         backbone_from: file or shipped name of a trained model with whose backbone training starts.
         freeze_to: the last stage of the backbone that is taken from ``backbone_from``. Stages up to it stay as they
             are, with the statistics of their norms; later ones start with fresh weights. None takes and trains all.
@@ -106,6 +110,7 @@ class VideoClassification(LightningModule):
         drops: tuple[float, ...] = (),
         num_frames: int | None = None,
         frame_rate: float | None = None,
+        balanced: bool = False,
         backbone_from: str | None = None,
         freeze_to: str | None = None,
     ) -> None:
@@ -128,9 +133,13 @@ class VideoClassification(LightningModule):
         self.freeze_to = freeze_to
         self.label_names = tuple(label_names)
         self.extra_losses: list[Callable[[Clips], Tensor]] = []
+        self.balanced = balanced
+        self.register_buffer("class_weight", None, persistent=False)
         metrics = MetricCollection({"acc": MulticlassAccuracy(num_classes, average="micro")})
         if num_classes > 5:
             metrics.add_metrics({"acc5": MulticlassAccuracy(num_classes, top_k=5, average="micro")})
+        if balanced:
+            metrics.add_metrics({"balanced_acc": MulticlassAccuracy(num_classes, average="macro")})
         self.train_metrics = metrics.clone(prefix="train/")
         self.val_metrics = metrics.clone(prefix="val/")
         # Exact over processes of unequal shares, unlike the mean that Lightning takes.
@@ -141,6 +150,8 @@ class VideoClassification(LightningModule):
         if stage != "fit":
             return
         channels_last(self.net)
+        if self.balanced:
+            self.class_weight = _balancing(self.trainer)
         if (source := self.backbone_from) is None:
             return
         path = Path(source) if Path(source).is_file() else shipped_checkpoint(source)
@@ -159,7 +170,7 @@ class VideoClassification(LightningModule):
         return self.net(video, **given)
 
     def training_step(self, batch: Clips, batch_idx: int) -> Tensor:  # noqa: ARG002
-        loss = self._score(batch, self.train_metrics)
+        loss = self._score(batch, self.train_metrics, self.class_weight)
         self.log("train/loss", loss, prog_bar=True, sync_dist=True, batch_size=len(batch.label))
         return sum((extra(batch) for extra in self.extra_losses), start=loss)
 
@@ -177,12 +188,13 @@ class VideoClassification(LightningModule):
         name = [self.label_names[k] for k in label.tolist()] if self.label_names else []
         return Prediction(probability, label, batch.label, name)
 
-    def _score(self, batch: Clips, metrics: MetricCollection) -> Tensor:
+    def _score(self, batch: Clips, metrics: MetricCollection, weight: Tensor | None = None) -> Tensor:
         scores = class_scores(self.net, batch)
         metrics.update(scores.detach(), batch.label)
         shown = metrics is self.val_metrics
         self.log_dict(metrics, on_step=False, on_epoch=True, prog_bar=shown, batch_size=len(batch.label))
-        return F.cross_entropy(scores, batch.label)
+        # The mean over clips, not over their weights: it is the same however clips lie in batches and processes.
+        return F.cross_entropy(scores, batch.label, weight, reduction="sum") / len(batch.label)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if (recipe := self.net.recipe) is not None and (modules := recipe_modules(recipe)):
@@ -202,6 +214,16 @@ class VideoClassification(LightningModule):
         num_steps = self.trainer.estimated_stepping_batches
         scheduler = LambdaLR(optimizer, lambda step: lr_factor(step, self.warmup_steps, num_steps, self.drops))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def _balancing(trainer: Trainer) -> Tensor:
+    """For each class, the inverse of its share of the training videos; 1 on average over these."""
+    data = getattr(trainer, "datamodule", None)
+    if not isinstance(data, VideoFileData):
+        wanted = "VideoFolderData or SomethingSomethingData, which know the classes of all videos"
+        raise ValueError(f"Expected {wanted}, for 'balanced' (got {type(data).__name__}); leave 'balanced' out")
+    counts = data.class_counts()
+    return counts.sum() / (len(counts) * counts.clamp(min=1))
 
 
 def lr_factor(step: int, warmup_steps: int, num_steps: float, drops: Sequence[float] = ()) -> float:

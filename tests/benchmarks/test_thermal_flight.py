@@ -16,7 +16,8 @@ TINY = """
 model: {model_options: {in_channels: 3, channels: [4], strides: [2], subtract_background: true}, warmup_steps: 1}
 data:
   class_path: VideoFolderData
-  init_args: {max_objects: 1, num_frames: 3, frame_size: 24, batch_size: 4, num_workers: 0, test_clips: 1}
+  init_args: {max_objects: 1, num_frames: 3, frame_size: 24, batch_size: 4, num_workers: 0, test_split: val,
+    test_clips: 1}
 trainer: {max_epochs: EPOCHS, accelerator: cpu, enable_progress_bar: false, enable_model_summary: false,
   log_every_n_steps: 1}
 """
@@ -68,7 +69,7 @@ def test_a_fold_is_recorded_with_the_place_of_every_clip(flights, tmp_path, monk
         found = json.loads((tmp_path / "results" / "static_4_0.json").read_text())
         assert [clip[1] for clip in found["clips"]] == ["8", "8", "9", "9"]
         assert sorted(clip[2] for clip in found["clips"]) == [0, 0, 1, 1]
-        assert [point["videos"] for point in found["curve"]] == [12, 24][:epochs]
+        assert [point["videos"] for point in found["curve"]] == [16, 32][:epochs]
         assert "val/region_distance" in found["curve"][-1]
 
 

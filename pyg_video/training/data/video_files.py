@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
+import torch
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ..._checks import check_option
@@ -106,6 +108,15 @@ class VideoFileData(VideoData):
     @property
     def num_train(self) -> int:  # type: ignore[override] # from the list of videos
         return len(self.train)
+
+    def class_counts(self) -> Tensor:
+        """Number of training videos of every class, :math:`(num\\_classes)`.
+
+        Raises:
+            ValueError: the classes are not known.
+        """
+        self.check_labels(self.train)
+        return torch.tensor(self.train.labels).bincount(minlength=self.num_classes)
 
     def train_dataloader(self) -> DataLoader[Clips]:
         self.check_labels(self.train)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from pyg_video.cli.main import main
 from pyg_video.training import RegionAgreement, VideoClassification, VideoFolderData, load_trained
@@ -48,6 +49,32 @@ def test_batches_of_the_splits(tiny):
     assert (batch.video.shape, batch.video.dtype, batch.box.shape) == ((4, 3, 3, 28, 28), torch.float32, (4, 3, 0, 4))
     assert [batch.number.tolist() for batch in tiny().val_dataloader()] == [[0, 1]]
     assert next(iter(tiny().test_dataloader())).video.shape == (2, 6, 3, 3, 32, 32)
+
+
+def test_rare_classes_count_as_much_as_frequent_ones(videos, tmp_path, tiny_trainer):
+    train = [f"{videos}/bird/{number}.webm,bird,train" for number in range(3)] + [f"{videos}/plane/0.webm,plane,train"]
+    others = [f"{videos}/bird/{k}.webm,bird,{split}" for k, split in ((3, "val"), (4, "test"), (5, "test"))]
+    rows = [*train, *others, f"{videos}/plane/1.webm,plane,val", f"{videos}/plane/2.webm,plane,test"]
+    (tmp_path / "list.csv").write_text("\n".join(["path,label,split", *rows]))
+    data = VideoFolderData(str(tmp_path / "list.csv"), **{**SMALL, "test_crops": 1, "test_clips": 1})
+    torch.testing.assert_close(data.class_counts(), torch.tensor([3, 1]))
+    task = VideoClassification("cnn_sync_mnist", 2, 28, balanced=True, lr=1e-9, model_options=SIZES)
+    trainer = tiny_trainer(max_epochs=1)
+    trainer.fit(task, data)
+    assert "class_weight" not in task.state_dict()
+    batch = data.train.batch([(0, number) for number in range(4)])
+    loss = F.cross_entropy(task.train()(batch.video), batch.label, reduction="none")
+    expected = (loss[batch.label == 0].mean() + loss[batch.label == 1].mean()) / 2
+    torch.testing.assert_close(trainer.callback_metrics["train/loss"], expected.detach())
+    (results,) = trainer.test(task, data, verbose=False)
+    right = (task.eval()(data.test.batch(range(3)).video.squeeze(1)).argmax(1) == torch.tensor(data.test.labels)).float()
+    assert results["test/balanced_acc"] == pytest.approx(float(right[:2].mean() + right[2]) / 2)
+
+
+def test_balanced_classes_need_data_that_know_them(tiny_data, tiny_trainer):
+    task = VideoClassification("cnn_sync_mnist", 10, 28, balanced=True, model_options=SIZES)
+    with pytest.raises(ValueError, match="Expected VideoFolderData .*'balanced'"):
+        tiny_trainer().fit(task, tiny_data())
 
 
 def test_long_videos_are_tested_in_windows(tiny):
