@@ -132,24 +132,28 @@ def curve(of_row: list[Results], key: str) -> tuple[list[int], list[float]]:
 
 
 def draw_curves(path: Path) -> None:
-    """Validation accuracy of every row at the small scale over training, and the distance of digits from regions."""
+    """Validation accuracy of every row over training, and the distance of digits from regions."""
+    sync, multi = ("SyncMNIST", SYNC_MNIST, "sync_mnist"), ("MultiSyncMNIST", MULTI_SYNC_MNIST, "multi_sync_mnist")
     panels = [
-        ("SyncMNIST, 3 digits", SYNC_MNIST, "sync_mnist", 3, "val/acc"),
-        ("SyncMNIST, 5 digits", SYNC_MNIST, "sync_mnist", 5, "val/acc"),
-        ("MultiSyncMNIST", MULTI_SYNC_MNIST, "multi_sync_mnist", 5, "val/acc"),
-        ("MultiSyncMNIST", MULTI_SYNC_MNIST, "multi_sync_mnist", 5, "val/region_distance"),
+        (*sync, 3, "small", "val/acc"),
+        (*sync, 5, "small", "val/acc"),
+        (*multi, 5, "small", "val/acc"),
+        (*multi, 5, "small", "val/region_distance"),
+        (*sync, 5, "half", "val/acc"),
+        (*multi, 5, "half", "val/acc"),
     ]
-    figure, axes = pyplot().subplots(2, 2, figsize=(12, 8), layout="constrained")
-    for ax, (title, rows, name, digits, key) in zip(axes.flat, panels, strict=True):
-        found = runs(name, digits, "small")
+    figure, axes = pyplot().subplots(3, 2, figsize=(12, 12), layout="constrained")
+    for ax, (task, rows, name, digits, scale, key) in zip(axes.flat, panels, strict=True):
+        found = runs(name, digits, scale)
         for color, (row, (label, _)) in enumerate(rows.items()):
-            videos, values = curve(found.get(row, []), key)
-            line = {"color": f"C{color % 10}", "ls": "-" if color < 10 else "--", "label": label.split(" (")[0]}
-            ax.plot([n / 1000 for n in videos], values, "o", ms=3, lw=1.2, **line)
-        ax.set(title=title, xlabel="thousand videos", ylabel=LABELS[key])
+            if row in found:
+                videos, values = curve(found[row], key)
+                line = {"color": f"C{color % 10}", "ls": "-" if color < 10 else "--", "label": label.split(" (")[0]}
+                ax.plot([n / 1000 for n in videos], values, "o", ms=3, lw=1.2, **line)
+        ax.set(title=f"{task}, {digits} digits, {scale} scale", xlabel="thousand videos", ylabel=LABELS[key])
         ax.set_ylim(bottom=0)
         ax.grid(alpha=0.3)
-    for ax in axes[:, 1]:
+    for ax in (axes[0, 1], axes[1, 1], *axes[2]):
         ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
     save_picture(figure, path)
 
