@@ -31,6 +31,7 @@ def run(arguments: Sequence[str]) -> int:
     add_shared(parser, "--device", "--import")
     options = parser.parse_args(arguments[1:])
 
+    from ..datasets.video.limits import max_pixels
     from ..inspection import model_cost
     from ..models import create_model, model_options
     from ..models.classifier import video_channels
@@ -43,6 +44,11 @@ def run(arguments: Sequence[str]) -> int:
     device = choose_device(options.device)
     model = create_model(options.model, **given)
     size = int(str({**known, **given}.get("frame_size", 224))) if options.size is None else options.size
+    if options.frames * size * size > max_pixels():
+        raise ValueError(
+            f"Expected a clip of at most {max_pixels():,} pixels (got {options.frames:,} frames of {size:,} x {size:,})"
+            "; give other '--frames' or '--size', or set the environment's PYG_VIDEO_MAX_PIXELS"
+        )
     shape = (options.frames, video_channels(model), size, size)
     print(_in_words(options.model, model_cost(model, shape, runs=options.runs, device=device)))
     return 0

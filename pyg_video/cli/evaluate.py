@@ -74,6 +74,8 @@ def _clips(options: Namespace, trained: Trained) -> ClipSource:
             options.config, digits=digits, download=download, root=options.root, num_workers=options.workers
         )
     else:
+        if unused := [name for name in ("root", "workers") if vars(options)[name] is not None]:
+            raise ValueError(f"Expected '--{unused[0]}' with --config (got it with --trajectories); leave it out")
         size = trained.option("frame_size", 64)
         clips = recorded_clips(options.trajectories, digits=digits or "bundled", download=download, frame_size=size)
     with naming(options.checkpoint, "a model of these clips"):

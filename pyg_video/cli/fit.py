@@ -125,6 +125,11 @@ class _Begun(Callback):
 def run(arguments: Sequence[str]) -> int:
     """Run one command, the first of ``arguments``, and return the exit code."""
     command = arguments[0]
+    if any(argument.partition("=")[0] == "--checkpoint" for argument in arguments):
+        raise ValueError(
+            f"Expected '--ckpt_path' with a .ckpt file for {command} on a data set (got '--checkpoint', which is for "
+            "evaluate and for predict on videos)"
+        )
 
     class OneCommand(VideoCLI):  # a parser for each of the four takes most of a second
         @staticmethod
@@ -209,7 +214,13 @@ def _naming_files(files: Sequence[str]) -> Iterator[None]:
 def _readable(error: Exception) -> str:
     """The message of an error without what jsonargparse says about types; for wrong options, with what to do."""
     message = " ".join(str(error).split())
-    # jsonargparse tries an option as an object and as None, and tells why both failed.
+    # jsonargparse tries an option as a number or an object and as None, and tells why both failed.
+    message = re.sub(
+        r"Does not validate against any[^\]]*\] Errors: - (Expected a <class '\w+'>) - Expected a <class 'NoneType'> "
+        r"Given value type: <class '[^']*'> Given value: (\S+)",
+        r"\1. Got value: \2",
+        message,
+    )
     message = re.sub(
         r"Does not validate against any.*? Errors: - (.*?) - Expected a <class 'NoneType'>.*", r"\1", message
     )
@@ -219,7 +230,8 @@ def _readable(error: Exception) -> str:
     if wrong_class:
         return f"Expected 'data' to be one of {', '.join(_DATA)} (got '{wrong_class[1]}')"
     if message.startswith('Parser key "data'):
-        return f"{message}; --data.help {_DATA[0]} lists its options"
+        named = re.search(rf"class_path '[\w.]*\b({'|'.join(_DATA)})'", message)
+        return f"{message}; --data.help {named[1] if named else _DATA[0]} lists its options"
     return f"{message}; --help lists all options"
 
 

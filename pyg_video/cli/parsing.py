@@ -45,14 +45,25 @@ def add_shared(parser: Parser, *options: str) -> None:
 
 
 def run_command(run: Callable[[], int]) -> int:
-    """Exit code of a command; errors about options, files and values are printed in one line, with exit code 2."""
+    """Exit code of a command; errors about options, files, values and memory are printed in one line, exit code 2."""
     try:
         return run()
-    except (ValueError, OSError, ModuleNotFoundError) as error:
-        if os.environ.get("PYG_VIDEO_TRACEBACK"):
+    except (ValueError, OSError, ModuleNotFoundError, MemoryError, RuntimeError) as error:
+        told = isinstance(error, (ValueError, OSError, ModuleNotFoundError))
+        message = in_one_line(error) if told else _out_of_memory(error)
+        if not message or os.environ.get("PYG_VIDEO_TRACEBACK"):
             raise
-        print(f"pyg-video: error: {in_one_line(error)}", file=sys.stderr)
+        print(f"pyg-video: error: {message}", file=sys.stderr)
         return 2
+
+
+def _out_of_memory(error: BaseException) -> str:
+    """The message of an error that says so; "" for others."""
+    text = in_one_line(error)
+    if not isinstance(error, MemoryError) and not re.search("can't allocate memory|out of memory", text):
+        return ""
+    wanted = "Expected enough memory for the model and a batch"
+    return f"{wanted} (got none: {text or 'MemoryError'}); take smaller frames, fewer of them, or a smaller batch"
 
 
 def in_one_line(error: BaseException) -> str:

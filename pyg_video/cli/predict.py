@@ -252,7 +252,9 @@ def _check(options: Namespace) -> None:
     check_option("audio", options.audio, ("drop", "keep"))
     check_option("on_corrupt", options.on_corrupt, ON_CORRUPT)
     for part in options.draw:
-        check_option("draw", part, (*PARTS, "none"))
+        check_option("draw", part, PARTS if len(options.draw) > 1 else (*PARTS, "none"))
+    if not options.draw and (options.graph or options.audio == "keep"):
+        raise ValueError("Expected '--graph' and '--audio keep' with a film (got --draw none)")
     if options.stream:
         lone = [name for name in ("window", "frames", "sheet") if vars(options)[name]]
         if lone:

@@ -76,7 +76,7 @@ def configured_clips(
 
     Raises:
         FileNotFoundError: the configuration or the data is missing.
-        ValueError: the file does not configure a known data module.
+        ValueError: the file does not configure a known data module, or an argument is not for this one.
     """
     files = [config] if isinstance(config, (str, os.PathLike)) else config
     with naming(" and ".join(map(str, files)), "data and its options"):
@@ -96,6 +96,10 @@ def _module_clips(
     source = str(options.get("digits", "bundled")) if digits is None else digits
     changed: dict[str, Any] = {}
     files = need("pyg_video.training.data", "train").VideoFileData
+    known = ("root", "num_workers") if issubclass(module, files) else ("digits", "download") * (name in _DIGITS)
+    given = {"digits": digits, "download": download or None, "root": root, "num_workers": num_workers}
+    if unused := [option for option, value in given.items() if value is not None and option not in known]:
+        raise ValueError(f"Expected no '{unused[0]}' for the clips of {name} (got {given[unused[0]]}); leave it out")
     if issubclass(module, files):
         changed = {"root": root, "num_workers": num_workers}
     elif name in _DIGITS:

@@ -52,9 +52,9 @@ class RegionArtist:
         """The frame at a time in seconds, with the regions and the best class of a prediction."""
         (name, share), *_ = prediction.top(1)
         lines = [f"{100 * share:.0f} %  {name}"]
-        if not prediction.regions or not self.parts:
-            return draw_regions(frame, torch.empty(0, 4), lines=lines)
         graph = self.name_of(prediction)
+        if graph is None or not self.parts:
+            return draw_regions(frame, torch.empty(0, 4), lines=lines)
         box, kernel = _between(prediction, graph, time)
         passed = (prediction.times > self._seen) & (prediction.times <= time)
         self._trail.extend(prediction.on_frame(graph)[passed][:, :, :2])
@@ -68,12 +68,15 @@ class RegionArtist:
             lines=lines,
         )
 
-    def name_of(self, prediction: VideoPrediction) -> str:
-        """The graph that is drawn; raises a :exc:`ValueError` for an unknown name."""
+    def name_of(self, prediction: VideoPrediction) -> str | None:
+        """The graph that is drawn, None for a model without graphs; raises a :exc:`ValueError` for an unknown name."""
         names = tuple(prediction.regions)
-        if self.graph is not None:
-            check_option("graph", self.graph, names)
-        return self.graph or names[-1]
+        if self.graph is None:
+            return names[-1] if names else None
+        if not names:
+            raise ValueError(f"Expected no 'graph' for a model without graphs (got '{self.graph}')")
+        check_option("graph", self.graph, names)
+        return self.graph
 
 
 def draw_video(
@@ -121,8 +124,7 @@ def draw_video(
     artist = RegionArtist(graph, parts)
     steps = _Steps([predictions] if isinstance(predictions, VideoPrediction) else predictions)
     first = steps.at(0.0)
-    if first.regions:
-        artist.name_of(first)
+    artist.name_of(first)
     table = timetable(first.path)
     stopped: KeyboardInterrupt | None = None
     with ExitStack() as stack:

@@ -101,6 +101,7 @@ def draw_live(
         raise VideoFileError.of(name, "no frame", "check that it sends video")
     latest, gathered = first[2], list[VideoPrediction]()
     assert latest is not None
+    artist.name_of(latest)
     size = latest.size
     with ExitStack() as stack:
         film = None if output is None else stack.enter_context(open_film(output, *size, _RATE, unit=_UNIT))

@@ -3,25 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import count
 
 import torch
 from torch import Tensor
 
 ROUNDING = 1e-3  # seconds; many files store times in milliseconds
-
-
-def window_parts(duration: float, window: float | None, every: float | None) -> Iterator[tuple[float, float]]:
-    """Start and end of every window; the last one ends with the video."""
-    if window is None or window >= duration - ROUNDING:
-        yield 0.0, duration
-        return
-    step = every or window / 2
-    for k in count():
-        if k * step + window >= duration - ROUNDING:
-            break
-        yield k * step, k * step + window
-    yield duration - window, duration
 
 
 def frames_within(times: Tensor, start: float, end: float) -> tuple[int, int]:

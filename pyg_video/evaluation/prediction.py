@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from ..datasets import iter_frames
-from ..datasets.video.sampling import dense_times, segment_indices, shown_at
+from ..datasets.video.sampling import dense_times, segment_indices, shown_at, window_parts
 from ..datasets.video.timetable import frame_times, timetable
 from ..training.loading import Trained
-from .plans import ROUNDING, ascending, at_rate, frames_within, window_parts
+from .plans import ROUNDING, ascending, at_rate, frames_within
 from .video_model import Seen, VideoModel, joined
 from .video_prediction import VideoPrediction
 
@@ -179,7 +179,10 @@ def _windows(
     model: VideoModel, path: Path, window: float | None, every: float | None, on_corrupt: str
 ) -> Iterator[VideoPrediction]:
     ends = frame_times(timetable(path))
-    plan, ahead = tee((part, _sampled(model, ends, part)) for part in window_parts(float(ends[-1]), window, every))
+    duration = float(ends[-1])
+    length = duration if window is None else window
+    parts = window_parts(0.0, duration, length, every or length / 2)
+    plan, ahead = tee((part, _sampled(model, ends, part)) for part in parts)
     frames = iter_frames(path, ascending(numbers for _, numbers in ahead), on_corrupt=on_corrupt)
     crops: dict[int, Tensor] = {}
     for part, numbers in plan:

@@ -27,7 +27,8 @@ from ..training.loading import Trained, load_trained
 from ..training.scoring import choose_device
 from ..transforms import CentreCrop, Normalize, ShortSide, ThreeCrops
 
-_COLOURFUL = 10  # mean difference of the largest and the smallest of red, green and blue, of 255
+_COLOURFUL = 20  # difference of the largest and the smallest of red, green and blue, of 255
+_COLOURED = 0.01  # share of colourful pixels: small things in colour count, the noise of grey cameras does not
 
 
 class Seen(NamedTuple):
@@ -137,7 +138,7 @@ class VideoModel:
     def warn_of_colour(self, path: str | PathLike[str], crops: Tensor) -> None:
         """Warn if this is a model of grey frames, and the crops of a video are in colour."""
         pixels = crops.flatten(0, -4).float()
-        if self.colour or (pixels.amax(dim=1) - pixels.amin(dim=1)).mean() < _COLOURFUL:
+        if self.colour or (pixels.amax(dim=1) - pixels.amin(dim=1) >= _COLOURFUL).float().mean() < _COLOURED:
             return
         recipe = getattr(self.net, "recipe", None)
         kind = f"{recipe.name}, " if recipe else ""

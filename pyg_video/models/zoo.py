@@ -113,9 +113,8 @@ def _load_file(model: nn.Module, name: str, path: str) -> None:
     from safetensors.torch import load_file
 
     safe = Path(path).suffix == ".safetensors"
-    state = load_file(path) if safe else torch.load(path, weights_only=True, map_location="cpu")
     try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
+        model.load_state_dict(load_file(path) if safe else torch.load(path, weights_only=True, map_location="cpu"))
+    except Exception as error:  # of pickle, zip, safetensors and torch, of many kinds
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ValueError(f"Expected weights of {name} (got '{path}': {reason})") from error

@@ -41,7 +41,7 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.empty(1, device=device).tolist()  # which raises where there is no memory, as of meta
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         wanted, reason = "auto or a device that torch finds, such as cpu or cuda", str(error).splitlines()[0]
         raise ValueError(f"Expected 'device' to be {wanted} (got '{name}': {reason})") from error

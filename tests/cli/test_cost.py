@@ -53,6 +53,12 @@ def test_cost_of_a_model_of_torchvision_with_a_block(command):
         (["--model", "cnn_sync_mnist", "--options", "channels"], "'--options' as name=value (got 'channels')"),
         (["--model", "cnn_sync_mnist", "--frames", "0"], "'video_shape'"),
         (["--model", "cnn_sync_mnist", "--size", "2"], "'frame_size' of at least 4 pixels"),
+        (["--model", "cnn_sync_mnist", "--frames", "1000000"], "a clip of at most 536,870,912 pixels (got 1,000,000"),
+        (["--model", "cnn_sync_mnist", "--options", "channels=[1000000000000000, 1, 1]"], "Expected enough memory"),
+        (
+            ["--model", "foreign_model", "--options", "weights=README.md"],
+            "Expected weights of resnet18 (got 'README.md'",
+        ),
         ([], "required: --model; pyg-video cost --help"),
     ],
 )

@@ -95,6 +95,8 @@ def test_evaluate_a_lightning_checkpoint(command, tiny_task, tiny_data, tiny_tra
         ({"--trajectories": None}, "one of the arguments --trajectories --config is required"),
         ({"--config": "run.yaml"}, "not allowed with argument"),
         ({"--clip": "3"}, "unrecognized arguments: --clip"),
+        ({"--root": "videos"}, "Expected '--root' with --config"),
+        ({"--workers": "2"}, "Expected '--workers' with --config"),
         ({"--output": "given.npz"}, "given.npz"),
     ],
 )

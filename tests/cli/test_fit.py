@@ -123,6 +123,9 @@ def test_fit_leaves_logs_and_checkpoints_that_the_other_commands_take(command, t
         (["--config=nowhere.yaml"], "nowhere.yaml"),
         (["--config"], "--config: expected one argument"),
         (["--ckpt_path=nowhere.ckpt"], "nowhere.ckpt"),
+        (["--checkpoint", "best.ckpt"], "Expected '--ckpt_path' with a .ckpt file for fit on a data set"),
+        (["--data=VideoFolderData", "--data.root=nowhere", "--data.frame_rate=nan"], "class 'float'>. Got value: nan"),
+        (["--data=VideoFolderData", "--data.roots=nowhere"], "--data.help VideoFolderData lists its options"),
     ],
 )
 def test_mistakes_end_in_one_line_that_names_them(command, arguments, named):

@@ -147,6 +147,14 @@ def test_videos_of_one_name_are_drawn_into_files_of_their_own(command, clips, tm
         (["--checkpoint", SHIPPED, "--draw", "hulls"], "'draw' to be one of 'boxes', 'paths', 'kernels', 'none'"),
         (["--checkpoint", SHIPPED, "--audio", "loud"], "'audio' to be one of 'drop', 'keep'"),
         (["--checkpoint", SHIPPED, "--graph", "head"], "'graph' to be one of 'head.builder'"),
+        (
+            ["--checkpoint", "cnn_small", "--graph", "head"],
+            "Expected no 'graph' for a model without graphs (got 'head'",
+        ),
+        (["--checkpoint", SHIPPED, "--draw", "none,boxes"], "'draw' to be one of 'boxes', 'paths', 'kernels' (got"),
+        (["--checkpoint", SHIPPED, "--draw", "none", "--audio", "keep"], "with a film (got --draw none)"),
+        (["--checkpoint", SHIPPED, "--draw", "none", "--graph", "head.builder"], "with a film (got --draw none)"),
+        (["--checkpoint", SHIPPED, "--device", "meta"], "'device' to be auto"),
         (["--checkpoint", "dyreg_gnn_smal"], "a shipped model (cnn_small, dyreg_gnn_small, rstg_residual_small, "),
     ],
 )

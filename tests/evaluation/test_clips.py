@@ -67,6 +67,11 @@ def test_what_configures_no_clips_is_refused(config, content, message):
         configured_clips(config)
 
 
+def test_what_the_clips_do_not_take_is_refused(config):
+    with pytest.raises(ValueError, match="Expected no 'root' for the clips of SyncMNISTData .got videos"):
+        configured_clips(config, root="videos")
+
+
 def test_no_configuration(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"Expected 'config' to be a YAML file .*none.yaml"):
         configured_clips(tmp_path / "none.yaml")

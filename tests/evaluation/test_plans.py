@@ -1,22 +1,9 @@
 import pytest
 import torch
 
-from pyg_video.evaluation.plans import ascending, at_rate, frames_within, window_parts
+from pyg_video.evaluation.plans import ascending, at_rate, frames_within
 
 TIMES = torch.tensor([0.0, 0.1, 0.2, 1.0, 1.1, 1.2], dtype=torch.float64)  # five frames and the end
-
-
-@pytest.mark.parametrize(
-    ("duration", "expected"), [(2.5, [(0, 1), (1, 2), (1.5, 2.5)]), (2, [(0, 1), (1, 2)]), (0.5, [(0, 0.5)])]
-)
-def test_windows_cover_the_video_to_its_end(duration, expected):
-    assert list(window_parts(duration, 1.0, 1.0)) == expected
-
-
-def test_windows_overlap_by_half_and_may_leave_gaps():
-    assert list(window_parts(2.0, 1.0, None)) == [(0, 1), (0.5, 1.5), (1, 2)]
-    assert list(window_parts(5.0, 1.0, 2.0)) == [(0, 1), (2, 3), (4, 5)]
-    assert list(window_parts(7.0, None, None)) == [(0, 7)]
 
 
 @pytest.mark.parametrize(

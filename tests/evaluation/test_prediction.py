@@ -244,3 +244,13 @@ def test_a_model_of_grey_frames_on_colours_is_told_apart(make_video, tmp_path):
             predict(SHIPPED, path)
         assert len(told) == 1
     predict_video(SHIPPED, make_video(tmp_path / "grey.mp4", codec="libx264"))  # no warning
+
+
+def test_a_small_thing_in_colour_is_colour(make_video, tmp_path):
+    def red_spot(number, height, width):
+        image = make_video.__globals__["frame"](number, height, width)
+        image[:6, width // 2 : width // 2 + 8] = (230, 80, 30)
+        return image
+
+    with pytest.warns(UserWarning, match="spot.mp4' is in colour"):
+        predict_video(SHIPPED, make_video(tmp_path / "spot.mp4", codec="libx264", frame=red_spot))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..video.errors import VideoFileError
+from ..video.sampling import window_parts
 from ..video.shards import SHARD, locate, names_in
 
 SPLITS = ("train", "val", "test")
@@ -72,8 +73,10 @@ def read_folder(root: Path, group: str | None = None) -> list[VideoEntry]:
     Raises:
         FileNotFoundError: there is no video.
         VideoFileError: a shard cannot be listed.
-        ValueError: all folders are named like splits, and one of them has videos of its own.
+        ValueError: all folders are named like splits, and one of them has videos of its own; or ``group`` is no regular
+            expression, or finds nothing in any path.
     """
+    pattern = _compiled(group)
     found = [(path, parts) for path in find_videos(root) if len(parts := _in_folders(path, root)) > 1]
     found.sort(key=lambda entry: entry[1])  # the order of the folder, however its videos lie in shards
     splits = all(parts[0] in SPLITS for _, parts in found) and any(len(parts) > 2 for _, parts in found)
@@ -82,13 +85,18 @@ def read_folder(root: Path, group: str | None = None) -> list[VideoEntry]:
         raise ValueError(
             f"Expected folders of classes in '{stray[0]}', as in the others (got the video '{video}'); move it"
         )
-    entries = [
-        VideoEntry(path, parts[int(splits)], group=_group("/".join(parts), group), split=parts[0] * splits)
-        for path, parts in found
-    ]
-    if not entries:
+    if not found:
         raise FileNotFoundError(f"Expected videos in folders of their classes, '{root}/CLASS/NAME.mp4' (got none)")
-    return entries
+    names = ["/".join(parts) for _, parts in found]
+    if pattern is not None and not any(map(pattern.search, names)):
+        raise ValueError(
+            f"Expected 'group' to find something in the paths of the videos, such as '{names[0]}' (got '{group}', "
+            "which finds nothing in any)"
+        )
+    return [
+        VideoEntry(path, parts[int(splits)], group=_group(name, pattern), split=parts[0] * splits)
+        for (path, parts), name in zip(found, names, strict=True)
+    ]
 
 
 def _in_folders(path: Path, root: Path) -> tuple[str, ...]:
@@ -129,10 +137,21 @@ def read_list(path: Path) -> list[VideoEntry]:
 
 
 def read_videos(root: Path, group: str | None = None) -> list[VideoEntry]:
-    """The videos of a folder or of a list, see :func:`read_folder` and :func:`read_list`."""
+    """The videos of a folder or of a list, see :func:`read_folder` and :func:`read_list`.
+
+    Raises:
+        FileNotFoundError: there is no folder or list, or no video in it.
+        ValueError: the list is damaged, or ``group`` is given with a list; and as :func:`read_folder`.
+    """
     if not root.exists():
         raise FileNotFoundError(f"Expected 'root' to be a folder of videos or a list of them (got '{root}', no file)")
-    return read_folder(root, group) if root.is_dir() or root.suffix == SHARD else read_list(root)
+    if root.is_dir() or root.suffix == SHARD:
+        return read_folder(root, group)
+    if _SUFFIXES.fullmatch(root.suffix):
+        raise ValueError(f"Expected 'root' to be a folder of videos or a list of them (got the video '{root}')")
+    if group:
+        raise ValueError(f"Expected 'group' with a folder (got '{group}' with the list '{root}'); use its column group")
+    return read_list(root)
 
 
 def in_split(
@@ -182,22 +201,14 @@ def in_split(
 
 
 def windows(entry: VideoEntry, duration: float, length: float, step: float) -> list[VideoEntry]:
-    """Parts of a video, or of a part of one, at equal distances; the last one ends with it, a shorter one is whole.
-
-    Args:
-        entry: the video.
-        duration: of its file, in seconds.
-        length: of the parts, in seconds.
-        step: from the start of a part to that of the next, in seconds.
+    """Parts of a video of a duration, or of a part of one, see :func:`~pyg_video.datasets.video.sampling.window_parts`.
 
     Example:
-        >>> [(part.start, part.end) for part in windows(VideoEntry(Path("a.mp4"), "cat", start=1), 9.5, 4.0, 2.0)]
-        [(1.0, 5.0), (3.0, 7.0), (5.0, 9.0), (5.5, 9.5)]
+        >>> [(part.start, part.end) for part in windows(VideoEntry(Path("a.mp4"), "cat", end=8), 9.5, 4.0, 4.0)]
+        [(0.0, 4.0), (4.0, 8)]
     """
-    end = min(entry.end, duration)
-    before = max(0, math.ceil((end - entry.start - length) / step - 1e-6))
-    starts = [*(entry.start + k * step for k in range(before)), max(float(entry.start), end - length)]
-    return [entry._replace(start=start, end=min(start + length, end)) for start in starts]
+    parts = window_parts(entry.start, min(entry.end, duration), length, step)
+    return [entry._replace(start=start, end=end) for start, end in parts]
 
 
 def class_names(entries: Iterable[VideoEntry]) -> tuple[str, ...]:
@@ -244,8 +255,15 @@ def _check_groups(entries: Sequence[VideoEntry], splits: Sequence[str]) -> None:
                 )
 
 
-def _group(path: str, pattern: str | None) -> str:
-    found = re.search(pattern, path) if pattern else None
+def _compiled(group: str | None) -> re.Pattern[str] | None:
+    try:
+        return re.compile(group) if group else None
+    except re.error as error:
+        raise ValueError(f"Expected 'group' to be a regular expression (got '{group}': {error})") from error
+
+
+def _group(path: str, pattern: re.Pattern[str] | None) -> str:
+    found = pattern.search(path) if pattern else None
     return (found and found[found.re.groups and 1]) or path
 
 

@@ -22,6 +22,14 @@ from .boxes import match_names, read_boxes
 from .lists import SPLITS, VideoEntry, class_names, in_split, read_videos, windows
 
 
+def check_window(window: float | None, step: float | None, name: str = "window") -> None:
+    """Raise a :exc:`ValueError` unless a window and its step, in seconds, are positive, and no step is given alone."""
+    if any(length is not None and not 0 < length < math.inf for length in (window, step)):
+        raise ValueError(f"Expected a positive '{name}' and '{name}_step' (got {window} and {step})")
+    if window is None and step is not None:
+        raise ValueError(f"Expected '{name}' with '{name}_step' (got a step of {step} alone); give both")
+
+
 class VideoFolder(VideoClips):
     r"""Labelled videos of any format, size and frame rate in a folder per class, or in a list.
 
@@ -110,14 +118,13 @@ class VideoFolder(VideoClips):
         check_option("on_error", on_error, ("raise", "skip"))
         check_option("on_corrupt", on_corrupt, ON_CORRUPT)
         check_backend(backend)
-        if min(num_frames, num_clips) < 1 or not (frame_rate is None or frame_rate > 0):
+        if min(num_frames, num_clips) < 1 or not (frame_rate is None or 0 < frame_rate < math.inf):
             raise ValueError(
                 "Expected 'num_frames' and 'num_clips' of at least 1 and a positive 'frame_rate' "
                 f"(got {num_frames}, {num_clips} and {frame_rate})"
             )
-        if any(length is not None and not length > 0 for length in (window, window_step)):
-            raise ValueError(f"Expected a positive 'window' and 'window_step' (got {window} and {window_step})")
-        if min(shares) < 0 or sum(shares) >= 1:
+        check_window(window, window_step)
+        if len(shares) != 2 or not (min(shares) >= 0 and sum(shares) < 1):
             raise ValueError(f"Expected 'shares' for validation and test that leave some for training (got {shares})")
         self.root, self.split, self.seed, self.transform = Path(root), split, seed, transform
         self._folder = self.root if self.root.is_dir() else self.root.parent

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import count
+
 import torch
 from torch import Generator, Tensor
 
@@ -141,6 +144,32 @@ def dense_times(
         share = torch.rand(num_clips, generator=generator, dtype=torch.float64)
     moment = share[:, None].double() * room + torch.arange(length) / frame_rate
     return start + moment % max(end - start, 1e-9)
+
+
+def window_parts(start: float, end: float, length: float, step: float) -> Iterator[tuple[float, float]]:
+    """Start and end of every window that slides over a time; the last one ends with it, in a shorter one there is one.
+
+    Args:
+        start: start of the time in seconds.
+        end: its end.
+        length: of the windows, in seconds.
+        step: from the start of a window to that of the next, in seconds.
+
+    Example:
+        >>> list(window_parts(1, 9.5, 4.0, 2.0))
+        [(1.0, 5.0), (3.0, 7.0), (5.0, 9.0), (5.5, 9.5)]
+        >>> list(window_parts(0, 3, 4.0, 2.0))
+        [(0, 3)]
+    """
+    if end - start <= length + _ROUNDING:
+        yield start, end
+        return
+    for k in count():
+        first = start + k * step
+        if first + length >= end - _ROUNDING:
+            break
+        yield first, first + length
+    yield end - length, end
 
 
 def shown_at(times: Tensor, moments: Tensor) -> Tensor:

@@ -59,6 +59,12 @@ class VideoFileData(VideoData):
     ) -> None:
         super().__init__()
         check_option("test_crops", test_crops, (1, 3))
+        counts = {"test_clips": test_clips, "test_frame": test_frame, "test_batch_size": test_batch_size}
+        for name, count in counts.items():  # here, since a test comes after the training
+            if count is not None and count < 1:
+                raise ValueError(f"Expected '{name}' of at least 1 (got {count})")
+        if num_workers is not None and num_workers < 0:
+            raise ValueError(f"Expected 'num_workers' of at least 0 (got {num_workers})")
         self._videos = videos
         self.label_names, self.sampling = tuple(label_names), sampling
         self.num_frames, self.frame_rate = num_frames, frame_rate

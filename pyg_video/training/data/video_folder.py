@@ -8,6 +8,7 @@ from typing import cast
 from ..._checks import check_option
 from ...datasets import VideoFolder, read_boxes
 from ...datasets.folder.lists import SPLITS, VideoEntry, class_names, read_videos
+from ...datasets.folder.video_folder import check_window
 from ...datasets.video.clip import VideoClips
 from ...datasets.video.shards import locate
 from ...transforms.crops import TSM_SCALES
@@ -90,6 +91,7 @@ class VideoFolderData(VideoFileData):
         num_workers: int | None = None,
     ) -> None:
         check_option("test_split", test_split, SPLITS)
+        check_window(test_window, test_window_step, "test_window")
         entries = read_videos(Path(root), group)
         names = class_names(entries)
         if len(names) < 2:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pyg_video.datasets.folder.lists import VideoEntry, class_names, in_split, read_folder, read_list
+from pyg_video.datasets.folder.lists import VideoEntry, class_names, in_split, read_folder, read_list, read_videos
 
 
 def write(path, *lines):
@@ -173,6 +173,21 @@ def test_what_a_pattern_does_not_find_has_a_group_of_its_own(tmp_path):
         (tmp_path / name).touch()
     groups = [entry.group for entry in read_folder(tmp_path, r"(place_\d+)|x")]
     assert groups == ["place_1", "cat/x.mp4", "dog/x.mp4"]
+
+
+def test_a_pattern_that_finds_nothing_is_refused(tree):
+    with pytest.raises(ValueError, match=r"such as 'cat/a.webm' .got 'plcae', which finds nothing in any"):
+        read_folder(tree, "plcae")
+    with pytest.raises(ValueError, match=r"'group' to be a regular expression .got '\(': missing"):
+        read_folder(tree, "(")
+
+
+def test_a_video_is_no_list_and_a_list_has_no_pattern(tree):
+    with pytest.raises(ValueError, match=r"a folder of videos or a list of them .got the video '.*b.MP4'"):
+        read_videos(tree / "cat" / "b.MP4")
+    (tree / "list.csv").write_text("path,label\ncat/a.webm,cat\n")
+    with pytest.raises(ValueError, match=r"Expected 'group' with a folder .got 'cat' with the list '.*list.csv'"):
+        read_videos(tree / "list.csv", "cat")
 
 
 def test_three_groups_are_in_three_splits_whatever_the_shares():

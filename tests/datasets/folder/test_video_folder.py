@@ -1,3 +1,4 @@
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -86,6 +87,14 @@ def test_long_videos_are_taken_in_windows(videos):
     assert len(VideoFolder(path, None, window=1.5)) == 3
     with pytest.raises(ValueError, match="a positive 'window' and 'window_step' .got 1.0 and 0"):
         VideoFolder(path, None, window=1.0, window_step=0)
+    with pytest.raises(ValueError, match="Expected 'window' with 'window_step' .got a step of 2.0 alone"):
+        VideoFolder(path, None, window_step=2.0)
+
+
+@pytest.mark.parametrize("options", [{"frame_rate": math.inf}, {"shares": (math.nan, 0.1)}, {"shares": (0.1,)}])
+def test_numbers_that_are_none_are_refused(videos, options):
+    with pytest.raises(ValueError, match=f"'{next(iter(options))}'"):
+        VideoFolder(videos, None, **options)
 
 
 def test_clips_of_one_size_form_batches(videos):

@@ -2,7 +2,14 @@ import pytest
 import torch
 from torch import Generator
 
-from pyg_video.datasets.video.sampling import dense_indices, dense_times, segment_indices, segment_times, shown_at
+from pyg_video.datasets.video.sampling import (
+    dense_indices,
+    dense_times,
+    segment_indices,
+    segment_times,
+    shown_at,
+    window_parts,
+)
 
 
 def test_the_middles_of_the_segments():
@@ -73,3 +80,21 @@ def test_windows_in_time():
     generator = Generator().manual_seed(0)
     starts = torch.cat([dense_times(1, 5, 2, frame_rate=1, generator=generator)[:, 0] for _ in range(50)])
     assert (starts.min() < 1.2) & (starts.max() > 2.8) & (starts.max() <= 3)
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        (2.5, [(0, 1), (1, 2), (1.5, 2.5)]),
+        (2, [(0, 1), (1, 2)]),
+        (0.5, [(0, 0.5)]),
+        (2.0004, [(0, 1), (1.0004, 2.0004)]),  # files store times in milliseconds
+    ],
+)
+def test_windows_cover_a_time_to_its_end(end, expected):
+    assert list(window_parts(0, end, 1.0, 1.0)) == expected
+
+
+def test_windows_may_overlap_and_leave_gaps():
+    assert list(window_parts(1.0, 3.0, 1.0, 0.5)) == [(1, 2), (1.5, 2.5), (2, 3)]
+    assert list(window_parts(0.0, 5.0, 1.0, 2.0)) == [(0, 1), (2, 3), (4, 5)]

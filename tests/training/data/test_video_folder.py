@@ -108,6 +108,11 @@ def test_an_epoch_depends_on_seed_and_epoch_alone(tiny):
 def test_wrong_options_are_named(tiny, tmp_path):
     with pytest.raises(ValueError, match="'test_split' to be one of"):
         tiny(test_split="all")
+    for name in ("test_clips", "test_frame", "test_batch_size", "test_window", "test_window_step"):
+        with pytest.raises(ValueError, match=f"'{name}'"):
+            tiny(**{name: 0})
+    with pytest.raises(ValueError, match="'num_workers' of at least 0"):
+        tiny(num_workers=-1)
     with pytest.raises(FileNotFoundError, match="videos in folders of their classes"):
         VideoFolderData(str(tmp_path))
     (tmp_path / "cat").mkdir()
