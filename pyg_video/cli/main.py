@@ -28,7 +28,7 @@ Train and evaluate the models of pyg_video on synchronous digits, on Something-S
   predict   write predictions for the test clips, or classify videos: pyg-video predict clip.mp4 --checkpoint FILE
   evaluate  evaluate a checkpoint on recorded trajectories or test clips: accuracy, classes, confusions, protocol
   cost      parameters, multiply-adds and latency of a model
-  prepare   check a download of Something-Something: pyg-video prepare --root DIR --version v2
+  prepare   decode all videos once and list the damaged ones: pyg-video prepare --root videos
 
 Options of the first four come from YAML files and from the command line, which takes precedence:
 

@@ -7,10 +7,12 @@ from .digits.multi_sync_mnist import MultiSyncMNIST
 from .digits.sync_mnist import SyncMNIST
 from .folder.boxes import read_boxes
 from .folder.lists import VideoEntry
+from .folder.preparation import prepare_folder
 from .folder.video_folder import VideoFolder
-from .something.preparation import Report, prepare
+from .something.preparation import prepare
 from .something.something_else import SomethingElse
 from .something.something_something import SomethingSomething
+from .video.checking import Report
 from .video.clip import VideoClip
 from .video.errors import VideoFileError
 from .video.files import VideoInfo, decode_frames, iter_frames, probe_video
@@ -38,6 +40,7 @@ __all__ = [
     "iter_frames",
     "load_digits",
     "prepare",
+    "prepare_folder",
     "probe_video",
     "read_boxes",
 ]

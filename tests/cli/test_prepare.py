@@ -10,7 +10,7 @@ def test_a_whole_download(something_v1, capsys):
 
 def test_a_damaged_download_exits_with_2_and_lists_the_damage(something_v2, capsys):
     (something_v2 / "20bn-something-something-v2" / "104.webm").write_bytes(b"")
-    assert main(["prepare", "--root", str(something_v2), "--splits", "train", "val"]) == 2
+    assert main(["prepare", "--root", str(something_v2), "--version", "v2", "--splits", "train", "val"]) == 2
     printed = capsys.readouterr().out
     assert "8 whole, 1 with problems" in printed
     assert "train 104: an empty file" in printed
@@ -20,7 +20,9 @@ def test_a_damaged_download_exits_with_2_and_lists_the_damage(something_v2, caps
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["--root", "nowhere"], "with something-something-v2-labels.json (got 'nowhere'"),
+        (["--root", "nowhere"], "a folder of videos or a list of them (got 'nowhere'"),
+        (["--root", "nowhere", "--version", "v2"], "with something-something-v2-labels.json (got 'nowhere'"),
+        (["--root", ".", "--splits", "val"], "Expected '--splits' with --version (got val alone)"),
         ([], "--root"),
         (["--root", ".", "--version", "v3"], "v3"),
         (["--root", ".", "--workers", "0"], "'workers' of at least 1"),
@@ -39,7 +41,7 @@ def test_a_stop_says_how_to_go_on(something_v2, monkeypatch, capsys):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("pyg_video.cli.prepare.prepare", stop)
-    assert main(["prepare", "--root", str(something_v2)]) == 130
+    assert main(["prepare", "--root", str(something_v2), "--version", "v2"]) == 130
     assert "the next run resumes from here" in capsys.readouterr().err
 
 
@@ -54,3 +56,16 @@ def test_help_lists_the_options(capsys):
         main(["prepare", "--help"])
     assert ended.value.code == 0
     assert "--workers" in capsys.readouterr().out
+
+
+def test_a_folder_of_videos(make_video, tmp_path, capsys):
+    for name in ("bird/1.webm", "plane/1.webm"):
+        (tmp_path / name).parent.mkdir()
+        make_video(tmp_path / name, 3)
+    assert main(["prepare", "--root", str(tmp_path)]) == 0
+    assert "2 whole, 0 with problems" in capsys.readouterr().out
+
+
+def test_something_something_is_taken_for_no_folder_of_videos(something_v2, capsys):
+    assert main(["prepare", "--root", str(something_v2)]) == 2
+    assert "Expected '--version' v1 or v2 for Something-Something in" in capsys.readouterr().err

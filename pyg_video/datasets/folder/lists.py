@@ -154,6 +154,16 @@ def read_videos(root: Path, group: str | None = None) -> list[VideoEntry]:
     return read_list(root)
 
 
+def folder_of(root: Path) -> Path:
+    """The folder of the videos: the root itself, or where the list or shard lies."""
+    return root if root.is_dir() else root.parent
+
+
+def video_name(path: Path, folder: Path) -> str:
+    """Name of a video: its path in the folder; as it is if it lies elsewhere."""
+    return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
+
+
 def in_split(
     entries: Sequence[VideoEntry],
     split: str,

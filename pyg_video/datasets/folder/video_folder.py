@@ -16,10 +16,10 @@ from ..video.files import check_backend
 from ..video.frame_source import DecodedFrames, FrameSource
 from ..video.reading import ON_CORRUPT
 from ..video.sampling import dense_times, segment_times, shown_at
-from ..video.shards import locate
 from ..video.tracks import BoxTracks
 from .boxes import match_names, read_boxes
-from .lists import SPLITS, VideoEntry, class_names, in_split, read_videos, windows
+from .lists import SPLITS, VideoEntry, class_names, folder_of, in_split, read_videos, video_name, windows
+from .preparation import problems
 
 
 def check_window(window: float | None, step: float | None, name: str = "window") -> None:
@@ -59,7 +59,8 @@ class VideoFolder(VideoClips):
             :class:`~pyg_video.datasets.BoxTracks`. Videos without boxes are clips in which no object is present.
         max_objects: objects per frame, :math:`N`, of boxes in a file.
         seed: seed of sampling and augmentation.
-        on_error: for missing files ``"raise"``, or ``"skip"`` to leave them out with a warning.
+        on_error: for files that are missing, or that :func:`prepare_folder` found damaged, ``"raise"``, or ``"skip"``
+            to leave them out with a warning.
         on_corrupt: for damaged frames, as for :func:`~pyg_video.datasets.decode_frames`.
         backend: decoder, as for :func:`~pyg_video.datasets.decode_frames`.
 
@@ -72,7 +73,7 @@ class VideoFolder(VideoClips):
 
     Raises:
         FileNotFoundError: there is no list, no file of boxes, or no video in the folder.
-        VideoFileError: files of the list are missing.
+        VideoFileError: files of the list are missing, or known to be damaged.
         ValueError: an option is unknown, the list is damaged, the split is empty, a group is in two splits, or the
             boxes are damaged or of other videos.
 
@@ -127,7 +128,7 @@ class VideoFolder(VideoClips):
         if len(shares) != 2 or not (min(shares) >= 0 and sum(shares) < 1):
             raise ValueError(f"Expected 'shares' for validation and test that leave some for training (got {shares})")
         self.root, self.split, self.seed, self.transform = Path(root), split, seed, transform
-        self._folder = self.root if self.root.is_dir() else self.root.parent
+        self._folder = folder_of(self.root)
         self.title = f"videos of '{self.root.name}'"
         self.num_frames, self.frame_rate, self.num_clips = num_frames, frame_rate, num_clips
         self.frames: FrameSource = DecodedFrames(backend, on_corrupt)
@@ -139,7 +140,8 @@ class VideoFolder(VideoClips):
         if split is not None:
             with naming(root, "videos"):
                 entries = in_split(entries, split, shares=shares, fold=fold, seed=split_seed)
-        self.skipped = {self._id(entry): "missing" for entry in entries if locate(entry.path) is None}
+        wrong = problems(self.root, entries, on_corrupt)
+        self.skipped = {self._id(entry): wrong[entry.path] for entry in entries if entry.path in wrong}
         if self.skipped:
             report_skipped(self.skipped, len(entries), on_error, f"mend the list '{root}'")
         self.entries = [entry for entry in entries if self._id(entry) not in self.skipped]
@@ -199,8 +201,7 @@ class VideoFolder(VideoClips):
 
     def _path(self, entry: VideoEntry) -> str:
         """Path of a video relative to the folder, or as in the list."""
-        path, folder = entry.path, self._folder
-        return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
+        return video_name(entry.path, self._folder)
 
     def _id(self, entry: VideoEntry) -> str:
         whole = entry.start == 0 and math.isinf(entry.end)

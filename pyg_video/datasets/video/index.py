@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..._files import write_whole
+from .shards import locate
 
 _FORMAT = 2
 
@@ -37,14 +38,17 @@ class CheckedVideo(NamedTuple):
 
 
 def fingerprint(path: Path) -> tuple[int, int]:
-    """Size and modification time of a file, or total size and latest time of a folder of frames.
+    """Size and modification time of a file or of one in a shard, or total size and latest time of a folder of frames.
 
     Raises:
         OSError: the file does not exist.
+        VideoFileError: the shard is damaged.
     """
     if not path.is_dir():
-        stat = path.stat()
-        return stat.st_size, stat.st_mtime_ns
+        place = locate(path)
+        if place is None:
+            raise FileNotFoundError(f"Expected a file (got '{path}', which is none)")
+        return place.size, place.modified
     with os.scandir(path) as entries:
         stats = [entry.stat() for entry in entries]
     return sum(stat.st_size for stat in stats), max((stat.st_mtime_ns for stat in stats), default=0)

@@ -8,9 +8,9 @@ from typing import cast
 from ..._checks import check_option
 from ...datasets import VideoFolder, read_boxes
 from ...datasets.folder.lists import SPLITS, VideoEntry, class_names, read_videos
+from ...datasets.folder.preparation import problems
 from ...datasets.folder.video_folder import check_window
 from ...datasets.video.clip import VideoClips
-from ...datasets.video.shards import locate
 from ...transforms.crops import TSM_SCALES
 from .frame_cache import FrameCache
 from .video_files import VideoFileData
@@ -41,7 +41,7 @@ class VideoFolderData(VideoFileData):
         cache: folder for the small frames of all videos, see :class:`FrameCache`; training makes them first and then
             decodes nothing. None decodes videos in every epoch. Clips are the same in both cases.
         seed: seed of the order, the sampling and the augmentation in training.
-        on_error: ``"raise"`` or ``"skip"``, for missing videos.
+        on_error: ``"raise"`` or ``"skip"``, for videos that are missing or that ``pyg-video prepare`` found damaged.
         on_corrupt: ``"raise"``, ``"warn"`` or ``"skip"``, for damaged frames.
         backend: decoder, ``"av"`` or ``"torchcodec"``.
         test_split: split that is tested and predicted.
@@ -135,7 +135,9 @@ class VideoFolderData(VideoFileData):
         self.test_options |= {"random": False, "window": test_window, "window_step": test_window_step}
         self.cache = None
         if cache is not None:
-            self.cache = FrameCache(cache, _parts(entries), short_side=self.short_side, on_corrupt=on_corrupt)
+            wrong = problems(Path(root), entries, on_corrupt)
+            parts = _parts(entry for entry in entries if entry.path not in wrong)
+            self.cache = FrameCache(cache, parts, short_side=self.short_side, on_corrupt=on_corrupt)
 
     def prepare_data(self) -> None:
         """Make the small frames; Lightning calls this first, in one process."""
@@ -150,9 +152,9 @@ class VideoFolderData(VideoFileData):
 
 
 def _parts(entries: Iterable[VideoEntry]) -> dict[Path, tuple[float, float]]:
-    """The part of each video, of those that exist, that its entries cover."""
+    """The part of each video that its entries cover."""
     parts: dict[Path, tuple[float, float]] = {}
     for path, _, start, end, *_ in entries:
         first, last = parts.get(path, (start, end))
         parts[path] = (min(first, start), max(last, end))
-    return {path: part for path, part in parts.items() if locate(path) is not None}
+    return parts

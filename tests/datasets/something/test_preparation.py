@@ -7,6 +7,7 @@ import pytest
 
 import pyg_video.datasets.something.preparation as module
 from pyg_video.datasets import prepare
+from pyg_video.datasets.video import checking
 from pyg_video.datasets.video.index import index_path, read_index
 
 
@@ -97,13 +98,13 @@ def test_several_processes_find_the_same(something_v2, monkeypatch):
     damage(something_v2)
     alone = prepare(something_v2)
     alone.index_file.unlink()
-    monkeypatch.setattr(module, "_CHUNK", 3)
+    monkeypatch.setattr(checking, "_CHUNK", 3)
     assert prepare(something_v2, workers=2).problems == alone.problems
     assert prepare(something_v2).checked == 1
 
 
 def test_a_process_that_dies_is_told_and_nothing_found_is_lost(something_v2, monkeypatch):
-    monkeypatch.setattr(module, "_CHUNK", 3)
+    monkeypatch.setattr(checking, "_CHUNK", 3)
     monkeypatch.setattr(module, "check_video", _die)
     with pytest.raises(OSError, match="got one that was killed, or that crashed on a video"):
         prepare(something_v2, workers=2)
@@ -211,7 +212,7 @@ def test_whatever_a_decoder_raises_is_the_files_problem(something_v2, monkeypatc
     def fail(path):
         raise MemoryError("out of memory") if path.stem == "104" else KeyError("odd")
 
-    monkeypatch.setattr(module, "examine_video", fail)
+    monkeypatch.setattr(checking, "examine_video", fail)
     problems = prepare(something_v2).problems
     assert len(problems) == 10
     assert problems["train", "104"] == "an undecodable file: out of memory"
