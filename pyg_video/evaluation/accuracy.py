@@ -62,6 +62,8 @@ class Evaluation(NamedTuple):
         answers: the prediction for every clip.
         protocol: what the accuracy was measured on and how, as words by name.
         ids: names of the videos; empty for generated clips.
+        whole: number of whole videos whose class has the highest mean probability over the parts that were classified;
+            ``None`` if clips are no parts.
     """
 
     top1: Score
@@ -71,6 +73,7 @@ class Evaluation(NamedTuple):
     answers: Answers
     protocol: dict[str, str]
     ids: tuple[str, ...] = ()
+    whole: Score | None = None
 
 
 def judge(
@@ -80,8 +83,17 @@ def judge(
     *,
     protocol: Mapping[str, str] | None = None,
     ids: Sequence[str] = (),
+    part_of: Sequence[int] = (),
 ) -> Evaluation:
     """Compare class scores with the true classes.
+
+    Args:
+        scores: class scores of the clips.
+        target: their true classes.
+        label_names: names of the classes.
+        protocol: what the scores were measured on and how.
+        ids: names of the clips.
+        part_of: number of the whole video that each clip is a part of; empty if all are whole.
 
     Shapes:
         - **scores:** :math:`(M, K)`
@@ -104,4 +116,13 @@ def judge(
         answers=Answers(target, label, probability),
         protocol=dict(protocol or {}),
         ids=tuple(ids),
+        whole=_whole(scores, target, torch.tensor(part_of)) if part_of else None,
     )
+
+
+def _whole(scores: Tensor, target: Tensor, part_of: Tensor) -> Score:
+    """The score of whole videos by the mean probability over their parts."""
+    video, number = part_of.unique(return_inverse=True)
+    share = scores.new_zeros(len(video), scores.size(1)).index_add(0, number, scores.softmax(dim=-1))
+    truth = target.new_zeros(len(video)).index_copy(0, number, target)
+    return Score(int((share.argmax(dim=1) == truth).sum()), len(video))

@@ -95,7 +95,8 @@ def evaluate(
                 bar.update(len(some))
     protocol = {**clips.protocol(num_clips), **run}
     known, target = scores.scores[:num_clips], scores.target[:num_clips]
-    return judge(known, target, clips.label_names, protocol=protocol, ids=clips.ids[:num_clips])
+    parts = clips.part_of[:num_clips]
+    return judge(known, target, clips.label_names, protocol=protocol, ids=clips.ids[:num_clips], part_of=parts)
 
 
 def _fingerprint(model: nn.Module) -> str:

@@ -26,6 +26,8 @@ def as_text(evaluation: Evaluation) -> str:
     """
     tops = {"top-1": evaluation.top1, "top-5": evaluation.top5}
     lines = [f"{top}  {s}  ({s.right:,} of {s.clips:,} clips)" for top, s in tops.items() if s is not None]
+    if (whole := evaluation.whole) is not None:
+        lines.append(f"whole  {whole}  ({whole.right:,} of {whole.clips:,} videos, by the mean over their parts)")
     seen = [(name, score) for name, score in evaluation.per_class.items() if score.clips]
     ranked = sorted(seen, key=lambda row: -row[1].share)
     wide = max(len(short_name(name)) for name, _ in ranked)
@@ -76,6 +78,8 @@ def _json(evaluation: Evaluation) -> str:
         return score and {"accuracy": score.share, "standard_error": score.standard_error, **score._asdict()}
 
     scores = {"top1": told(evaluation.top1), "top5": told(evaluation.top5)}
+    if evaluation.whole is not None:
+        scores["whole"] = told(evaluation.whole)
     return json.dumps({**scores, "protocol": evaluation.protocol}, indent=2) + "\n"
 
 

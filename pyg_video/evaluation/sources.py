@@ -21,6 +21,7 @@ class ClipSource(Protocol):
         frame_size: side of the frames in pixels that a model must be made for; ``None`` for any.
         batch_size: default number of clips per batch.
         unit: ``"clips"`` or ``"videos"``, for the progress bar.
+        part_of: number of the whole video that each clip is a part of; empty if all are whole.
     """
 
     label_names: Sequence[str]
@@ -28,6 +29,7 @@ class ClipSource(Protocol):
     frame_size: int | None = None
     batch_size: int = 100
     unit: str = "clips"
+    part_of: Sequence[int] = ()
 
     def __len__(self) -> int: ...
 
@@ -103,7 +105,7 @@ class VideoSource(ClipSource):
     def __init__(self, data: VideoFileData) -> None:
         data.check_labels(data.test)
         self.data, self.label_names, self.batch_size = data, data.label_names, data.test_batch_size
-        self.ids = tuple(data.test.ids)
+        self.ids, self.part_of = tuple(data.test.ids), data.test.part_of
 
     def __len__(self) -> int:
         return len(self.data.test)

@@ -38,3 +38,11 @@ def test_accuracies_equal_those_of_torchmetrics():
     assert torch.equal(found.confusion, multiclass_confusion_matrix(scores, target, 6))
     top5 = multiclass_accuracy(scores, target, 6, top_k=5, average="micro")
     assert found.top5.share == pytest.approx(float(top5))
+
+
+def test_a_whole_video_counts_once_by_the_mean_of_its_parts():
+    share = torch.tensor([[0.9, 0.1], [0.4, 0.6], [0.4, 0.6], [0.2, 0.8], [0.6, 0.4]])
+    target = torch.tensor([0, 0, 0, 1, 1])
+    found = judge(share.log(), target, ["a", "b"], part_of=[0, 0, 0, 4, 4])
+    assert (found.top1, found.whole) == (Score(2, 5), Score(2, 2))
+    assert judge(share.log(), target, ["a", "b"]).whole is None

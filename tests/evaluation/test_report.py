@@ -58,6 +58,13 @@ def test_the_scores_are_written_with_the_protocol(tmp_path):
     assert record["protocol"] == PROTOCOL
 
 
+def test_whole_videos_are_told_and_written(tmp_path):
+    found = evaluation()._replace(whole=Score(3, 4))
+    assert "\nwhole  75.0 % ± 21.7 %  (3 of 4 videos, by the mean over their parts)\n" in as_text(found)
+    write_evaluation(found, tmp_path)
+    assert json.loads((tmp_path / "scores.json").read_text())["whole"]["right"] == 3
+
+
 def test_a_class_a_row(tmp_path):
     write_evaluation(evaluation(), tmp_path)
     table = rows(tmp_path / "per_class.csv")

@@ -146,8 +146,9 @@ class VideoFolder(VideoClips):
             report_skipped(self.skipped, len(entries), on_error, f"mend the list '{root}'")
         self.entries = [entry for entry in entries if self._id(entry) not in self.skipped]
         if window is not None:
-            step = window_step or window
-            self.entries = [part for entry in self.entries for part in windows(entry, self._end(entry), window, step)]
+            parts = [windows(entry, self._end(entry), window, window_step or window) for entry in self.entries]
+            self.part_of = [number for number, own in enumerate(parts) for _ in own]
+            self.entries = [part for own in parts for part in own]
 
     @property
     def labels(self) -> list[int]:

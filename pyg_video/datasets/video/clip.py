@@ -60,6 +60,8 @@ class VideoClips(Dataset[VideoClip]):
     num_clips: int
     random: bool
     transform: Transform | None
+    part_of: Sequence[int] = ()
+    """Number of the whole video that each item is a part of; empty if all are whole."""
 
     @property
     def num_classes(self) -> int:

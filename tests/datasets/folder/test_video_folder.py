@@ -84,6 +84,7 @@ def test_long_videos_are_taken_in_windows(videos):
     folder = VideoFolder(path, None, num_frames=3, window=1.0, window_step=0.5)
     assert folder.ids == ["bird/a.mp4#t=0,1", "bird/a.mp4#t=0.5,1.5", "bird/a.mp4#t=1,2", "bird/b.avi#t=1,1.667"]
     assert [numbers(folder[k].video) for k in range(3)] == [[2, 6, 10], [8, 12, 16], [14, 18, 22]]
+    assert list(folder.part_of) == [0, 0, 0, 1]
     assert len(VideoFolder(path, None, window=1.5)) == 3
     with pytest.raises(ValueError, match="a positive 'window' and 'window_step' .got 1.0 and 0"):
         VideoFolder(path, None, window=1.0, window_step=0)

@@ -9,6 +9,8 @@ import torch
 from torch.nn import functional as F
 
 from pyg_video.cli.main import main
+from pyg_video.evaluation import VideoSource, evaluate
+from pyg_video.models import create_model
 from pyg_video.training import RegionAgreement, VideoClassification, VideoFolderData, load_trained
 
 ROOT = Path(__file__).parents[3]
@@ -78,10 +80,13 @@ def test_balanced_classes_need_data_that_know_them(tiny_data, tiny_trainer):
 
 
 def test_long_videos_are_tested_in_windows(tiny):
-    whole, parts = tiny().test, tiny(test_window=0.25, test_window_step=0.125).test
+    data = tiny(test_window=0.25, test_window_step=0.125)
+    whole, parts = tiny().test, data.test
     assert len(parts) > len(whole) == 2
     assert {name.partition("#")[0] for name in parts.ids} == set(whole.ids)
     assert len(tiny(test_window=0.25).val) == 2
+    found = evaluate(create_model("cnn_sync_mnist", num_classes=2, frame_size=32, **SIZES), VideoSource(data))
+    assert (found.top1.clips, found.whole.clips) == (len(parts), 2)
 
 
 def test_flips_swap_classes_that_differ_in_left_and_right(make_video, tmp_path):
