@@ -183,7 +183,7 @@ def keep(kind: str, number: int, folder: Path) -> None:
 
 def main(show: Callable[[str], None] = print) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    kinds = ("videos", "annotations", "configurations", "checkpoints")
+    kinds = ("videos", "annotations", "caches", "configurations", "checkpoints")
     parser.add_argument("--kinds", nargs="+", choices=kinds, default=kinds)
     parser.add_argument("--cases", type=int, default=2500, help="of each kind")
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
