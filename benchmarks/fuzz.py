@@ -183,9 +183,9 @@ def keep(kind: str, number: int, folder: Path) -> None:
 
 def main(show: Callable[[str], None] = print) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    kinds = ("videos", "annotations", "configurations", "checkpoints")
+    kinds = ("videos", "annotations", "caches", "configurations", "checkpoints")
     parser.add_argument("--kinds", nargs="+", choices=kinds, default=kinds)
-    parser.add_argument("--cases", type=int, default=2500, help="of each kind")
+    parser.add_argument("--cases", type=int, default=2000, help="of each kind")
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--seconds", type=float, default=60.0, help="limit of a case")
     parser.add_argument("--mib", type=int, default=1024, help="limit of the memory of a case")

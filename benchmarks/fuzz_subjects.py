@@ -1,8 +1,11 @@
 """What ``fuzz.py`` mutates: small whole files of every kind that this package reads, and how each is read."""
 
 import contextlib
+import functools
 import io
 import json
+import math
+import os
 import runpy
 import warnings
 from collections.abc import Callable, Iterator
@@ -13,12 +16,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from mutations import ARRAYS, CHECKPOINT, JSON, SAFETENSORS, YAML, Format, mutated
-from torch import nn
+from torch import Tensor, nn
 
+from pyg_video.attachment import FrozenFeatures
 from pyg_video.checkpoints import checkpoint_info, save_model
 from pyg_video.cli.main import main
 from pyg_video.datasets import (
     SomethingElse,
+    SyncClip,
     SyncMNIST,
     VideoFileError,
     VideoFolder,
@@ -28,10 +33,11 @@ from pyg_video.datasets import (
 from pyg_video.datasets.something.lists import read_labels, read_records
 from pyg_video.datasets.video.files import examine_video
 from pyg_video.datasets.video.frame_folders import decode_jpegs, examine_folder, frame_files
+from pyg_video.datasets.video.index import CheckedVideo, read_index, write_index
 from pyg_video.evaluation.scores import ClipScores
 from pyg_video.models import create_model
-from pyg_video.training import VideoClassification, load_trained
-from pyg_video.training.data.feature_files import FeatureClips, FeatureFiles
+from pyg_video.training import FrameCache, VideoClassification, load_trained
+from pyg_video.training.data.feature_files import FeatureClips, feature_files, write_features
 
 TESTS = Path(__file__).parents[1] / "tests"
 CONFIGS = TESTS.parent / "examples" / "configs"
@@ -51,6 +57,7 @@ _CODECS = {  # of each container
     "flv": ("h264",),
     "gif": ("gif",),
 }
+_SCORES = torch.linspace(-2, 2, 6).view(2, 3)
 _CLASSES = ("Holding something", "Pushing something from left to right", "Pushing something from right to left")
 
 
@@ -166,8 +173,30 @@ def _annotations(folder: Path) -> Iterator[Subject]:
         "digit_in_front": np.ones(6, dtype=bool),
     }
     yield Subject("trajectories", {"given.npz": ARRAYS.write(plan)}, "given.npz", _read_trajectories, form=ARRAYS)
+
+
+def _caches(folder: Path) -> Iterator[Subject]:
+    """Files that this package writes for itself; what is read of them must be what was written."""
+    video = _helpers("datasets/video/conftest.py")["write_numbered"](folder / "a.avi", "mpeg4", 12)
+    cache = _frame_cache(folder)
+    cache.write()
+    read = functools.partial(_read_frame_cache, _all_frames(cache, folder))
+    files = {str(path.relative_to(folder)): path.read_bytes() for path in (video, *cache.files[:2])}
+    for path, form in zip(cache.files[:2], (None, ARRAYS), strict=True):
+        yield Subject(f"small frames, {path.suffix}", files, str(path.relative_to(folder)), read, form=form)
+    clips = SyncMNIST(num_clips=4, num_frames=3, canvas_size=32, frame_size=16, digit_size=8)
+    stored = feature_files(folder, "train")
+    features = FrozenFeatures(nn.Sequential(nn.Conv2d(3, 2, 3)), "0", num_frames=3, image_size=8, map_size=2)
+    write_features(features, clips, stored, size=4, progress=False)
+    read = functools.partial(_read_features, FeatureClips(stored).batch(range(4)))
+    files = {path.name: path.read_bytes() for path in stored[:2]}
+    for path, form in zip(stored[:2], (None, ARRAYS), strict=True):
+        yield Subject(f"features, {path.suffix}", files, path.name, read, form=form)
+    write_index(folder / "index.json", {str(k): CheckedVideo(100, 5, 12, 12.0, "", "at 3") for k in range(3)})
+    files = {"index.json": (folder / "index.json").read_bytes()}
+    yield Subject("index of videos", files, "index.json", _read_index, text=True, form=JSON)
     scores = ClipScores(4, 3, path=folder / "scores.safetensors", about={"model": "m"})
-    scores.add([0, 2], torch.rand(2, 3), torch.tensor([1, 1]))
+    scores.add([0, 2], _SCORES, torch.tensor([1, 1]))
     scores.write()
     form = Format(
         lambda content: {"record": {}, **SAFETENSORS.read(content)},
@@ -175,17 +204,29 @@ def _annotations(folder: Path) -> Iterator[Subject]:
     )
     content = (folder / "scores.safetensors").read_bytes()
     yield Subject("scores of clips", {"scores.safetensors": content}, "scores.safetensors", _read_scores, form=form)
-    maps = io.BytesIO()
-    np.save(maps, np.zeros((4, 3, 2, 2, 2), np.float16))
-    targets = {
-        "label": np.arange(4),
-        "box": np.zeros((4, 3, 2, 4)),
-        "digit": np.ones((4, 2), int),
-        "sync": np.ones((4, 2)),
-    }
-    features = {"train.npy": maps.getvalue(), "train_targets.npz": ARRAYS.write(targets)}
-    yield Subject("maps of features", features, "train.npy", _read_features)
-    yield Subject("targets of features", features, "train_targets.npz", _read_features, form=ARRAYS)
+
+
+def _frame_cache(folder: Path) -> FrameCache:
+    os.utime(folder / "a.avi", ns=(0, 0))
+    return FrameCache(folder / "cache", {folder / "a.avi": (0.0, 0.4)}, short_side=12)
+
+
+def _all_frames(cache: FrameCache, folder: Path) -> Tensor:
+    assert cache.about(folder / "a.avi")[1:] == (25.0, 48, 64)
+    return cache.read(folder / "a.avi", torch.arange(10))
+
+
+def _read_frame_cache(frames: Tensor, folder: Path) -> None:
+    assert torch.equal(_all_frames(_frame_cache(folder), folder), frames)
+
+
+def _read_features(batch: SyncClip, folder: Path) -> None:
+    assert all(map(torch.equal, FeatureClips(feature_files(folder, "train")).batch(range(4)), batch))
+
+
+def _read_index(folder: Path) -> None:
+    for video in read_index(folder / "index.json").values():
+        assert video.num_frames >= 0 <= video.frame_rate < math.inf, "no numbers of frames"
 
 
 def _something_lists() -> Iterator[Subject]:
@@ -270,13 +311,8 @@ def _read_trajectories(folder: Path) -> None:
 
 def _read_scores(folder: Path) -> None:
     scores = ClipScores(4, 3, path=folder / "scores.safetensors", about={"model": "m"})
-    scores.missing()
-    scores.add([1], torch.zeros(1, 3), torch.tensor([0]))
-
-
-def _read_features(folder: Path) -> None:
-    data = FeatureClips(FeatureFiles.of(folder, "train"))
-    data.batch(range(len(data)))
+    assert (scores.missing(), scores.target.tolist()) == ([1, 3], [1, -1, 1, -1])
+    assert torch.equal(scores.scores[[0, 2]], _SCORES), "other scores"
 
 
 def _configurations(folder: Path) -> Iterator[Subject]:  # noqa: ARG001
@@ -354,6 +390,7 @@ def _go_on(folder: Path) -> None:
 KINDS: dict[str, Callable[[Path], Iterator[Subject]]] = {
     "videos": _videos,
     "annotations": _annotations,
+    "caches": _caches,
     "configurations": _configurations,
     "checkpoints": _checkpoints,
 }

@@ -17,7 +17,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Write ``path`` atomically: the path of a draft, which replaces it when the block ends without an error.
 
     Missing folders are made. Of several processes that write the same file, the last one wins. The drafts that killed
-    processes of this machine left of the file are removed.
+    processes of this machine left of the file are removed. An :exc:`OSError`, such as of a full disk, names the file.
 
     Example:
         >>> path = getfixture("tmp_path") / "runs" / "note.txt"
@@ -38,6 +38,10 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         if os.name == "posix":
             with suppress(OSError):  # not every file system can
                 _to_disk(path.parent)  # the name as well
+    except OSError as error:
+        if error.errno is not None and error.filename is None:  # a full disk does not tell
+            error.filename = os.fspath(path)
+        raise
     finally:
         draft.unlink(missing_ok=True)
 

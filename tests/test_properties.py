@@ -82,6 +82,16 @@ def test_a_pixel_that_is_no_number_is_refused(name, value, x):
         build(name)(x)
 
 
+@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_what_is_no_number_beyond_the_end_of_a_clip_changes_nothing(name, value, x):
+    net, lengths = nn.ModuleList([build(name), process(), ToVector()]), torch.tensor([2, 4])
+    odd = x.clone()
+    odd[0, 2:, 3] = value
+    odd, even = (net[2](net[1](net[0](given, lengths))) for given in (odd, x))
+    torch.testing.assert_close(odd, even)
+
+
 @pytest.mark.parametrize("name", CAUSAL)
 def test_future_frames_do_not_leak_into_the_map(name, x):
     net = model(name, ToMap).double()

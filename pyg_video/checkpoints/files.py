@@ -1,6 +1,5 @@
 """Models to files and back."""
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -8,7 +7,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -19,7 +17,7 @@ from .._version import __version__
 from ..models import ModelRecipe, UnknownModelError, VideoClassifier, create_model
 from ..models.registry import check_known, fresh_weights, recipe_modules
 from .migration import migrated_options, migrated_weights
-from .weights import check_weights
+from .weights import check_weights, checksum
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | tuple[Json, ...] | dict[str, Json] | None"
 
@@ -82,7 +80,7 @@ def save_model(
     if modules := recipe_modules(recipe):
         record["module"] = modules[0]
     tensors = {name: tensor.contiguous() for name, tensor in _named_tensors(model).items()}
-    record["checksum"] = _checksum(tensors)
+    record["checksum"] = checksum(tensors)
     return write_whole(path, save(tensors, {"format": "pt", _KEY: json.dumps(record)}))
 
 
@@ -118,15 +116,6 @@ def _named_tensors(model: nn.Module) -> dict[str, Tensor]:
     return {name: state[name].detach() for name in first_name.values()}
 
 
-def _checksum(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of the names and bytes of tensors, in the order of the names."""
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(name.encode() + b"\0")
-        digest.update(tensors[name].cpu().flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
 def _read(path: str | os.PathLike[str], *, weights: bool = True) -> tuple[CheckpointInfo, dict[str, Tensor]]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"Expected 'path' to be a checkpoint file (got '{path}', which is none)")
@@ -145,7 +134,7 @@ def _read(path: str | os.PathLike[str], *, weights: bool = True) -> tuple[Checkp
             "make the model by create_model and load the weights with safetensors"
         )
     info = _parse(path, record)
-    if weights and info.checksum not in ("", _checksum(tensors)):
+    if weights and info.checksum not in ("", checksum(tensors)):
         raise ValueError(
             f"Expected the weights that save_model wrote (got '{path}', whose weights have changed); copy it again"
         )

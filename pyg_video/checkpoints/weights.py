@@ -1,8 +1,10 @@
-"""The check that weights fit: none missing, none left over, each of the expected shape."""
+"""The check that weights fit: none missing, none left over, each of the expected shape; and their checksum."""
 
+import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
+import torch
 from torch import Tensor
 
 _LISTED = 8  # names that an error spells out
@@ -36,6 +38,15 @@ def check_weights(given: Mapping[str, Tensor], expected: Mapping[str, Shapes], w
         raise wrong_names(what, missing=missing, unexpected=unexpected, known=expected, repair=repair)
     for name, shapes in expected.items():
         check_shape(name, given[name], shapes, what, repair)
+
+
+def checksum(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of the names and bytes of tensors, in the order of the names."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode() + b"\0")
+        digest.update(tensors[name].detach().cpu().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def check_shape(name: str, given: Tensor, expected: Shapes, what: str, repair: str = "") -> None:

@@ -275,6 +275,11 @@ def _check_fits(saved: dict[str, Any], task: VideoClassification) -> None:
         )
     what = f"{mine.name} in 'ckpt_path'"
     check_weights(saved["state_dict"], task.state_dict(), what, "it may be of another version of pyg_video")
+    if odd := [name for name, _ in task.named_parameters() if not bool(saved["state_dict"][name].isfinite().all())]:
+        raise ValueError(
+            f"Expected finite weights in 'ckpt_path' (got NaN or infinity in '{odd[0]}'); the training diverged, use "
+            "an earlier checkpoint"
+        )
 
 
 def _hush() -> None:

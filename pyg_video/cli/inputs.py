@@ -44,8 +44,13 @@ def find_inputs(given: Sequence[str], scratch: Path, *, without: Path | None = N
     found = dict[Path, Input]()
     for argument in given:
         for one in _of(argument, scratch, without):
-            found.setdefault(one.path.resolve(), one)
+            found.setdefault(resolved(one.path), one)
     return list(found.values())
+
+
+def resolved(path: Path) -> Path:
+    """The path without links, as :meth:`Path.resolve`, but also of links in a circle and of names that are too long."""
+    return Path(os.path.realpath(path))
 
 
 def _of(argument: str, scratch: Path, without: Path | None) -> list[Input]:
@@ -54,19 +59,19 @@ def _of(argument: str, scratch: Path, without: Path | None) -> list[Input]:
     from ..datasets.video.shards import SHARD
 
     path = Path(argument)
-    if is_live(argument) and not path.exists():
+    if is_live(argument) and not os.path.exists(path):
         raise ValueError(
             f"Expected a file, as no camera and no address is opened without --stream (got '{shown_name(argument)}')"
         )
     if argument == STDIN:
         return [Input(STDIN, _from_stdin(scratch / "stdin"))]
-    if path.is_dir() or path.suffix == SHARD:
-        results = None if without is None else without.resolve()
-        inside = results is not None and path.resolve() in results.parents
-        paths = [one for one in find_videos(path) if not (inside and results in one.resolve().parents)]
+    if os.path.isdir(path) or path.suffix == SHARD:
+        results = None if without is None else resolved(without)
+        inside = results is not None and resolved(path) in results.parents
+        paths = [one for one in find_videos(path) if not (inside and results in resolved(one).parents)]
         if not paths:
             raise ValueError(f"Expected videos in the folder '{argument}' (got none); give their folder or the files")
-    elif not path.exists() and glob.has_magic(argument):
+    elif not os.path.exists(path) and glob.has_magic(argument):
         paths = [Path(name) for name in sorted(glob.glob(argument, recursive=True)) if os.path.isfile(name)]
         if not paths:
             raise ValueError(f"Expected files for the pattern '{argument}' (got none); check it with ls")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from .._text import printable
-from .inputs import Input, find_inputs
+from .inputs import Input, find_inputs, resolved
 from .parsing import Parser, add_shared, in_one_line, make_parser
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _predict_all(model: VideoModel, record: PredictionRecord, options: Namespace
     folder, skipped = Path(options.output), 0
     with tempfile.TemporaryDirectory() as scratch:
         inputs = find_inputs(options.videos, Path(scratch), without=folder)
-        taken = {one.path.resolve() for one in inputs}
+        taken = {resolved(one.path) for one in inputs}
         for one in inputs:
             target = _unused(folder, one.path, taken)
             try:
@@ -267,7 +268,7 @@ def _is_live(options: Namespace) -> bool:
     """Whether the video is a camera or an address."""
     from ..datasets.video.live import is_live
 
-    sources = [name for name in options.videos if is_live(name) and not Path(name).exists()]
+    sources = [name for name in options.videos if is_live(name) and not os.path.exists(name)]
     if options.stream and sources and len(options.videos) > 1:
         raise ValueError(f"Expected a single camera or address with --stream (got {len(options.videos)} videos)")
     live = bool(options.stream and sources)
@@ -290,7 +291,7 @@ def _unused(folder: Path, path: Path, taken: set[Path]) -> Path:
     """Where the results of a video are written, without the ends of their names: over no other video of this run."""
     for k in count(1):
         target = folder / (path.stem if k == 1 else f"{path.stem}_{k}")
-        files = {target.with_name(f"{target.name}{end}").resolve() for end in _ENDS}
+        files = {resolved(target.with_name(f"{target.name}{end}")) for end in _ENDS}
         if not files & taken:
             taken |= files
             return target

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from .._checks import check_option
 from .._extras import need
 from .._version import __version__
+from ..checkpoints.weights import checksum
 from ..training.scoring import choose_device, class_scores
 from .accuracy import Evaluation, judge
 from .scores import ClipScores
@@ -75,7 +76,7 @@ def evaluate(
     about = {**clips.protocol(total), **run, "version": __version__}
     path = None
     if folder is not None:
-        path, about["weights"] = Path(folder) / SCORES, _fingerprint(model)
+        path, about["weights"] = Path(folder) / SCORES, checksum(model.state_dict())[:12]
         about["ids"] = hashlib.sha256("\n".join(clips.ids).encode()).hexdigest()[:12]
     scores = ClipScores(total, len(clips.label_names), path=path, about=about)
     if todo := scores.missing(num_clips):
@@ -97,15 +98,6 @@ def evaluate(
     known, target = scores.scores[:num_clips], scores.target[:num_clips]
     parts = clips.part_of[:num_clips]
     return judge(known, target, clips.label_names, protocol=protocol, ids=clips.ids[:num_clips], part_of=parts)
-
-
-def _fingerprint(model: nn.Module) -> str:
-    """The first digits of a checksum of a model's weights."""
-    digest = hashlib.sha256()
-    for name, value in model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()[:12]
 
 
 def _checked(found: Tensor, num_clips: int, num_classes: int) -> Tensor:

@@ -14,6 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from .._files import write_whole
+from ..checkpoints.weights import checksum
 
 _EVERY = 30.0  # seconds between two writes of the file
 
@@ -75,7 +76,8 @@ class ClipScores:
         """Bring the file up to date."""
         if self.path is None:
             return
-        write_whole(self.path, save({"scores": self.scores, "target": self.target}, {"about": json.dumps(self.about)}))
+        tensors = {"scores": self.scores, "target": self.target}
+        write_whole(self.path, save(tensors, {"about": json.dumps(self.about), "checksum": checksum(tensors)}))
         self._written = time.monotonic()
 
     def __enter__(self) -> ClipScores:
@@ -87,10 +89,14 @@ class ClipScores:
     def _read(self, path: Path) -> tuple[Tensor, Tensor]:
         try:
             with safe_open(path, framework="pt") as file:
-                about = json.loads((file.metadata() or {}).get("about", "{}"))
-                scores, target = file.get_tensor("scores"), file.get_tensor("target")
+                told = file.metadata() or {}
+                about = json.loads(told.get("about", "{}"))
+                tensors = {name: file.get_tensor(name) for name in ("scores", "target")}
+            if told.get("checksum") != checksum(tensors):
+                raise ValueError("scores that have changed")
         except (SafetensorError, ValueError) as error:
             raise ValueError(f"Expected whole scores in '{path}' (got {error}); remove the file") from error
+        scores, target = tensors.values()
         differing = [key for key in self.about | about if self.about.get(key) != about.get(key)]
         if differing or scores.shape != self.scores.shape:
             key = differing[0] if differing else "number of clips and classes"

@@ -27,6 +27,7 @@ from ..training.loading import Trained, load_trained
 from ..training.scoring import choose_device
 from ..transforms import CentreCrop, Normalize, ShortSide, ThreeCrops
 
+_PER_PIXEL = 8  # times the memory of a pixel that is decoded: its values in a model
 _COLOURFUL = 20  # difference of the largest and the smallest of red, green and blue, of 255
 _COLOURED = 0.01  # share of colourful pixels: small things in colour count, the noise of grey cameras does not
 
@@ -94,7 +95,7 @@ class VideoModel:
         self.frame_rate = frame_rate or self.trained.frame_rate
         self.num_clips = 2 if self.views == 6 else 1
         self.size = self.trained.option("frame_size", self.trained.frame_size or (224 if self.colour else 64))
-        _check_pixels(self.num_frames or 1, self.size)
+        _check_pixels(self.num_frames or 1, self.size, self.views)
         self.device = choose_device(device)
         if net.training or next(net.parameters()).device != self.device:
             net = copy.deepcopy(net).eval().to(self.device)
@@ -196,11 +197,14 @@ def _check_sampling(num_frames: int | None, frame_rate: float | None) -> None:
         )
 
 
-def _check_pixels(num_frames: int, size: int) -> None:
-    if num_frames < 1 or size < 1 or num_frames * size * size > max_pixels():
+def _check_pixels(num_frames: int, size: int, views: int) -> None:
+    """Raise a :exc:`ValueError` for clips that a model cannot see in a few GB of memory."""
+    most, wanted = max_pixels() // _PER_PIXEL, views * num_frames * size * size
+    if num_frames < 1 or size < 1 or wanted > most:
         raise ValueError(
-            f"Expected clips of 1 to {max_pixels():,} pixels (got {num_frames:,} frames of {size:,} x {size:,}); give "
-            "another 'num_frames' than the model's file, or set the environment's PYG_VIDEO_MAX_PIXELS"
+            f"Expected views of 1 to {most:,} pixels (got {views} of {num_frames:,} frames of {size:,} x {size:,}); "
+            "give another 'num_frames' or fewer 'views' than the model's file, or set the environment's "
+            f"PYG_VIDEO_MAX_PIXELS={_PER_PIXEL * abs(wanted)}"
         )
 
 

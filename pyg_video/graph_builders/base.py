@@ -154,6 +154,7 @@ class GraphBuilder(NotScriptable, nn.Module):
             **info: further arguments of :meth:`regions`, such as ``box``.
         """
         self._check(x, lengths, info)
+        x = self._finite(x, lengths)
         asked = {name: value for name, value in {**info, "lengths": lengths}.items() if name in self._asks}
         states: list[Any] = [state, None] if self.tracks is None else start(state, 2)
         with shared_map(x):
@@ -211,15 +212,22 @@ class GraphBuilder(NotScriptable, nn.Module):
             raise TypeError(f"Expected 'x' of a floating type (got {x.dtype}); convert it with x.float()")
         if lengths is not None:
             check_lengths(lengths, x.size(0), x.size(1))
-        if looks_free(x):
-            total = x.detach().sum(dim=(2, 3, 4), dtype=torch.promote_types(x.dtype, torch.float32))
-            wrong = ~total.isfinite() & (True if lengths is None else frame_mask(lengths, x.size(1)))
-            if bool(wrong.any()):
-                b, t = wrong.nonzero()[0].tolist()
-                raise ValueError(
-                    f"Expected finite 'x' (got NaN or infinity in frame {t} of clip {b}); look for it in the video, or "
-                    "lower the learning rate if training diverged"
-                )
+
+    def _finite(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+        """The map, or what the frames of the clips are of it where there is NaN or infinity beyond their ends."""
+        if not looks_free(x):
+            return x
+        finite = x.detach().sum(dim=(2, 3, 4), dtype=torch.promote_types(x.dtype, torch.float32)).isfinite()
+        if bool(finite.all()):
+            return x
+        inside = torch.ones_like(finite) if lengths is None else frame_mask(lengths, x.size(1))
+        if not bool(finite[inside].all()):
+            b, t = (~finite & inside).nonzero()[0].tolist()
+            raise ValueError(
+                f"Expected finite 'x' (got NaN or infinity in frame {t} of clip {b}); look for it in the video, or "
+                "lower the learning rate if training diverged"
+            )
+        return x.masked_fill(~inside[..., None, None, None], 0)
 
     def _check_regions(self, x: Tensor, regions: Regions) -> None:
         B, T, _, H, W = x.shape

@@ -10,6 +10,7 @@ from torch.overrides import TorchFunctionMode
 
 _SPARE = 1 << 26  # values beside those of the file: buffers, and what is computed while a model is made
 _TIMES = 8
+_OBJECT = 1 << 12  # values that a tensor counts for, however small: millions of layers fill the memory as well
 
 
 class SizeLimit(TorchFunctionMode):
@@ -36,7 +37,7 @@ class SizeLimit(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         if (size := _SIZES.get(func)) is not None:
-            self.left -= size(*args, **kwargs)
+            self.left -= size(*args, **kwargs) + _OBJECT
             if self.left < 0:
                 raise ValueError(
                     f"Expected options of a model with about {self.given:,} values, those of the file (got options "

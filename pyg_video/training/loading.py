@@ -26,6 +26,8 @@ MODULE = "model_module"
 CLIP_SIZES = ("frame_size", "num_frames", "frame_rate")
 """What checkpoints tell about the clips of the training: pixels, frames, and frames per second."""
 
+_LARGEST = 10**9
+
 
 class Trained(NamedTuple):
     """A trained model, the names of its classes and the sizes of its clips, as far as its file tells them."""
@@ -55,14 +57,31 @@ def load_trained(path: str | os.PathLike[str]) -> Trained:
     if Path(path).suffix == ".ckpt":
         return _load_lightning(Path(path))
     path = find_checkpoint(path)
-    return _trained(load_model(path), checkpoint_info(path).metadata)
+    model = load_model(path)
+    with naming(path, "sizes of clips"):
+        return _trained(model, checkpoint_info(path).metadata)
 
 
 def _trained(model: VideoClassifier, about: Mapping[str, Any]) -> Trained:
     """The model with what its file tells about the clips; what is of another kind there tells nothing."""
-    names = about.get("label_names")
-    sizes: Any = (size if isinstance(size := about.get(name), (int, float)) else None for name in CLIP_SIZES)
-    return Trained(model, tuple(map(str, names)) if isinstance(names, (list, tuple)) else (), *sizes)
+    given = about.get("label_names")
+    names = tuple(map(str, given)) if isinstance(given, (list, tuple)) else ()
+    num_classes = model.recipe.options.get("num_classes") if model.recipe else None
+    if names and num_classes not in (None, len(names)):
+        raise ValueError(f"Expected a name for each of {num_classes} classes (got {len(names)} 'label_names')")
+    sizes: Any = (_size(name, about.get(name)) for name in CLIP_SIZES)
+    return Trained(model, names, *sizes)
+
+
+def _size(name: str, value: Any) -> float | None:
+    """A size of clips, if it is a number; raises unless that is one of pixels, frames, or frames per second."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    kind = float if name == "frame_rate" else int
+    if not 0 < value < _LARGEST or value != kind(value):
+        words = "a number" if kind is float else "a whole number"
+        raise ValueError(f"Expected '{name}' of the clips as {words} above 0 and below {_LARGEST:,} (got {value:.6g})")
+    return kind(value)
 
 
 def read_checkpoint(path: str | os.PathLike[str], *, mmap: bool = False) -> dict[str, Any]:
@@ -128,4 +147,4 @@ def _load_lightning(path: Path) -> Trained:
     with naming(path, "a whole checkpoint of pyg-video fit, of this version,", repair, (UnknownModelError,)):
         saved = read_checkpoint(path)
         task = restored(saved)
-    return _trained(task.net.eval(), saved["hyper_parameters"])
+        return _trained(task.net.eval(), saved["hyper_parameters"])

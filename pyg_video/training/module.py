@@ -19,6 +19,7 @@ from .._checks import check_option
 from ..backbones import split_backbone
 from ..checkpoints import load_model, shipped_checkpoint
 from ..checkpoints.weights import check_weights
+from ..datasets.counter_random import clip_key
 from ..models import Option, VideoClassifier, create_model, model_options
 from ..models.registry import recipe_modules
 from .data.video_files import VideoFileData
@@ -56,7 +57,8 @@ class VideoClassification(LightningModule):
 
     Logs ``train/loss``, ``train/acc``, ``val/loss``, ``val/acc`` and ``test/acc``; with more than five classes also
     the top-5 accuracies ``.../acc5``. Accuracies are shares of all clips (``average="micro"``). With several
-    processes, all of these are over the clips of all of them.
+    processes, all of these are over the clips of all of them. Before every batch of training, torch's generator is
+    seeded from its seed at the beginning, the process, the epoch and the batch.
 
     Args:
         model: name of the model, see :func:`~pyg_video.models.create_model`, or a module from videos to class scores.
@@ -161,6 +163,14 @@ class VideoClassification(LightningModule):
         ours.load_state_dict(theirs.state_dict())
         for frozen in self._frozen:
             frozen.requires_grad_(False)
+
+    def on_fit_start(self) -> None:
+        self._seed = torch.initial_seed() + self.trainer.global_rank
+
+    def on_train_batch_start(self, batch: Clips, batch_idx: int) -> None:  # noqa: ARG002
+        """What dropout draws depends on seed, epoch and batch alone, so a resumed run equals an uninterrupted one."""
+        key = clip_key(self._seed, torch.tensor([batch_idx]), salt=self.trainer.current_epoch)
+        torch.manual_seed(int(key) & (2**63 - 1))
 
     def on_train_epoch_start(self) -> None:
         for frozen in self._frozen:

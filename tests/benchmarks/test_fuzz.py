@@ -10,7 +10,7 @@ import pytest
 from fuzz import campaign, outcome, summary
 from fuzz_subjects import KINDS, subjects
 
-CASES = {"videos": 60, "annotations": 115, "configurations": 4, "checkpoints": 40}
+CASES = {"videos": 60, "annotations": 100, "caches": 60, "configurations": 4, "checkpoints": 40}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -53,7 +53,7 @@ def test_files_that_cannot_be_made_end_the_campaign(monkeypatch):
         next(campaign("fuzz_toys:nothing", "toys", range(9), seconds=2, mib=100))
 
 
-@pytest.mark.parametrize("kind", ["annotations", "checkpoints"])
+@pytest.mark.parametrize("kind", ["annotations", "caches", "checkpoints"])
 def test_a_number_is_always_the_same_mutant(kind, tmp_path):
     base = tmp_path / "base"
     base.mkdir()

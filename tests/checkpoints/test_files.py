@@ -185,6 +185,7 @@ def test_errors_about_the_options_in_a_file_name_it(tmp_path, model, options):
         ("cnn_small", {"channels": [10**6] * 5, "strides": [1] * 5}),
         ("tracks_small", {"arrangement": [200, 200]}),
         ("dyreg_gnn_small", {"arrangement": [200, 200]}),
+        ("rstg_small", {"update_layers": 10**30}),
     ],
 )
 def test_options_that_would_fill_the_memory_are_refused(tmp_path, name, options):

@@ -176,7 +176,10 @@ def test_errors_about_a_training_to_go_on_with_name_its_file(command, tmp_path):
     assert command("fit", *files_of(SMALL), *quiet, "--trainer.max_epochs=1")[0] == 0
     path = tmp_path / "run" / "checkpoints" / "last.ckpt"
     whole = torch.load(path, weights_only=True)
-    for change in ({"optimizer_states": 3}, {"loops": {"fit_loop": {}}}, {"state_dict": {"a": 3}}, {"loops": None}):
+    diverged = {name: value.clone() for name, value in whole["state_dict"].items()}
+    diverged["net.head.linear.bias"][1] = torch.nan
+    changes = [{"optimizer_states": 3}, {"loops": {"fit_loop": {}}}, {"state_dict": {"a": 3}}, {"loops": None}]
+    for change in [*changes, {"state_dict": diverged}]:
         torch.save({**whole, **change}, path)
         code, error = command("fit", *files_of(SMALL), *quiet, "--trainer.max_epochs=2", f"--ckpt_path={path}")
         assert code == 2, change

@@ -5,6 +5,7 @@ import tarfile
 import pytest
 
 from pyg_video.cli.inputs import find_inputs
+from pyg_video.datasets import VideoFileError, probe_video
 
 
 @pytest.fixture
@@ -22,6 +23,15 @@ def names(given, folder, **options):
 
 def test_files_stay_in_their_order_each_once_whether_they_exist_or_not(videos):
     assert names(["b.mp4", "a.webm", "nowhere.mp4", "./b.mp4"], videos) == ["b.mp4", "a.webm", "nowhere.mp4"]
+
+
+def test_links_in_a_circle_and_names_that_are_too_long_are_files_that_are_not_there(videos):
+    (videos / "loop.mp4").symlink_to("loop.mp4")
+    odd = ["loop.mp4", f"{5000 * 'x'}.mp4", "a.webm"]
+    assert names(odd, videos) == odd
+    for name in odd[:2]:
+        with pytest.raises(VideoFileError, match="no file"):
+            probe_video(name)
 
 
 def test_patterns_are_sorted_and_may_go_down(videos):

@@ -48,6 +48,8 @@ def test_scores_of_something_else_are_not_taken_up(tmp_path):
 def test_damaged_files_are_named(tmp_path):
     scores(tmp_path).write()
     path = tmp_path / "s.safetensors"
-    path.write_bytes(path.read_bytes()[:20])
-    with pytest.raises(ValueError, match=r"Expected whole scores in '.*s.safetensors'"):
-        scores(tmp_path)
+    whole = path.read_bytes()
+    for content in (whole[:20], whole[:-3] + b"\1" + whole[-2:]):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"Expected whole scores in '.*s.safetensors'"):
+            scores(tmp_path)

@@ -29,6 +29,7 @@ WEIGHTS = {"weight": torch.zeros(10)}
         lambda: torch.eye(10**5),
         lambda: torch.linspace(0, 1, 10**10),
         lambda: [torch.zeros(10**6) for _ in range(1000)],
+        lambda: [nn.Linear(1, 1) for _ in range(10**6)],
     ],
 )
 def test_what_would_fill_the_memory_is_refused(make):

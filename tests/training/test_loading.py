@@ -47,6 +47,35 @@ def test_a_file_need_not_name_the_classes(tmp_path):
     assert (trained.option("frame_size", 3), trained.option("no such option", 3)) == (16, 3)
 
 
+@pytest.mark.parametrize(
+    "about",
+    [
+        *({"num_frames": value} for value in (0, -1, 1.5, 10**9, 10**30, 10**400, torch.nan)),
+        *({"frame_size": value} for value in (0, 2.5, torch.inf)),
+        *({"frame_rate": value} for value in (0, -1.0, torch.nan, torch.inf, 10**30)),
+        {"label_names": ["a"]},
+        {"label_names": list("abcde")},
+    ],
+)
+def test_what_clips_and_classes_cannot_be_is_refused(tmp_path, about):
+    path = save_model(create_model("cnn_sync_mnist", **TINY), tmp_path / "cnn.safetensors", about)
+    with pytest.raises(ValueError, match=rf"{path}"):
+        load_trained(path)
+    parts = {name: TINY[name] for name in ("channels", "strides")}
+    task = VideoClassification("cnn_sync_mnist", 4, 16, model_options=parts)
+    hyper = dict(task.hparams) | {name: value for name, value in about.items() if name != "frame_size"}
+    torch.save({"hyper_parameters": hyper, "state_dict": task.state_dict()}, tmp_path / "last.ckpt")
+    if about.keys() != {"frame_size"}:
+        with pytest.raises(ValueError, match="last.ckpt"):
+            load_trained(tmp_path / "last.ckpt")
+
+
+def test_what_is_told_of_clips_in_other_kinds_of_values_tells_nothing(tmp_path):
+    about = {"num_frames": "8", "frame_rate": None, "frame_size": [16], "label_names": {"a": 1}}
+    trained = load_trained(save_model(create_model("cnn_sync_mnist", **TINY), tmp_path / "cnn.safetensors", about))
+    assert trained[1:] == ((), None, None, None)
+
+
 @pytest.mark.parametrize("suffix", [".ckpt", ".safetensors"])
 def test_no_file(tmp_path, suffix):
     with pytest.raises(FileNotFoundError, match="checkpoint file"):

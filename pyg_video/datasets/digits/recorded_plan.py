@@ -30,19 +30,20 @@ class RecordedPlan:
             - ``is_sync`` :math:`[M]`: whether the first two digits move together,
             - ``digit_in_front`` :math:`[M]`: whether later digits are drawn over earlier ones, as in all clips of the
               authors' file, or under them.
-        num_images: number of digit images.
+        target: classes of the digits' images.
         room: largest position, in pixels: canvas size minus digit size.
 
     Raises:
         FileNotFoundError: the file does not exist.
         ValueError: the file is not an ``.npz`` file, or an array is missing, has another shape or type, or points
-            outside the canvas or the digits.
+            outside the canvas or the digits; or the two synchronous digits of a clip have the same class, for which
+            there is no label.
     """
 
-    def __init__(self, source: str | os.PathLike[str] | Arrays, *, num_images: int, room: int) -> None:
+    def __init__(self, source: str | os.PathLike[str] | Arrays, *, target: Tensor, room: int) -> None:
         repair = "write it with numpy.savez, or fetch it again"
         with nullcontext() if isinstance(source, Mapping) else naming(source, "trajectories in an .npz file", repair):
-            tensors = _checked(_read(source), num_images, room)
+            tensors = _checked(_read(source), target, room)
         self.position, self.image, self.is_sync, self.in_front = tensors
         self.num_frames = self.position.shape[1]
 
@@ -70,7 +71,7 @@ def _read(source: str | os.PathLike[str] | Arrays) -> dict[str, NDArray[np.int64
     return {key: _as_integers(key, np.asarray(arrays[key])) for key in _KEYS}
 
 
-def _checked(arrays: Mapping[str, NDArray[np.int64]], num_images: int, room: int) -> tuple[Tensor, ...]:
+def _checked(arrays: Mapping[str, NDArray[np.int64]], target: Tensor, room: int) -> tuple[Tensor, ...]:
     """The arrays as tensors; raises unless their shapes and values go together."""
     position, image, is_sync, in_front = (torch.from_numpy(arrays[key]) for key in _KEYS)
     shape = position.shape
@@ -87,7 +88,15 @@ def _checked(arrays: Mapping[str, NDArray[np.int64]], num_images: int, room: int
             f"to go with the {M} clips of 'coords' (got {shapes})"
         )
     _check_range("coords", position, room, "enlarge 'canvas_size'")
-    _check_range("digit_index", image, num_images - 1, "pass the digits that the file was made for")
+    _check_range("digit_index", image, len(target) - 1, "pass the digits that the file was made for")
+    pair = target[image[:, :2]]
+    equal = (pair[:, 0] == pair[:, 1]) & is_sync.bool()
+    if equal.any():
+        clip = int(equal.nonzero()[0])
+        raise ValueError(
+            f"Expected 'digit_index' to pair digits of different classes (got two images of a {pair[clip, 0]} in clip "
+            f"{clip}); pass the 'digits' and the 'split' that the trajectories were made for"
+        )
     return position, image, is_sync, in_front
 
 

@@ -134,15 +134,7 @@ class SyncMNIST(DigitClips):
                 have the same class, for which there is no label.
         """
         images = load_digits(digits, split, download=download, size=digit_size)
-        planner = RecordedPlan(trajectories, num_images=len(images.target), room=canvas_size - digit_size)
-        pair = images.target[planner.image[:, :2]]
-        equal = (pair[:, 0] == pair[:, 1]) & planner.is_sync
-        if equal.any():
-            clip = int(equal.nonzero()[0])
-            raise ValueError(
-                f"Expected 'digit_index' to pair digits of different classes (got two images of a {pair[clip, 0]} in "
-                f"clip {clip}); pass the 'digits' and the 'split' that the trajectories were made for"
-            )
+        planner = RecordedPlan(trajectories, target=images.target, room=canvas_size - digit_size)
         self = cls.__new__(cls)
         DigitClips.__init__(
             self,

@@ -8,7 +8,8 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -48,11 +49,21 @@ def find_videos(root: Path) -> list[Path]:
     """The videos in a folder, in those below and in shards, by the suffixes of their names, sorted.
 
     Args:
-        root: the folder, or a shard. A shard that cannot be listed is given itself.
+        root: the folder, or a shard. A shard that cannot be listed is given itself; links are followed, but not in a
+            circle.
     """
-    files = (Path(folder, name) for folder, _, names in os.walk(root, followlinks=True) for name in names)
-    found = chain.from_iterable(map(_unpacked, files if root.is_dir() else [root]))
+    found = chain.from_iterable(map(_unpacked, _files(root)))
     return sorted(path for path in found if _SUFFIXES.fullmatch(path.suffix) or path.suffix == SHARD)
+
+
+def _files(path: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
+    """A file, or all files in a folder and below, which is none of the folders above it."""
+    if not os.path.isdir(path):
+        yield path
+    elif (real := os.path.realpath(path)) not in above:
+        with suppress(PermissionError):
+            for name in os.listdir(path):
+                yield from _files(path / name, (*above, real))
 
 
 def _unpacked(path: Path) -> list[Path]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -63,13 +65,27 @@ def read_index(path: str | os.PathLike[str]) -> dict[str, CheckedVideo]:
     """Read the index; empty if it is missing or damaged."""
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-        if content["format"] != _FORMAT:
+        checksum = _checksum(content["videos"])
+        if (content["format"], content.get("checksum", checksum)) != (_FORMAT, checksum):
             return {}
-        return {name: CheckedVideo(*values) for name, values in content["videos"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        videos = {name: CheckedVideo(*values) for name, values in content["videos"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
+    return videos if all(map(_plausible, videos.values())) else {}
 
 
 def write_index(path: str | os.PathLike[str], videos: dict[str, CheckedVideo]) -> None:
     """Write the index, whole or not at all."""
-    write_whole(path, json.dumps({"format": _FORMAT, "videos": videos}, separators=(",", ":")))
+    content = {"format": _FORMAT, "checksum": _checksum(videos), "videos": videos}
+    write_whole(path, json.dumps(content, separators=(",", ":")))
+
+
+def _checksum(videos: object) -> str:
+    return hashlib.sha256(json.dumps(videos).encode()).hexdigest()
+
+
+def _plausible(video: CheckedVideo) -> bool:
+    """Whether the values are of their kinds, as those of files without a checksum may not be."""
+    *whole, rate, problem, damage = video
+    kinds = [*(type(value) is int for value in whole), type(rate) is float, type(problem) is type(damage) is str]
+    return all(kinds) and video.num_frames >= 0 and 0 <= video.frame_rate < math.inf

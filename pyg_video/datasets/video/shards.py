@@ -51,10 +51,10 @@ def locate(path: str | os.PathLike[str]) -> Location | None:
         VideoFileError: the shard is damaged, or compressed.
     """
     path = Path(path)
-    if path.is_file():
+    if os.path.isfile(path):  # unlike Path.is_file, also of names that no file system takes
         stat = path.stat()
         return Location(path, 0, stat.st_size, stat.st_mtime_ns)
-    shard = next((folder for folder in path.parents if folder.suffix == SHARD and folder.is_file()), None)
+    shard = next((folder for folder in path.parents if folder.suffix == SHARD and os.path.isfile(folder)), None)
     if shard is None:
         return None
     return _listed(shard).get(path.relative_to(shard).as_posix())

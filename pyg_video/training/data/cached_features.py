@@ -22,9 +22,10 @@ from .base import VideoData
 from .batches import ShuffledBatches
 from .digits import DigitData
 from .extractors import load_extractor, weights_in_words
-from .feature_files import FeatureClips, FeatureFiles, write_features
+from .feature_files import FeatureClips, feature_files, write_features
 
 _DATA = ("SyncMNISTData", "MultiSyncMNISTData")
+_FORMAT = 2  # of the files
 _NOT_OF_THE_CLIPS = ("download", "batch_size", "num_workers")
 
 
@@ -87,6 +88,7 @@ class CachedFeatures(VideoData):
         self.layer, self.extraction_batch_size, self.device = layer, extraction_batch_size, device
         self.about = {
             "pyg_video": __version__,
+            "format": _FORMAT,
             "extractor": extractor,
             "weights": weights_in_words(extractor, weights),
             "extractor_options": dict(extractor_options or {}),
@@ -100,7 +102,7 @@ class CachedFeatures(VideoData):
 
     def prepare_data(self) -> None:
         """Compute missing features; Lightning calls this first, in one process."""
-        files = {split: FeatureFiles.of(self.folder, split) for split in self.clips}
+        files = {split: feature_files(self.folder, split) for split in self.clips}
         missing = [split for split in files if not files[split].complete()]
         if not missing:
             return
@@ -122,4 +124,4 @@ class CachedFeatures(VideoData):
         return self._sequential(self._features("test"), self.batch_size)
 
     def _features(self, split: str) -> FeatureClips:
-        return FeatureClips(FeatureFiles.of(self.folder, split))
+        return FeatureClips(feature_files(self.folder, split))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from itertools import accumulate
 from pathlib import Path
@@ -11,21 +12,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.lib.format import open_memmap
 from torch import Tensor
 from tqdm import tqdm
 
-from ..._checks import naming
-from ..._files import check_disk, whole_file
+from ..._files import check_disk
 from ...datasets.video.clip import VideoClip
 from ...datasets.video.files import decode_frames
 from ...datasets.video.frame_source import DecodedFrames, VideoTimes
 from ...datasets.video.sampling import shown_at
 from ...datasets.video.shards import found
 from ...transforms import ShortSide
+from .row_files import RowFiles, Rows
 
-_FORMAT = 1
-_REPAIR = "remove it to have it made again"
+_FORMAT = 2
 _CHUNK = 4096  # frames in memory while the file is made
 
 
@@ -34,8 +33,9 @@ class FrameCache:
 
     Clips from it are those of :class:`~pyg_video.datasets.VideoFolder` after
     :class:`~pyg_video.transforms.ShortSide`, so transforms that begin with it give the same results. The names of the
-    files depend on sizes, times of modification and parts of the videos, on the shorter side and on what is done about
-    damaged frames: after a change of any of these a new one is made. They may be removed at any time.
+    files depend on names, sizes, times of modification and parts of the videos, on the shorter side and on what is done
+    about damaged frames: after a change of any of these a new one is made. Videos may move together. Every frame has a
+    checksum that is compared when it is read. The files may be removed at any time.
 
     Args:
         folder: where the files are; made if missing.
@@ -64,18 +64,19 @@ class FrameCache:
         on_corrupt: str = "raise",
     ) -> None:
         self.parts, self.short_side, self.on_corrupt = dict(parts), short_side, on_corrupt
-        places = [(path.name, found(path), part) for path, part in self.parts.items()]
+        names = [path.absolute().parts for path in self.parts]
+        common = len(os.path.commonprefix([name[:-1] for name in names]))  # noqa: RUF071 - of tuples
+        places = [(name[common:], found(path), part) for name, (path, part) in zip(names, parts.items(), strict=True)]
         about = [(name, place.size, place.modified, *map(str, part)) for name, place, part in places]
         key = hashlib.sha256(json.dumps([_FORMAT, short_side, on_corrupt, about]).encode()).hexdigest()[:16]
-        self.frames_path = Path(folder) / f"frames-{key}.npy"
-        self.index_path = Path(folder) / f"frames-{key}.npz"
+        frames = Path(folder) / f"frames-{key}.npy"
+        self.files = RowFiles(frames, frames.with_suffix(".npz"), "small frames")
         self._place = {path: k for k, path in enumerate(self.parts)}
-        self._index: dict[str, Any] = {}
-        self._pixels: Any = None
+        self._rows: Rows | None = None
 
     def complete(self) -> bool:
         """Whether the files exist; they are written atomically, the frames last."""
-        return self.frames_path.is_file() and self.index_path.is_file()
+        return self.files.complete()
 
     def write(self, *, progress: bool = False) -> None:
         """Decode all videos, unless that is done.
@@ -92,35 +93,32 @@ class FrameCache:
         index = self._plan()
         length = index["number"] * np.array([3 * h * w for h, w in index["small"].tolist()])
         index["offset"] = np.array([0, *accumulate(length.tolist())])
+        index["row"] = np.array([0, *accumulate(index["number"].tolist())])
         needed = int(index["offset"][-1])
         repair = "choose smaller frames or another folder"
-        check_disk(self.frames_path.parent, needed, f"small frames of {len(self.parts)} videos", repair)
-        with whole_file(self.frames_path) as draft:
-            pixels = open_memmap(draft, mode="w+", dtype=np.uint8, shape=(needed,))
-            title, total = f"small frames ({needed / 1e9:.1f} GB)", int(index["number"].sum())
-            with tqdm(total=total, desc=title, unit=" frames", disable=None if progress else True) as bar:
-                for k, path in enumerate(self.parts):
-                    at = int(index["offset"][k])
-                    first, end = int(index["first"][k]), int(index["first"][k] + index["number"][k])
-                    for start in range(first, end, _CHUNK):
-                        numbers = range(start, min(start + _CHUNK, end))
-                        frames = decode_frames(path, numbers, on_corrupt=self.on_corrupt, transform=self._small)
-                        pixels[at : at + frames.numel()] = frames.flatten().numpy()
-                        at += frames.numel()
-                        bar.update(len(numbers))
-            pixels.flush()
-            del pixels
-            with whole_file(self.index_path) as draft_of_index, draft_of_index.open("wb") as file:
-                np.savez(file, allow_pickle=False, **index)
+        check_disk(self.files.rows.parent, needed, f"small frames of {len(self.parts)} videos", repair)
+        title, total = f"small frames ({needed / 1e9:.1f} GB)", int(index["row"][-1])
+        with (
+            self.files.written([needed], np.uint8) as writer,
+            tqdm(total=total, desc=title, unit=" frames", disable=None if progress else True) as bar,
+        ):
+            writer.about.update(index)
+            for k, path in enumerate(self.parts):
+                first, end = int(index["first"][k]), int(index["first"][k] + index["number"][k])
+                for start in range(first, end, _CHUNK):
+                    numbers = range(start, min(start + _CHUNK, end))
+                    writer.add(decode_frames(path, numbers, on_corrupt=self.on_corrupt, transform=self._small).numpy())
+                    bar.update(len(numbers))
 
     def about(self, path: Path) -> VideoTimes:
-        index, k = self._opened(), self._number(path)
+        index, k = self._opened().about, self._number(path)
         start, end = index["times_at"][k : k + 2]
         height, width = index["size"][k].tolist()
         return VideoTimes(torch.from_numpy(index["times"][start:end]), float(index["rate"][k]), height, width)
 
     def read(self, path: Path, number: Tensor) -> Tensor:
-        index, k = self._opened(), self._number(path)
+        rows, k = self._opened(), self._number(path)
+        index = rows.about
         first, count = int(index["first"][k]), int(index["number"][k])
         if int(number.min()) < first or int(number.max()) >= first + count:
             raise IndexError(
@@ -128,27 +126,25 @@ class FrameCache:
                 f"{int(number.min())} to {int(number.max())})"
             )
         start, end = index["offset"][k : k + 2]
-        video = self._pixels[start:end].reshape(-1, 3, *index["small"][k])
-        return torch.from_numpy(video[number.numpy() - first])
+        place = number.flatten().numpy() - first
+        frames = rows.array[start:end].reshape(-1, 3, *index["small"][k])[place]
+        rows.check(frames, index["row"][k] + place)
+        return torch.from_numpy(frames).view(*number.shape, *frames.shape[1:])
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_index": {}, "_pixels": None}  # each process maps the file itself
+        return {**vars(self), "_rows": None}  # each process maps the file itself
 
     def _number(self, path: Path) -> int:
         if path not in self._place:
             raise ValueError(f"Expected one of the {len(self.parts)} videos of the small frames (got '{path}')")
         return self._place[path]
 
-    def _opened(self) -> dict[str, Any]:
-        if self._pixels is None:
+    def _opened(self) -> Rows:
+        if self._rows is None:
             if not self.complete():
-                raise FileNotFoundError(f"Expected small frames in '{self.frames_path}' (got none); call write() first")
-            named = naming(self.index_path, "an index of small frames", _REPAIR)
-            with named, self.index_path.open("rb") as file, np.load(file) as arrays:
-                self._index = dict(arrays)
-            with naming(self.frames_path, "small frames", _REPAIR):
-                self._pixels = np.load(self.frames_path, mmap_mode="r")
-        return self._index
+                raise FileNotFoundError(f"Expected small frames in '{self.files.rows}' (got none); call write() first")
+            self._rows = self.files.opened()
+        return self._rows
 
     def _plan(self) -> dict[str, Any]:
         """For every video its times, sizes, and the numbers of the frames that are kept."""

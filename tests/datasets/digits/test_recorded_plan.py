@@ -17,7 +17,7 @@ def trajectories(**changes):
 
 
 def plan(**changes):
-    return RecordedPlan(trajectories(**changes), num_images=6, room=72)
+    return RecordedPlan(trajectories(**changes), target=torch.arange(6), room=72)
 
 
 def test_it_plays_what_is_given():
@@ -43,7 +43,7 @@ def test_a_digit_not_in_front_is_drawn_first():
 
 def test_a_file_and_a_mapping_are_the_same(tmp_path):
     np.savez(tmp_path / "given.npz", **trajectories())
-    read = RecordedPlan(tmp_path / "given.npz", num_images=6, room=72)
+    read = RecordedPlan(tmp_path / "given.npz", target=torch.arange(6), room=72)
     assert len(read) == 2
     for mine, theirs in zip(read(torch.arange(2)), plan()(torch.arange(2)), strict=True):
         assert torch.equal(mine, theirs)
@@ -51,7 +51,7 @@ def test_a_file_and_a_mapping_are_the_same(tmp_path):
 
 def test_no_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"trajectories in an .npz file .*missing.npz"):
-        RecordedPlan(tmp_path / "missing.npz", num_images=6, room=72)
+        RecordedPlan(tmp_path / "missing.npz", target=torch.arange(6), room=72)
 
 
 def test_missing_arrays_are_named():
@@ -59,7 +59,7 @@ def test_missing_arrays_are_named():
     with pytest.raises(
         ValueError, match=r"Expected trajectories with the arrays .* \(got \['path'\]\); add \['coords'"
     ):
-        RecordedPlan(arrays, num_images=6, room=72)
+        RecordedPlan(arrays, target=torch.arange(6), room=72)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_wrong_arrays_are_refused(changes, message):
 def test_errors_about_a_file_name_it(given_trajectories):
     path = given_trajectories(is_sync=np.array([True]))
     with pytest.raises(ValueError, match=r"^[^ ]*given.npz: Expected .* to go with the 6 clips of 'coords'"):
-        RecordedPlan(path, num_images=100, room=72)
+        RecordedPlan(path, target=torch.arange(100), room=72)
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(ValueError, match=r"^Expected trajectories in an .npz file in '.*given.npz' .*fetch it again"):
-        RecordedPlan(path, num_images=100, room=72)
+        RecordedPlan(path, target=torch.arange(100), room=72)

@@ -124,9 +124,12 @@ def test_other_kinds_of_files_are_refused(spoil, tmp_path):
         SyncMNIST.from_trajectories(tmp_path / "given.npz")
 
 
-def test_a_pair_of_equal_digits_has_no_label():
+def test_a_pair_of_equal_digits_has_no_label(tmp_path):
     with pytest.raises(ValueError, match=r"pair digits of different classes .*two images of a 8 in clip 0"):
         SyncMNIST.from_trajectories(given(8, 8))
+    np.savez(tmp_path / "given.npz", **given(8, 8))
+    with pytest.raises(ValueError, match=r"given.npz: Expected 'digit_index' to pair digits of different classes"):
+        SyncMNIST.from_trajectories(tmp_path / "given.npz")
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,24 @@ def test_videos_of_a_folder_are_sorted_and_named_by_their_first_folder(tree):
         read_folder(tree / "dog" / "deep")
 
 
+def test_links_are_followed_but_in_a_circle(tree):
+    before = read_folder(tree)
+    (tree / "cat" / "self").symlink_to(tree)
+    (tree / "dog" / "there").symlink_to(tree / "cat")
+    (tree / "cat" / "loop.mp4").symlink_to("loop.mp4")
+    found = [entry.path.relative_to(tree).as_posix() for entry in read_folder(tree)]
+    assert found == [
+        "cat/a.webm",
+        "cat/b.MP4",
+        "cat/loop.mp4",
+        "dog/deep/c.gif",
+        "dog/there/a.webm",
+        "dog/there/b.MP4",
+        "dog/there/loop.mp4",
+    ]
+    assert len(before) == 3
+
+
 def test_folders_named_like_splits_are_splits(tmp_path):
     for name in ("train/cat/1.mp4", "train/dog/1.mp4", "val/cat/deep/2.mp4", "test/dog/3.mp4"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -69,7 +69,9 @@ def test_rare_classes_count_as_much_as_frequent_ones(videos, tmp_path, tiny_trai
     expected = (loss[batch.label == 0].mean() + loss[batch.label == 1].mean()) / 2
     torch.testing.assert_close(trainer.callback_metrics["train/loss"], expected.detach())
     (results,) = trainer.test(task, data, verbose=False)
-    right = (task.eval()(data.test.batch(range(3)).video.squeeze(1)).argmax(1) == torch.tensor(data.test.labels)).float()
+    right = (
+        task.eval()(data.test.batch(range(3)).video.squeeze(1)).argmax(1) == torch.tensor(data.test.labels)
+    ).float()
     assert results["test/balanced_acc"] == pytest.approx(float(right[:2].mean() + right[2]) / 2)
 
 
