@@ -153,8 +153,10 @@ def draw_curves(path: Path) -> None:
         ax.set(title=f"{task}, {digits} digits, {scale} scale", xlabel="thousand videos", ylabel=LABELS[key])
         ax.set_ylim(bottom=0)
         ax.grid(alpha=0.3)
-    for ax in (axes[0, 1], axes[1, 1], *axes[2]):
+    for ax in axes[:2, 1]:
         ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
+    for ax in axes[2]:
+        ax.legend(loc="lower right", fontsize=8)
     save_picture(figure, path)
 
 
