@@ -74,11 +74,16 @@ def where(of_rows: Iterable[list[Results]]) -> str:
         return "No run yet."
     kept = [run["environment"] for run in found]
     dates = sorted({e["date"] for e in kept})
-    machines = sorted({e["device"] if e["device"] != "cpu" else f"{e['cores']} core of an {e['cpu']}" for e in kept})
+    machines = sorted({_cores(e) if e["device"] == "cpu" else e["device"] for e in kept})
     versions = sorted({f"torch {e['torch']}, PyG {e['torch_geometric']}" for e in kept})
     commits = sorted({run["commit"] for run in found})
     period = " to ".join(dict.fromkeys((dates[0], dates[-1])))
     return f"{period}; {'; '.join(versions)}; {'; '.join(machines)}; commits {', '.join(commits)}."
+
+
+def _cores(environment: Results) -> str:
+    number = environment["cores"]
+    return f"{number} core{'s' * (number > 1)} of an {environment['cpu']}"
 
 
 def table(name: str, titles: dict[str, tuple[str, dict[int, float]]], scale: str) -> str:
