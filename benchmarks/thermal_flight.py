@@ -4,8 +4,8 @@
 
 The configuration is ``examples/configs/base_thermal_flight.yaml`` merged with that of the row,
 ``examples/configs/thermal_flight_MODEL.yaml``. Folds are the place folds of the data set: no place is in two of them. A
-fold is tested by the net that the others have trained, as it is after the last epoch, so nothing is chosen by it. The
-videos are decoded once, to small frames in the folder ``cache``. A stopped run goes on where it was, and
+fold is tested by the net that the others have trained, as it is after the last epoch, so no checkpoint is chosen by it.
+The videos are decoded once, to small frames in the folder ``cache``. A stopped run goes on where it was, and
 ``benchmarks/results/thermal_flight/MODEL_FOLD_SEED.json`` gets the prediction of every test clip with its place, the
 curves, seconds, machine, versions and commit.
 """
