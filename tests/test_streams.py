@@ -110,7 +110,7 @@ PARTS = {
     "sum head": (lambda: SumHead(C, 3, slots(), rstg("gru"), residual_scale=1.0), MAPS),
     **MODELS,
 }
-MASKED = {"GRU", "LSTM"}  # a second time with nodes missing and padded chunks
+MASKED = ("GRU", "LSTM")  # a second time with nodes missing and padded chunks
 
 
 def stream(name):
