@@ -39,7 +39,7 @@ def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 def _read(path: Path) -> Mapping[str, Any]:
     yaml, jsonargparse = need("yaml", "train"), need("jsonargparse", "train")
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise FileNotFoundError(f"Expected 'config' to be a YAML file of pyg-video fit (got '{path}', no file)")
     try:
         content = jsonargparse.get_loader("yaml")(path.read_text())  # reads 1e-3 as a number, unlike yaml.safe_load

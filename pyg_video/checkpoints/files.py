@@ -117,7 +117,7 @@ def _named_tensors(model: nn.Module) -> dict[str, Tensor]:
 
 
 def _read(path: str | os.PathLike[str], *, weights: bool = True) -> tuple[CheckpointInfo, dict[str, Tensor]]:
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise FileNotFoundError(f"Expected 'path' to be a checkpoint file (got '{path}', which is none)")
     try:
         with safe_open(path, framework="pt") as file:

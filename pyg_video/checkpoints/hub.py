@@ -53,18 +53,18 @@ def find_checkpoint(name: str | os.PathLike[str], revision: str | None = None) -
         OSError: the Hub cannot be reached.
     """
     path = Path(name)
-    if path.is_dir():
-        if not (path / WEIGHTS).is_file():
+    if os.path.isdir(path):
+        if not os.path.isfile(path / WEIGHTS):
             raise FileNotFoundError(f"Expected a folder with {WEIGHTS} (got '{path}' without it)")
         return path / WEIGHTS
-    if not path.is_file() and os.fspath(name) in shipped_names():
+    if not os.path.isfile(path) and os.fspath(name) in shipped_names():
         return shipped_checkpoint(os.fspath(name))
-    if not path.exists() and len(path.parts) == 1 and not path.suffix:
+    if not os.path.exists(path) and len(path.parts) == 1 and not path.suffix:
         raise FileNotFoundError(
             f"Expected a checkpoint: a file, a folder, a shipped model ({', '.join(shipped_names())}) or an id on the "
             f"Hub (got '{name}', which is none)"
         )
-    if path.is_file() or path.suffix in (".safetensors", ".ckpt") or not _ID.fullmatch(os.fspath(name)):
+    if os.path.isfile(path) or path.suffix in (".safetensors", ".ckpt") or not _ID.fullmatch(os.fspath(name)):
         return path
     return _download(os.fspath(name), revision)
 

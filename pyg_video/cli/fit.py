@@ -2,15 +2,17 @@
 
 import json
 import logging
+import os
 import re
 import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from pydoc import locate
 from typing import Any, cast
 
-from jsonargparse import ArgumentError, Namespace
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
@@ -49,7 +51,9 @@ class VideoCLI(LightningCLI):
         self._files = take_option(cast(list[str], args), *_CONFIG)[0]
         with _naming_files(self._files):
             self.config = parser.parse_args(with_one_config(cast(list[str], args)))
-            _name_the_class(self.config[self.config.subcommand].model)
+            given = self.config[self.config.subcommand]
+            _name_the_class(given.model)
+            _check_null(given.data)
 
     def _set_seed(self) -> None:
         with _naming_files(self._files):
@@ -72,6 +76,8 @@ class VideoCLI(LightningCLI):
         if given:
             with naming(path, "a checkpoint of VideoClassification", keep=(UnknownModelError,)):
                 _check_fits(saved, cast(VideoClassification, self.model))
+                if self.subcommand == "fit":
+                    _check_counters(saved.get("loops"), {"fit_loop": self.trainer.fit_loop.state_dict()})
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         if self.subcommand != "fit":
@@ -201,6 +207,17 @@ def _name_the_class(model: Namespace) -> None:
     model.model = name
 
 
+def _check_null(data: Namespace) -> None:
+    """Raise unless ``null`` stands for options only that can be it: jsonargparse takes it for all of a subclass."""
+    if None in (given := data.get("init_args", Namespace()).as_dict()).values():
+        parser = ArgumentParser(exit_on_error=False)
+        parser.add_class_arguments(locate(data.class_path), "data")
+        try:
+            parser.validate(Namespace(data=Namespace(given)), skip_unset=False, skip_required=True)
+        except TypeError as error:
+            raise ValueError(error) from error
+
+
 @contextmanager
 def _naming_files(files: Sequence[str]) -> Iterator[None]:
     """Name the files of a configuration, if there are some, in errors about what it says."""
@@ -237,7 +254,7 @@ def _readable(error: Exception) -> str:
 
 def _checkpoint(path: str) -> dict[str, Any]:
     """The content of a checkpoint of Lightning; raises unless it is one."""
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise FileNotFoundError(f"Expected 'ckpt_path' to be a checkpoint of Lightning (got '{path}', no file)")
     try:
         saved = read_checkpoint(path, mmap=True)
@@ -279,6 +296,18 @@ def _check_fits(saved: dict[str, Any], task: VideoClassification) -> None:
         raise ValueError(
             f"Expected finite weights in 'ckpt_path' (got NaN or infinity in '{odd[0]}'); the training diverged, use "
             "an earlier checkpoint"
+        )
+
+
+def _check_counters(saved: Any, fresh: Any, name: str = "loops") -> None:
+    """Raise unless the counters of a training that goes on are counters; Lightning takes whatever it finds."""
+    if isinstance(fresh, dict) and isinstance(saved, dict):
+        for key in fresh.keys() & saved.keys():
+            _check_counters(saved[key], fresh[key], f"{name}.{key}")
+    elif type(saved) is not type(fresh) or (isinstance(saved, int) and saved < 0):
+        raise ValueError(
+            f"Expected the state of a training in 'ckpt_path' (got {saved!r} for '{name}'); use an earlier one, or "
+            "start anew"
         )
 
 

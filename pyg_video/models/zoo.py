@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def zoo_model(
     if wrong := sorted(_READS_FILES & given.keys()):
         raise ValueError(f"Expected options of {name} that read no files (got '{wrong[0]}'); use 'weights'")
     check_name(name)
-    is_file = Path(weights).is_file()
+    is_file = os.path.isfile(weights)
     if name.startswith(TIMM) and weights not in ("", "DEFAULT") and not is_file:
         raise ValueError(f"Expected weights of {name} as 'DEFAULT' or a file (got '{weights}', which is no file)")
     named = weights if weights and not is_file else None

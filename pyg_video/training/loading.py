@@ -141,7 +141,7 @@ def restored(saved: Mapping[str, Any]) -> VideoClassification:
 
 
 def _load_lightning(path: Path) -> Trained:
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise FileNotFoundError(f"Expected a checkpoint file (got '{path}', which is none)")
     repair = "use an earlier one, or the .safetensors file beside it"
     with naming(path, "a whole checkpoint of pyg-video fit, of this version,", repair, (UnknownModelError,)):

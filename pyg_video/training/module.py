@@ -1,6 +1,7 @@
 """Clip classification as a Lightning module."""
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -156,7 +157,7 @@ class VideoClassification(LightningModule):
             self.class_weight = _balancing(self.trainer)
         if (source := self.backbone_from) is None:
             return
-        path = Path(source) if Path(source).is_file() else shipped_checkpoint(source)
+        path = Path(source) if os.path.isfile(source) else shipped_checkpoint(source)
         theirs, ours = (_first_stages(model, self.freeze_to) for model in (load_model(path), self.net))
         what = f"the model's backbone in 'backbone_from' '{source}'"
         check_weights(theirs.state_dict(), ours.state_dict(), what, "choose the same channels and strides")

@@ -1,3 +1,4 @@
+import copy
 import csv
 import sys
 from pathlib import Path
@@ -156,7 +157,9 @@ def test_misspelt_keys_in_a_file_are_named(command, tmp_path):
         ("data: {init_args: {canvas_size: 2147483648}}", "canvas_size"),
         ('data: {init_args: {"\\e[31m": 1}}', r"'\x1b[31m' is not accepted"),
         ("trainer: {max_epochs: {}}", "trainer.max_epochs"),
+        ("data: {init_args: {num_train: null}}", "Parser key \"data.num_train\": Expected a <class 'int'>"),
         ("seed_everything: -1", "-1 is not in bounds"),
+        (f"model: {{backbone_from: {5000 * 'x'}}}", "Expected a shipped checkpoint"),
         (
             "model: {backbone_from: dyreg_gnn_small, model_options: {channels: [8, 32, 32, 32, 32]}}",
             "choose the same channels and strides",
@@ -178,8 +181,10 @@ def test_errors_about_a_training_to_go_on_with_name_its_file(command, tmp_path):
     whole = torch.load(path, weights_only=True)
     diverged = {name: value.clone() for name, value in whole["state_dict"].items()}
     diverged["net.head.linear.bias"][1] = torch.nan
+    counters = copy.deepcopy(whole["loops"])
+    counters["fit_loop"]["epoch_loop.val_loop.batch_progress"]["total"]["started"] = "x"
     changes = [{"optimizer_states": 3}, {"loops": {"fit_loop": {}}}, {"state_dict": {"a": 3}}, {"loops": None}]
-    for change in [*changes, {"state_dict": diverged}]:
+    for change in [*changes, {"state_dict": diverged}, {"loops": counters}]:
         torch.save({**whole, **change}, path)
         code, error = command("fit", *files_of(SMALL), *quiet, "--trainer.max_epochs=2", f"--ckpt_path={path}")
         assert code == 2, change

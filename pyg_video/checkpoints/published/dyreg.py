@@ -4,7 +4,6 @@ import os
 import re
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -79,7 +78,7 @@ def _newer_name(name: str) -> str:
 
 def _read(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """The state dict in a file of tensors and plain values, a namespace of options and NumPy numbers among them."""
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise FileNotFoundError(f"Expected 'path' to be a checkpoint file (got '{path}', which is none)")
     try:
         with safe_globals([Namespace, *_numpy_numbers()]):

@@ -61,7 +61,7 @@ class RecordedPlan:
 def _read(source: str | os.PathLike[str] | Arrays) -> dict[str, NDArray[np.int64]]:
     if isinstance(source, Mapping):
         arrays = dict(source)
-    elif not Path(source).is_file():
+    elif not os.path.isfile(source):
         raise FileNotFoundError(f"Expected trajectories in an .npz file (got {os.fspath(source)!r}, which is no file)")
     else:
         with Path(source).open("rb") as file, np.load(file) as content:  # NumPy alone leaves a damaged file open

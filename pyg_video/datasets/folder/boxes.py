@@ -60,13 +60,13 @@ def read_boxes(path: str | os.PathLike[str], *, max_objects: int = 8) -> BoxTrac
     """
     path = Path(path)
     readers = {".json": _coco, ".npz": _arrays}
-    if not path.exists():
+    if not os.path.exists(path):
         raise FileNotFoundError(f"Expected 'boxes' to be a file or folder of boxes (got '{path}', which is none)")
-    if not path.is_dir() and path.suffix.lower() not in readers:
+    if not os.path.isdir(path) and path.suffix.lower() not in readers:
         raise ValueError(
             f"Expected 'boxes' to be .json (COCO), .npz, or a folder of .csv or .txt files (MOT) (got '{path}')"
         )
-    found = list(_mot(path) if path.is_dir() else _named(readers[path.suffix.lower()](path), path))
+    found = list(_mot(path) if os.path.isdir(path) else _named(readers[path.suffix.lower()](path), path))
     if not any(item.tracks for item in found):
         raise ValueError(f"Expected boxes in '{path}' (got none)")
     with naming(path, "boxes", "mend the file"):

@@ -154,9 +154,9 @@ def read_videos(root: Path, group: str | None = None) -> list[VideoEntry]:
         FileNotFoundError: there is no folder or list, or no video in it.
         ValueError: the list is damaged, or ``group`` is given with a list; and as :func:`read_folder`.
     """
-    if not root.exists():
+    if not os.path.exists(root):
         raise FileNotFoundError(f"Expected 'root' to be a folder of videos or a list of them (got '{root}', no file)")
-    if root.is_dir() or root.suffix == SHARD:
+    if os.path.isdir(root) or root.suffix == SHARD:
         return read_folder(root, group)
     if _SUFFIXES.fullmatch(root.suffix):
         raise ValueError(f"Expected 'root' to be a folder of videos or a list of them (got the video '{root}')")
@@ -167,7 +167,7 @@ def read_videos(root: Path, group: str | None = None) -> list[VideoEntry]:
 
 def folder_of(root: Path) -> Path:
     """The folder of the videos: the root itself, or where the list or shard lies."""
-    return root if root.is_dir() else root.parent
+    return root if os.path.isdir(root) else root.parent
 
 
 def video_name(path: Path, folder: Path) -> str:

@@ -25,7 +25,7 @@ def frame_files(folder: str | os.PathLike[str]) -> list[Path]:
         VideoFileError: the folder is missing or empty, or a frame between others is missing.
     """
     folder = Path(folder)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise VideoFileError.of(folder, "no folder")
     names = sorted(name for name in os.listdir(folder) if re.fullmatch(r"[0-9]+\.jpg", name))
     if not names:

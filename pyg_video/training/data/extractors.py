@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def weights_in_words(extractor: str, weights: str) -> str:
     check_name(extractor)
     if not weights:
         return f"random, torch {torch.__version__}"
-    if Path(weights).is_file():
+    if os.path.isfile(weights):
         with Path(weights).open("rb") as file:
             return f"sha256 {hashlib.file_digest(file, 'sha256').hexdigest()}"
     if extractor.startswith(TIMM):
