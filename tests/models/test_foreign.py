@@ -15,8 +15,6 @@ from pyg_video.evaluation import DigitSource, evaluate, predict_video
 from pyg_video.inspection import find_graphs, model_cost
 from pyg_video.layers import scan
 from pyg_video.models import ForeignClassifier, UnknownModelError, create_model
-from pyg_video.training import VideoClassification
-from pyg_video.training.loading import task_of
 
 BLOCK = {"name": "dyreg_block", "options": {"node_channels": 8, "num_iterations": 1, "residual_scale": 1.0}}
 SMALL = {"num_classes": 5, "num_frames": 2, "frame_size": 64}
@@ -109,7 +107,9 @@ def test_it_is_evaluated_as_any_model(model):
     assert evaluate(small, DigitSource(clips, "some", "some")).top1.clips == 4
 
 
-def test_it_predicts_as_any_model(model, tmp_path, digit_videos):
+def test_it_predicts_as_any_model(model, tmp_path, request):
+    pytest.importorskip("av")
+    digit_videos = request.getfixturevalue("digit_videos")
     paths, *_ = digit_videos(1)
     path = save_model(model, tmp_path / "model.safetensors", {"label_names": list("abcde")})
     prediction = predict_video(path, paths[0], views=1)
@@ -119,6 +119,10 @@ def test_it_predicts_as_any_model(model, tmp_path, digit_videos):
 
 
 def test_a_training_keeps_what_was_found(model):
+    pytest.importorskip("pytorch_lightning")
+    from pyg_video.training import VideoClassification
+    from pyg_video.training.loading import task_of
+
     options = {"blocks": {"layer3": BLOCK}, "num_frames": 2}
     task = VideoClassification("foreign_model", num_classes=5, frame_size=64, model_options=options)
     assert task.hparams["model_options"] == {**options, "blocks": model.recipe.options["blocks"]}
