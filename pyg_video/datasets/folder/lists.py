@@ -1,15 +1,14 @@
-"""Which videos there are, of which class, and in which split."""
+"""Which videos there are, and of which class."""
 
 from __future__ import annotations
 
 import csv
-import hashlib
 import math
 import os
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -124,7 +123,7 @@ def _in_folders(path: Path, root: Path) -> tuple[str, ...]:
 def read_list(path: Path) -> list[VideoEntry]:
     """The videos of a CSV file with a header: ``path`` and ``label``, and of the other fields any.
 
-    Paths are relative to the list. Fields may be empty.
+    Paths are relative to the list, or absolute. Fields may be empty; further columns have no meaning.
 
     Raises:
         FileNotFoundError: the list is missing.
@@ -134,8 +133,7 @@ def read_list(path: Path) -> list[VideoEntry]:
     with path.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.DictReader(file, strict=True)
         try:
-            if not {"path", "label"} <= set(rows.fieldnames or ()):
-                raise ValueError(f"columns {', '.join(rows.fieldnames or ()) or 'none'}, without path and label")
+            _check_columns(rows.fieldnames or ())
             for row in rows:
                 if None in row or None in row.values():
                     raise ValueError("another number of fields than columns")
@@ -145,6 +143,15 @@ def read_list(path: Path) -> list[VideoEntry]:
     if not entries:
         raise ValueError(f"Expected videos in the list '{path}' (got none)")
     return entries
+
+
+def _check_columns(names: Sequence[str]) -> None:
+    """Raise unless there are ``path`` and ``label``, and no name that is almost that of a column which is missing."""
+    if not {"path", "label"} <= set(names):
+        raise ValueError(f"columns {', '.join(names) or 'none'}, without path and label")
+    for name in set(names) - set(_COLUMNS):
+        if close := get_close_matches(name.strip().lower(), set(_COLUMNS) - set(names), n=1, cutoff=0.85):
+            raise ValueError(f"the column '{name}', did you mean '{close[0]}'?")
 
 
 def read_videos(root: Path, group: str | None = None) -> list[VideoEntry]:
@@ -175,52 +182,6 @@ def video_name(path: Path, folder: Path) -> str:
     return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
 
 
-def in_split(
-    entries: Sequence[VideoEntry],
-    split: str,
-    *,
-    shares: tuple[float, float] = (0.15, 0.15),
-    fold: int | None = None,
-    seed: int = 0,
-) -> list[VideoEntry]:
-    """The entries of a split: as their list says, by folds, or else by their groups. No group is in two splits.
-
-    With folds, ``fold`` is the test split, the next one the validation split, and the others are for training.
-    Otherwise the groups of each class are put into an order that depends on the seed and their names only, and the
-    first one is for training, the next ones for the test, then for validation, the others for training; of three groups
-    or more, one at least for each. A group of several classes counts for the most frequent one.
-
-    Args:
-        entries: all videos.
-        split: ``"train"``, ``"val"`` or ``"test"``.
-        shares: of the groups of every class, for validation and test.
-        fold: the fold to test on.
-        seed: of the order of the groups.
-
-    Raises:
-        ValueError: the split is empty, a group is in two of them, or ``fold`` is none of the folds.
-    """
-    if fold is not None:
-        folds = sorted({entry.fold for entry in entries} - {-1})
-        if fold not in folds or len(folds) < 2:
-            raise ValueError(f"Expected 'fold' among those of the list, {folds} (got {fold})")
-        following = folds[(folds.index(fold) + 1) % len(folds)]
-        place = {fold: "test", following: "val", -1: ""}
-        splits = [place.get(entry.fold, "train") for entry in entries]
-    elif any(entry.split for entry in entries):
-        splits = [entry.split for entry in entries]
-    else:
-        by_group = _stratified(entries, shares, seed)
-        splits = [by_group[entry.group] for entry in entries]
-    _check_groups(entries, splits)
-    chosen = [entry for entry, own in zip(entries, splits, strict=True) if own == split]
-    if not chosen:
-        raise ValueError(
-            f"Expected videos in the split '{split}' (got none of {len(entries)}); set a share or the splits"
-        )
-    return chosen
-
-
 def windows(entry: VideoEntry, duration: float, length: float, step: float) -> list[VideoEntry]:
     """Parts of a video of a duration, or of a part of one, see :func:`~pyg_video.datasets.video.sampling.window_parts`.
 
@@ -235,45 +196,6 @@ def windows(entry: VideoEntry, duration: float, length: float, step: float) -> l
 def class_names(entries: Iterable[VideoEntry]) -> tuple[str, ...]:
     """Names of the classes in alphabetical order."""
     return tuple(sorted({entry.label for entry in entries} - {""}))
-
-
-def _stratified(entries: Sequence[VideoEntry], shares: tuple[float, float], seed: int) -> dict[str, str]:
-    """The split of every group."""
-    labels: dict[str, Counter[str]] = {}
-    for entry in entries:
-        labels.setdefault(entry.group, Counter())[entry.label] += 1
-    strata: dict[str, list[str]] = {}
-    for group, count in labels.items():
-        strata.setdefault(min(count, key=lambda label: (-count[label], label)), []).append(group)
-    splits: dict[str, str] = {}
-    for groups in strata.values():
-        groups.sort(key=lambda group: _checksum(f"{seed} {group}"))
-        val, test = (_number(share, len(groups)) for share in shares)
-        if len(groups) >= 3:
-            test = min(test, len(groups) - 1 - min(val, 1))
-        names = ["train"] + ["test"] * test + ["val"] * val + ["train"] * len(groups)
-        splits.update(zip(groups, names, strict=False))
-    return splits
-
-
-def _number(share: float, total: int) -> int:
-    """A share of a number of groups, rounded; at least one where there are enough."""
-    return max(round(share * total), int(share > 0 and total >= 3))
-
-
-def _checksum(text: str) -> bytes:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
-
-
-def _check_groups(entries: Sequence[VideoEntry], splits: Sequence[str]) -> None:
-    for names in ([entry.group for entry in entries], [os.path.normpath(entry.path) for entry in entries]):
-        seen: dict[str, str] = {}
-        for name, split in zip(names, splits, strict=True):
-            if name and split and seen.setdefault(name, split) != split:
-                raise ValueError(
-                    f"Expected every group, and every video, in one split (got '{name}' in {seen[name]} and {split}); "
-                    "mend the list, or its column group"
-                )
 
 
 def _compiled(group: str | None) -> re.Pattern[str] | None:

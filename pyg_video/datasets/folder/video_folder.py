@@ -18,8 +18,9 @@ from ..video.reading import ON_CORRUPT
 from ..video.sampling import dense_times, segment_times, shown_at
 from ..video.tracks import BoxTracks
 from .boxes import match_names, read_boxes
-from .lists import SPLITS, VideoEntry, class_names, folder_of, in_split, read_videos, video_name, windows
+from .lists import SPLITS, VideoEntry, class_names, folder_of, read_videos, video_name, windows
 from .preparation import problems
+from .splits import in_split
 
 
 def check_window(window: float | None, step: float | None, name: str = "window") -> None:
