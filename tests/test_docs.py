@@ -25,12 +25,18 @@ def text(page):
 @pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_that_a_page_names_are_there(page):
     links = [link.split("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text(page)) if "://" not in link]
-    missing = [link for link in links if link and not (page.parent / link).exists()]
+    missing = [link for link in links if link and not (page.parent / link).exists() and not _place(link).exists()]
     named = re.findall(r"(?:examples|benchmarks|tests|docs|pyg_video)/[\w./-]*\w\.(?:ya?ml|py|md|ipynb)", text(page))
     configs = [
         f"examples/configs/{name}" for name in re.findall(r"`((?:base|small|sync|multi)_\w+\.yaml)`", text(page))
     ]
-    assert missing + [name for name in named + configs if not (ROOT / name).exists()] == []
+    assert missing + [name for name in named + configs if not _place(name).exists()] == []
+
+
+def _place(name):
+    """Of a file: with the sources, or where the package is installed."""
+    package = name.removeprefix("pyg_video/")
+    return ROOT / name if package == name else Path(pyg_video.__file__).parent / package
 
 
 def test_every_promise_has_its_test():

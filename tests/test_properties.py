@@ -33,11 +33,14 @@ HARD_CHOICES = {"superpixel", "cluster", "saliency", "saliency+track", "dyreg+ov
 class GivenBoxes(BoxGraph):
     """Boxes that the test need not hand on: drawn once, a third of them missing."""
 
-    def regions(self, x):
+    def __init__(self, *args):
+        super().__init__(*args)
         generator = torch.Generator().manual_seed(5)
-        box = torch.rand(16, self.num_nodes, 4, generator=generator, dtype=torch.float64) / 2 + 0.2
-        box[torch.rand(16, self.num_nodes, generator=generator) < 1 / 3] = torch.nan
-        return super().regions(x, box[: x.size(1)].expand(len(x), -1, -1, -1))
+        self.given = torch.rand(16, self.num_nodes, 4, generator=generator, dtype=torch.float64) / 2 + 0.2
+        self.given[torch.rand(16, self.num_nodes, generator=generator) < 1 / 3] = torch.nan
+
+    def regions(self, x):
+        return super().regions(x, self.given[: x.size(1)].expand(len(x), -1, -1, -1))
 
 
 def build(name):

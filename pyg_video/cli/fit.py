@@ -232,15 +232,14 @@ def _readable(error: Exception) -> str:
     """The message of an error without what jsonargparse says about types; for wrong options, with what to do."""
     message = " ".join(str(error).split())
     # jsonargparse tries an option as a number or an object and as None, and tells why both failed.
-    message = re.sub(
-        r"Does not validate against any[^\]]*\] Errors: - (Expected a <class '\w+'>) - Expected a <class 'NoneType'> "
-        r"Given value type: <class '[^']*'> Given value: (\S+)",
-        r"\1. Got value: \2",
-        message,
+    none = r"Expected a <class 'NoneType'>"
+    both = re.compile(
+        rf"(.*)Does not validate against any[^\]]*\] Errors: (?:- {none} )?- (.*?)(?: - {none})?"
+        r"(?: Given value type: .*? Given value: (\S+).*)?"
     )
-    message = re.sub(
-        r"Does not validate against any.*? Errors: - (.*?) - Expected a <class 'NoneType'>.*", r"\1", message
-    )
+    while tried := both.fullmatch(message):  # the innermost first
+        kind = re.fullmatch(r"Expected a <class '\w+'>", tried[2])
+        message = tried[1] + tried[2] + (f". Got value: {tried[3]}" if kind else "")
     if not isinstance(error, ArgumentError):
         return message
     wrong_class = re.match(r'Parser key "data": - Expected a path but (\S+) either', message)

@@ -199,7 +199,7 @@ class GraphBuilder(NotScriptable, nn.Module):
         return edges if regions.mask is None else edges.between(regions.mask.flatten())
 
     def _check(self, x: Tensor, lengths: Tensor | None, info: Mapping[str, object]) -> None:
-        if unknown := info.keys() - self.accepts:
+        if unknown := set(info) - self.accepts:
             raise TypeError(
                 f"Expected what {type(self).__name__} takes beside the map, {', '.join(sorted(self.accepts))} "
                 f"(got {', '.join(sorted(unknown))})"

@@ -81,7 +81,7 @@ def _gather_plainly(
     return (alpha[:, :, None] @ m)[:, :, 0]
 
 
-@library.custom_op("pyg_video::gather_pairs", mutates_args=(), tags=torch.Tag.flexible_layout)
+@library.custom_op("pyg_video::gather_pairs", mutates_args=(), tags=(torch.Tag.flexible_layout,))
 def _gather_pairs(
     sent: Tensor,
     received: Tensor,
@@ -120,7 +120,7 @@ def _(sent: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor]:
     return torch.empty_like(sent), torch.empty_like(sent), sent.new_empty(2, sent.size(0))
 
 
-@library.custom_op("pyg_video::gather_pairs_backward", mutates_args=(), tags=torch.Tag.flexible_layout)
+@library.custom_op("pyg_video::gather_pairs_backward", mutates_args=(), tags=(torch.Tag.flexible_layout,))
 def _gather_pairs_backward(
     grad: Tensor,
     total: Tensor,

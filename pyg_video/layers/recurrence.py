@@ -18,7 +18,7 @@ from .precision import without_autocast
 MANY_FRAMES = 16  # of a clip
 
 
-@library.custom_op("pyg_video::gru", mutates_args=(), tags=torch.Tag.flexible_layout)
+@library.custom_op("pyg_video::gru", mutates_args=(), tags=(torch.Tag.flexible_layout,))
 def gru(
     x: Tensor, hidden: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, mask: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -57,7 +57,7 @@ def _(x: Tensor, hidden: Tensor, *_: Tensor | None) -> tuple[Tensor, Tensor, Ten
     return states, by_time.new_empty(T, R, 3 * C), by_time
 
 
-@library.custom_op("pyg_video::gru_backward", mutates_args=(), tags=torch.Tag.flexible_layout)
+@library.custom_op("pyg_video::gru_backward", mutates_args=(), tags=(torch.Tag.flexible_layout,))
 def gru_backward(
     grad: Tensor, states: Tensor, gates: Tensor, kept: Tensor, x: Tensor, hidden: Tensor, w_ih: Tensor, w_hh: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -87,7 +87,7 @@ def _(*args: Tensor) -> tuple[Tensor, ...]:
     return _empty_gradients(*args[-4:])
 
 
-@library.custom_op("pyg_video::lstm", mutates_args=(), tags=torch.Tag.flexible_layout)
+@library.custom_op("pyg_video::lstm", mutates_args=(), tags=(torch.Tag.flexible_layout,))
 def lstm(
     x: Tensor, hidden: Tensor, cell: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, mask: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -130,7 +130,7 @@ def _(x: Tensor, hidden: Tensor, *_: Tensor | None) -> tuple[Tensor, Tensor, Ten
     return states, torch.empty_like(states), by_time.new_empty(T, R, 4 * C)
 
 
-@library.custom_op("pyg_video::lstm_backward", mutates_args=(), tags=torch.Tag.flexible_layout)
+@library.custom_op("pyg_video::lstm_backward", mutates_args=(), tags=(torch.Tag.flexible_layout,))
 def lstm_backward(
     grad: Tensor,
     grad_cells: Tensor,

@@ -117,7 +117,8 @@ def space_call(
         edges, taken = _of_kept(kept, edges, taken)
     if not torch.compiler.is_compiling():
         _check_explained(space, graph, edges, num_nodes=x_0.size(0) if kept is None else int(kept.sum()))
-    return _with_edges(SpaceCall(space, taken, edges, kept, empty), accepted)
+    taken = _with_edges(space, taken, edges, accepted)
+    return SpaceCall(space, taken, None if accepted.order else edges, kept, empty)
 
 
 def _accepted(space: nn.Module) -> Accepted:
@@ -194,21 +195,21 @@ def _check_edge_features(part: nn.Module, edge_attr: Tensor, alone: bool) -> Non
         )
 
 
-def _with_edges(call: SpaceCall, accepted: Accepted) -> SpaceCall:
-    """The call with the edges under the name that the stage gives them, once all that it needs is there."""
-    taken = dict(call.taken)
+def _with_edges(space: nn.Module, taken: Mapping[str, Any], edges: Tensor, accepted: Accepted) -> dict[str, Any]:
+    """The arguments with the edges under the name that the stage gives them, once all that it needs is there."""
+    taken = dict(taken)
     first = accepted.order[0] if accepted.order else None
     if "edge_index" in accepted.order:
-        taken["edge_index"] = call.edges
+        taken["edge_index"] = edges
     elif first is not None and first not in taken and first not in _FOR_ALL | {"pos", "x_0"}:
-        taken[first] = call.edges  # under a name of the user's
+        taken[first] = edges  # under a name of the user's
     missing = [name for name in accepted.required if name not in taken]
     if missing:
         raise ValueError(
-            f"Expected a graph with what {type(call.space).__name__} needs (got none of {', '.join(missing)}); set "
+            f"Expected a graph with what {type(space).__name__} needs (got none of {', '.join(missing)}); set "
             f"graph.with_attr({missing[0]}=...), or use another convolution"
         )
-    return call._replace(taken=taken, edges=None if accepted.order else call.edges)
+    return taken
 
 
 def _check_explained(space: nn.Module, graph: VideoGraph, edge_index: Tensor, num_nodes: int) -> None:

@@ -112,7 +112,7 @@ class VideoClassifier(NotScriptable, nn.Module):
             raise TypeError(f"Expected 'video' of a floating type (got {video.dtype}); use video.float() / 255")
         if lengths is not None:
             check_lengths(lengths, video.size(0), video.size(1))
-        if unknown := info.keys() - self.accepts:
+        if unknown := set(info) - self.accepts:
             raise TypeError(
                 f"Expected what a part of the model takes beside the video, {', '.join(sorted(self.accepts))} "
                 f"(got {', '.join(sorted(unknown))})" + ("; use a BoxGraph" if unknown & _PER_FRAME else "")
@@ -128,5 +128,5 @@ def _info_after(stage: Stage, lengths: Tensor | None, info: Mapping[str, Tensor]
     """Lengths and further inputs at the frame rate after a stage; a frame is valid if it stands for a valid one."""
     stride = stage.time_stride
     after = lengths if lengths is None else (lengths + stride - 1) // stride
-    strided = {name: info[name][:, ::stride] for name in info.keys() & _PER_FRAME if info[name] is not None}
+    strided = {name: info[name][:, ::stride] for name in set(info) & _PER_FRAME if info[name] is not None}
     return {**info, **strided, "lengths": after}

@@ -54,9 +54,11 @@ class RowFiles(NamedTuple):
             npy.write_array_header_1_0(file, header)
             writer = RowWriter(file, kind)
             yield writer
-            about = {**writer.about, _KIND: _kind(kind, shape), _ROWS: np.array(writer.crc32, dtype=np.uint32)}
+            about: dict[str, Any] = {**writer.about, _KIND: _kind(kind, shape)}
+            about[_ROWS] = np.array(writer.crc32, dtype=np.uint32)
+            about[_ALL] = self._checksum(about)
             with whole_file(self.about) as draft_of_about, draft_of_about.open("wb") as file_of_about:
-                np.savez(file_of_about, allow_pickle=False, **about, **{_ALL: self._checksum(about)})
+                np.savez(file_of_about, **about)
 
     def opened(self) -> Rows:
         """The array, mapped into memory, with what is known of it.
