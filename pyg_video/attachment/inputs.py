@@ -18,21 +18,21 @@ def guess_inputs(model: nn.Module, num_frames: int | None) -> Iterator[Tensor]:
     Face's ``config``, else 224.
 
     Raises:
-        ValueError: the model has no convolution, which would tell the channels.
+        ValueError: the model has no convolution and no ``config``, which would tell the channels.
     """
     conv = _first_conv(model)
-    if conv is None:
+    C = _told(model, "num_channels") if conv is None else conv.in_channels
+    if C is None:
         raise ValueError(f"Expected an 'input' for {type(model).__name__}, whose channels cannot be told (got none)")
-    told = getattr(model, "config", None)
-    T, C, size = num_frames or getattr(told, "num_frames", None) or _FRAMES, conv.in_channels, _told_size(model)
-    on_clips = {"BTCHW": (1, T, C, *size), "BCTHW": (1, C, T, *size)}
-    if _takes_clips(model) or hasattr(told, "num_frames"):
-        yield conv.weight.new_zeros(on_clips["BTCHW"])
-    elif isinstance(conv, nn.Conv3d):
-        yield conv.weight.new_zeros(on_clips["BCTHW"])
-        yield conv.weight.new_zeros(on_clips["BTCHW"])
+    T, size = num_frames or _told_frames(model) or _FRAMES, _told_size(model)
+    shapes = {"BTCHW": (1, T, C, *size), "BCTHW": (1, C, T, *size), "FCHW": (num_frames or 1, C, *size)}
+    if _takes_clips(model):
+        likely = ["BTCHW", "FCHW"] if num_frames and _told_frames(model) else ["BTCHW"]  # X-CLIP's frames are folded
     else:
-        yield conv.weight.new_zeros(num_frames or 1, C, *size)
+        likely = ["BCTHW", "BTCHW"] if isinstance(conv, nn.Conv3d) else ["FCHW"]
+    like = next(model.parameters()) if conv is None else conv.weight
+    for axes in likely:
+        yield like.new_zeros(shapes[axes])
 
 
 def describe_input(model: nn.Module, args: tuple[object, ...], num_frames: int | None) -> VideoInput:
@@ -78,17 +78,27 @@ def _first_conv(model: nn.Module) -> nn.Conv2d | nn.Conv3d | None:
 
 
 def _takes_clips(model: nn.Module) -> bool:
-    """Whether a model is one of this package, on clips."""
+    """Whether a model is one of this package, on clips, or one of Hugging Face's that tells their frames."""
     backbone = getattr(model, "backbone", model)
-    return hasattr(backbone, "info") and hasattr(backbone, "stages")
+    return (hasattr(backbone, "info") and hasattr(backbone, "stages")) or _told_frames(model) is not None
+
+
+def _told(model: nn.Module, *names: str) -> Any:
+    """The first of some attributes that Hugging Face's ``config`` has."""
+    config = getattr(model, "config", None)
+    return next((getattr(config, name) for name in names if hasattr(config, name)), None)
+
+
+def _told_frames(model: nn.Module) -> int | None:
+    frames = _told(model, "num_frames", "frames_per_clip")
+    return frames if isinstance(frames, int) else None
 
 
 def _told_size(model: nn.Module) -> tuple[int, int]:
     config: Any = getattr(model, "pretrained_cfg", None)
     timm = config["input_size"][-2:] if isinstance(config, Mapping) and config.get("input_size") else None
     of_patches = getattr(getattr(model, "patch_embed", None), "img_size", None)
-    of_config = getattr(getattr(model, "config", None), "image_size", None)
-    for side in (of_patches, getattr(model, "image_size", None), timm, of_config):
+    for side in (of_patches, getattr(model, "image_size", None), timm, _told(model, "image_size", "crop_size")):
         if isinstance(side, int) and side > 0:
             return side, side
         if isinstance(side, (tuple, list)) and len(side) == 2:

@@ -1,5 +1,6 @@
 """Outputs of the modules of a model, found by running it once."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
@@ -92,7 +93,7 @@ def find_places(
         if not readings[path]:
             wrong = f"At '{path}': Expected {_unreadable(run, outputs[path][0])})"
             raise ValueError(wrong + _such_as(run, path, check_use) + ", or give it in 'layouts'")
-    verdicts = judge(model, args, run.video, readings, check_use=check_use) if probe else {}
+    verdicts = _judged(run, readings, check_use) if probe else {}
     places = {}
     for path, several in readings.items():
         reading, wrong = _best(several, verdicts.get(path) or [Verdict(None, True)] * len(several))
@@ -138,10 +139,63 @@ def _readings(run: _Run, path: str, output: object, layout: Layout | None, keys:
     ]
 
 
+def _judged(run: _Run, readings: Mapping[str, Sequence[Reading]], check_use: bool) -> dict[str, list[Verdict]]:
+    """Verdicts of the probe on readings; where it leaves the order of tokens open, modules near them are asked too."""
+    verdicts = judge(run.model, run.args, run.video, readings, check_use=check_use)
+    unsure = {
+        path: {
+            reading.layout
+            for reading, verdict in zip(several, verdicts[path], strict=True)
+            if _is_open(reading, verdict)
+        }
+        for path, several in readings.items()
+    }
+    if not any(unsure.values()):
+        return verdicts
+    known = _all_readings(run) | dict(readings)  # in the order in which they end
+    near: dict[str, Sequence[Reading]] = {}
+    for path, layouts in unsure.items():
+        akin = [name for name, several in known.items() if layouts & {reading.layout for reading in several}]
+        near |= {name: known[name] for name in _by_distance(path, akin)[:_TRIED] if name not in readings}
+    if near:
+        verdicts |= judge(run.model, run.args, run.video, near, check_use=False)
+    return _lent({name: several for name, several in known.items() if name in verdicts}, verdicts)
+
+
+def _lent(
+    readings: Mapping[str, Sequence[Reading]], verdicts: Mapping[str, Sequence[Verdict]]
+) -> dict[str, list[Verdict]]:
+    """The verdicts on modules in the order of their calls: an open order becomes that of the nearest like tokens."""
+    shares: dict[Layout, dict[int, float]] = defaultdict(dict)
+    for here, name in enumerate(readings):
+        for reading, verdict in zip(readings[name], verdicts[name], strict=True):
+            if verdict.local is not None:
+                shares[reading.layout][here] = verdict.local
+
+    def lent(here: int, reading: Reading, verdict: Verdict) -> Verdict:
+        if not shares[reading.layout] or not _is_open(reading, verdict):
+            return verdict
+        nearest = min(shares[reading.layout], key=lambda there: abs(there - here))
+        return verdict._replace(local=shares[reading.layout][nearest])
+
+    return {
+        name: [lent(here, *pair) for pair in zip(several, verdicts[name], strict=True)]
+        for here, (name, several) in enumerate(readings.items())
+    }
+
+
+def _is_open(reading: Reading, verdict: Verdict) -> bool:
+    """Whether these are tokens that respond to all of the frame alike, as after global attention."""
+    return bool(reading.layout.grid) and verdict.local is None
+
+
 def _best(readings: Sequence[Reading], verdicts: Sequence[Verdict]) -> tuple[Reading | None, str]:
     """The reading to take, or what is wrong: of the first tensor with good ones, the one in the best order."""
-    used = [(reading, verdict.local) for reading, verdict in zip(readings, verdicts, strict=True) if verdict.used]
+    pairs = list(zip(readings, verdicts, strict=True))
+    used = [(reading, verdict.local) for reading, verdict in pairs if verdict.used and verdict.moves]
     good = [(reading, local) for reading, local in used if _passes(reading, local)]
+    if not any(verdict.moves for verdict in verdicts):
+        return None, "features that depend on the frames (got some that stay as they are, as a position embedding"
     if not used:
         return None, "features that the output of the model depends on, by gradients (got some that change nothing"
     if not good:
@@ -196,6 +250,22 @@ def _such_as(run: _Run, path: str, check_use: bool) -> str:
 
     Modules around it and modules of its class come first.
     """
+    found = _all_readings(run)
+    kind = type(run.model.get_submodule(path))
+
+    def is_strange(name: str) -> bool:
+        return not (path.startswith(f"{name}.") or type(run.model.get_submodule(name)) is kind)
+
+    names = [name for name in _by_distance(path, list(found)) if found[name] and name != path]
+    near = sorted(names, key=is_strange)[:_TRIED]
+    verdicts = judge(run.model, run.args, run.video, {name: found[name] for name in near}, check_use=check_use)
+    verdicts = _lent({name: found[name] for name in found if name in verdicts}, verdicts)
+    good = (name for name in near if _best(found[name], verdicts[name])[0] is not None)
+    return "; choose another place" + next((f", such as '{name}'" for name in good), "")
+
+
+def _all_readings(run: _Run) -> dict[str, list[Reading]]:
+    """The readings of all modules that the model calls, in the order in which they end."""
     found: dict[str, list[Reading]] = {}
 
     def keep(name: str, output: object) -> None:
@@ -204,17 +274,13 @@ def _such_as(run: _Run, path: str, check_use: bool) -> str:
     model = run.model
     with torch.no_grad(), hooked(model, [name for name, _ in model.named_modules() if name], keep):
         model(*run.args)
-    names = list(found)  # in the order in which they end
-    here, kind = names.index(path) if path in names else len(names), type(model.get_submodule(path))
+    return found
 
-    def distance(name: str) -> tuple[bool, int]:
-        akin = path.startswith(f"{name}.") or type(model.get_submodule(name)) is kind
-        return not akin, abs(names.index(name) - here)
 
-    near = sorted((name for name in names if found[name] and name != path), key=distance)[:_TRIED]
-    verdicts = judge(model, run.args, run.video, {name: found[name] for name in near}, check_use=check_use)
-    good = (name for name in near if _best(found[name], verdicts[name])[0] is not None)
-    return "; choose another place" + next((f", such as '{name}'" for name in good), "")
+def _by_distance(path: str, names: Sequence[str]) -> list[str]:
+    """Modules in the order of their calls by the number of those between them and one."""
+    here = names.index(path) if path in names else len(names)
+    return sorted(names, key=lambda name: abs(names.index(name) - here))
 
 
 def _in_words(reading: Reading) -> str:

@@ -12,12 +12,14 @@ from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from .inputs import video_among
 from .layouts import Layout, VideoInput, to_clips
 from .outputs import Keys, element, tensors_in, with_element
 
 _EVIDENCE = 0.1  # mean over the cells of a map, of how clearly (in logarithms) one quarter moves them most
+_ROUNDING = 1e-6  # relative change of features that do not depend on the frames
 
 
 class Reading(NamedTuple):
@@ -39,10 +41,12 @@ class Verdict(NamedTuple):
             those that do so clearly counting more: about 0.25 in a wrong order, 0.5 with height and width exchanged, 1
             if all is right; ``None`` where cells respond to two quarters or more alike.
         used: whether the model's output depends on the features, apart from prefix tokens.
+        moves: whether the features depend on the frames, as position embeddings do not.
     """
 
     local: float | None
     used: bool
+    moves: bool = True
 
 
 Readings: TypeAlias = Mapping[str, Sequence[Reading]]
@@ -54,9 +58,9 @@ def judge(
 ) -> dict[str, list[Verdict]]:
     """A verdict for every reading of the outputs at some paths; the model is not changed.
 
-    The model runs on noise of the size of its input, five times without gradients (once as it is, and once with every
-    quarter of the frames changed), and with ``check_use`` once more forward and backward. If the video is the only
-    argument, it is a single clip.
+    A copy of the model runs on noise of the size of its input, six times without gradients (once to prepare the copy,
+    once with the noise as it is, and once with every quarter of the frames changed), and with ``check_use`` once more
+    forward and backward. If the video is the only argument, it is a single clip.
 
     Args:
         model: the model.
@@ -66,10 +70,11 @@ def judge(
         check_use: find out whether the output depends on the features, else take it for granted.
     """
     args = _one_clip(args, video)
-    local = _locality(model, args, video.frames, readings)
-    used = _used(model, args, video.frames, readings) if check_use else defaultdict(lambda: True)
+    twin = _lively(model, args)
+    found = _locality(twin, args, video.frames, readings)
+    used = _used(twin, args, video.frames, readings) if check_use else defaultdict(lambda: True)
     return {
-        path: [Verdict(local[path, reading], used[path, reading]) for reading in several]
+        path: [Verdict(found[path, reading][0], used[path, reading], found[path, reading][1]) for reading in several]
         for path, several in readings.items()
     }
 
@@ -115,10 +120,43 @@ def _one_clip(args: tuple[object, ...], video: VideoInput) -> tuple[object, ...]
     return (*args[:number], noise, *args[number + 1 :])
 
 
+@torch.no_grad()
+def _lively(model: nn.Module, args: tuple[object, ...]) -> nn.Module:
+    """A copy of a model without the values at initialisation that stop what passes, in either direction.
+
+    What starts at zero, as the last scale of a residual block or a head, becomes noise. Batch norms that have seen no
+    data give features of variance one, where small weights would let them vanish.
+    """
+
+    def calibrate(norm: nn.Module, args: tuple[Tensor, ...]) -> None:
+        x = args[0].float()
+        variance = x.square().transpose(0, 1).flatten(1).mean(dim=1)
+        norm.running_var.copy_(variance.where(variance > 0, 1))  # type: ignore[operator]
+
+    twin = copy.deepcopy(model).requires_grad_(False)
+    twin.train().eval()  # some models forget then what they computed from their weights
+    with _same_draws(args), hooked(twin, (), lambda path, output: output), ExitStack() as stack:  # noqa: ARG005
+        for weight in twin.parameters():
+            if not weight.any():
+                weight.normal_(std=0.02)
+        for part in twin.modules():
+            if isinstance(part, _BatchNorm) and _is_untouched(part):
+                part.reset_parameters()
+                stack.callback(part.register_forward_pre_hook(calibrate).remove)
+        twin(*args)
+    return twin
+
+
+def _is_untouched(norm: _BatchNorm) -> bool:
+    mean, variance = norm.running_mean, norm.running_var
+    return mean is not None and variance is not None and not mean.any() and bool((variance == 1).all())
+
+
 def _locality(
     model: nn.Module, args: tuple[object, ...], num_frames: int, readings: Readings
-) -> dict[tuple[str, Reading], float | None]:
-    responses = defaultdict(list)
+) -> dict[tuple[str, Reading], tuple[float | None, bool]]:
+    """The ``local`` and ``moves`` of every reading."""
+    responses, sizes = defaultdict(list), {}
     before: dict[str, list[object]] = {}
     for x in _with_a_quarter_changed(args):
         with _same_draws(args):
@@ -128,9 +166,11 @@ def _locality(
             for path, several in readings.items():
                 for reading in several:
                     ends = (element(outputs[path][0], reading.keys) for outputs in (given, before))
-                    response = torch.sub(*(to_clips(end, reading.layout, num_frames).float() for end in ends))
-                    responses[path, reading].append(response.norm(dim=2).mean(dim=(0, 1)))
-    return {key: local_share(torch.stack(quarters)) for key, quarters in responses.items()}
+                    now, was = (to_clips(end, reading.layout, num_frames).float() for end in ends)
+                    responses[path, reading].append((now - was).norm(dim=2).mean(dim=(0, 1)))
+                    sizes[path, reading] = was.norm(dim=2).mean()
+    stacked = {key: torch.stack(quarters) for key, quarters in responses.items()}
+    return {key: (local_share(each), not bool((each <= _ROUNDING * sizes[key]).all())) for key, each in stacked.items()}
 
 
 def _with_a_quarter_changed(args: tuple[object, ...]) -> Iterator[tuple[object, ...]]:
@@ -171,10 +211,7 @@ def local_share(responses: Tensor) -> float | None:
 def _used(
     model: nn.Module, args: tuple[object, ...], num_frames: int, readings: Readings
 ) -> dict[tuple[str, Reading], bool]:
-    """Whether a change of the features of each reading changes the output, by gradients in a copy of the model.
-
-    A value that starts at zero, as the last scale of a residual block or a head, would hide them: it becomes noise.
-    """
+    """Whether a change of the features of each reading changes the output, by gradients."""
     added = defaultdict(list)
 
     def add(path: str, output: object) -> object:
@@ -184,12 +221,8 @@ def _used(
             output = with_element(output, keys, features + added[path, keys][-1])
         return output
 
-    twin = copy.deepcopy(model).requires_grad_(False)  # some models keep what they computed from their weights
-    with torch.enable_grad(), _same_draws(args), hooked(twin, tuple(readings), add):
-        for weight in twin.parameters():
-            if not weight.any():
-                weight.normal_(std=0.02)
-        ends = [end for _, end in tensors_in(twin(*args)) if end.requires_grad]
+    with torch.enable_grad(), _same_draws(args), hooked(model, tuple(readings), add):
+        ends = [end for _, end in tensors_in(model(*args)) if end.requires_grad]
         total = sum((end * torch.randn_like(end)).sum().abs() for end in ends)
     everything = [part for parts in added.values() for part in parts]
     found = torch.autograd.grad(total, everything, allow_unused=True) if isinstance(total, Tensor) else ()

@@ -376,6 +376,45 @@ def test_tokens_in_another_order_than_the_frame_are_refused():
         attach_blocks(ByUnits(), {"sort": block}, num_frames=2, input=x)
 
 
+class ThenAttention(nn.Module):
+    """Tokens after some prefix, perhaps shuffled, and global attention that hides their order."""
+
+    def __init__(self, prefix, order=slice(None)):
+        super().__init__()
+        self.embed, self.tokens, self.attention, self.head = (
+            nn.Conv2d(3, 8, 4, 4), nn.Identity(), nn.Identity(), nn.Linear(8, 2)
+        )  # fmt: skip
+        self.prefix, self.order = prefix, order
+
+    def forward(self, x):
+        tokens = self.embed(x).flatten(2).mT[:, self.order]
+        tokens = self.tokens(nn.functional.pad(tokens, (0, 0, self.prefix, 0)))
+        return self.head((tokens + self.attention(tokens + tokens.mean(1, keepdim=True) - tokens)).sin()).mean(1)
+
+
+def test_tokens_after_global_attention_have_the_order_of_those_near_them():
+    x = torch.zeros(2, 3, 32, 32)
+    for prefix in (0, 5):  # an unusual number is believed only where the order says so
+        attached = attach_blocks(ThenAttention(prefix), {"attention": block}, num_frames=2, input=x)
+        assert attached.places["attention"].layout == Layout("FHWC", (8, 8), prefix)
+    shuffled = ThenAttention(0, torch.randperm(64, generator=torch.Generator().manual_seed(0)))
+    with pytest.raises(ValueError, match="At 'attention': Expected features in the order .*such as 'embed'"):
+        attach_blocks(shuffled, {"attention": block}, num_frames=2, input=x)
+
+
+def test_position_embeddings_are_refused():
+    class Embedded(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed, self.positions, self.head = nn.Conv2d(3, 8, 4, 4), nn.Embedding(64, 8), nn.Linear(8, 2)
+
+        def forward(self, x):
+            return self.head(self.embed(x).flatten(2).mT + self.positions(torch.arange(64)[None])).mean(1)
+
+    with pytest.raises(ValueError, match="At 'positions': Expected features that depend on the frames .*as 'embed'"):
+        attach_blocks(Embedded(), {"positions": block}, num_frames=1, input=torch.zeros(1, 3, 32, 32))
+
+
 class Stage(nn.Module):
     """Returns its map in some structure, and calls an activation twice."""
 

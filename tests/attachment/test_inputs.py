@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torchvision.models.video import r3d_18
 
-from pyg_video.attachment.inputs import guess_inputs
+from pyg_video.attachment.inputs import describe_input, guess_inputs
 from pyg_video.attachment.places import find_places
 from pyg_video.backbones import Stage, StagedBackbone
 
@@ -63,10 +63,26 @@ def test_the_size_of_the_frames_is_the_one_that_a_model_tells(told, size):
     assert [guess.shape for guess in guess_inputs(model, 2)] == [(2, 3, *size)]
 
 
-def test_hugging_face_tells_the_frames_of_its_clips():
-    model = nn.Sequential(nn.Conv2d(3, 4, 3))
-    model.config = SimpleNamespace(image_size=32, num_frames=8)
-    assert [guess.shape for guess in guess_inputs(model, None)] == [(1, 8, 3, 32, 32)]
+@pytest.mark.parametrize(
+    ("first", "told", "num_frames", "shapes"),
+    [
+        (nn.Conv2d(3, 4, 3), {"image_size": 32, "num_frames": 8}, None, [(1, 8, 3, 32, 32)]),
+        (nn.Conv2d(3, 4, 3), {"image_size": 32, "num_frames": 8}, 8, [(1, 8, 3, 32, 32), (8, 3, 32, 32)]),
+        (nn.Conv3d(3, 4, 3), {"crop_size": 32, "frames_per_clip": 8}, None, [(1, 8, 3, 32, 32)]),
+        (nn.Linear(48, 4), {"image_size": 32, "num_channels": 3}, 2, [(2, 3, 32, 32)]),
+    ],
+)
+def test_hugging_face_tells_channels_frames_and_size(first, told, num_frames, shapes):
+    model = nn.Sequential(first)
+    model.config = SimpleNamespace(**told)
+    assert [guess.shape for guess in guess_inputs(model, num_frames)] == shapes
+
+
+def test_a_clip_of_three_frames_is_read_as_hugging_face_tells():
+    model = nn.Sequential(nn.Conv3d(3, 4, 3))
+    assert describe_input(model, (torch.zeros(1, 3, 3, 8, 8),), None).axes == "BCTHW"
+    model.config = SimpleNamespace(num_frames=3)
+    assert describe_input(model, (torch.zeros(1, 3, 3, 8, 8),), None).axes == "BTCHW"
 
 
 def test_a_list_of_images_is_refused_with_a_place_to_go():

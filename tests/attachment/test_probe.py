@@ -104,23 +104,51 @@ class Caching(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.embed, self.bias, self.kept = embed(), nn.Parameter(torch.zeros(8, 1, 1)), None
+        self.embed, self.scale, self.kept = embed(), nn.Parameter(torch.zeros(8, 1, 1)), None
 
     def train(self, mode=True):
         self.kept = None if mode else self.kept
         return super().train(mode)
 
     def forward(self, x):
-        bias = 2 * self.bias
+        scale = 2 * self.scale
         if not self.training:
-            self.kept = bias if self.kept is None else self.kept
-            bias = self.kept
-        return self.embed(x) + bias
+            self.kept = scale if self.kept is None else self.kept
+            scale = self.kept
+        return self.embed(x) * scale
 
 
 @pytest.mark.parametrize("training", [True, False])
 def test_what_a_model_keeps_for_evaluation_is_not_that_of_the_probe(training):
     model = Caching().train(training)
+    with torch.no_grad():
+        model(torch.zeros(1, 3, 16, 16))
     assert verdict(model, "embed").used
     assert model.training == training
     assert model.kept is None if training else not model.kept.any()
+
+
+def test_what_does_not_depend_on_the_frames_is_told():
+    class Positions(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed, self.positions, self.end = embed(), nn.Embedding(64, 8), nn.Identity()
+
+        def forward(self, x):
+            positions = self.positions(torch.arange(64)).T.unflatten(1, (8, 8)).expand(len(x), -1, -1, -1)
+            return self.embed(x) + self.end(positions)
+
+    assert not verdict(Positions(), "end").moves
+    assert verdict(Positions(), "embed").moves
+
+
+def test_small_weights_before_norms_without_data_let_nothing_vanish():
+    stages = [part for _ in range(24) for part in (nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8))]
+    model = nn.Sequential(embed(), *stages).eval()
+    for weight in model.parameters():
+        nn.init.normal_(weight, std=0.02)  # also the scales of the norms
+    first, last = verdict(model, "0"), verdict(model, str(len(stages)))
+    assert first.used
+    assert last.local == 1
+    assert model(torch.zeros(1, 3, 16, 16)).abs().max() < 1
+    assert all((part.running_var == 1).all() for part in model if isinstance(part, nn.BatchNorm2d))
