@@ -218,29 +218,45 @@ def summary() -> str:
     return f"{_where(results)} Threads: {threads}.\n\n{_table(head, rows, 'lrrrrr')}"
 
 
-def attach() -> str:
+def attach(results: str = "attach") -> str:
     """Where blocks can be attached: places and models that were tried, and those that were not accepted."""
-    results = load("attach")
+    found = load(results)
     head = ["library", "models", "places", "accepted", "refused, another place named", "refused", "failed"]
-    rows = []
-    for (library,), found in _by(results["rows"], "library").items():
-        counts = [sum(row["outcome"] == kind for row in found) for kind in ("accepted", "led", "refused", "failed")]
-        rows.append([library, *(str(n) for n in (len({row["name"] for row in found}), len(found), *counts))])
+    rows, versions = [], []
+    for (library,), of_library in _by(found["rows"], "library").items():
+        counts = [
+            sum(row["outcome"] == kind for row in of_library) for kind in ("accepted", "led", "refused", "failed")
+        ]
+        models = len({row["name"] for row in of_library})
+        rows.append([library, *(str(n) for n in (models, len(of_library), *counts))])
+        versions.append(f"{library} {found['environment'].get(library) or found[library]}")
     others = [
         [f"{row['library']} {row['model']}", f"`{row['path']}`", f"`{row['to']}`" if "to" in row else ""]
-        for row in results["rows"]
+        for row in found["rows"]
         if row["outcome"] in ("led", "refused")
     ]
-    e = results["environment"]
-    where = f"{e['date']}, torch {e['torch']}, torchvision {e['torchvision']}, timm {results['timm']}."
+    where = f"{found['environment']['date']}, torch {found['environment']['torch']}, {', '.join(versions)}."
     tables = [_table(head, rows, "l" + "r" * 6), _table(["model", "refused", "named instead"], others, "lll")]
     return "\n\n".join([where, *tables])
+
+
+def attach_transformers() -> str:
+    """The same of Hugging Face's models."""
+    return attach("attach_transformers")
 
 
 _OF_SPEED = (blocks, memory, compiled, first_call, floor, targets, exponents, allocator, summary)
 TABLES: dict[str, Callable[[], str]] = {
     table.__name__: table
-    for table in (*_OF_SPEED, attach, sync_mnist_small, multi_sync_mnist_small, half, thermal_flight)
+    for table in (
+        *_OF_SPEED,
+        attach,
+        attach_transformers,
+        sync_mnist_small,
+        multi_sync_mnist_small,
+        half,
+        thermal_flight,
+    )
 }
 
 

@@ -13,7 +13,7 @@ from torch.utils.hooks import RemovableHandle
 
 from .._tracing import NotScriptable, as_leaf, is_proxy
 from ..layers import accepted_info
-from .layouts import Layout, from_clips, to_clips
+from .layouts import Layout, fits, from_clips, to_clips
 from .outputs import Key, Keys, element, shown, told_grid, with_element
 from .places import Place, find_places
 
@@ -54,8 +54,9 @@ def attach_blocks(
         layouts: layouts of features by path, where they cannot be determined from the shape.
         elements: where a module returns more than a tensor, an index or a name, or a tuple of these for what is nested,
             by path; by default the first tensor that can be taken.
-        probe: check that the features are in the order of the frame's pixels, and that the model uses them. This takes
-            five runs on one clip of the size of the input, and one forward and backward in a copy of the model.
+        probe: check that the features depend on the frames and are in the order of their pixels, and that the model uses
+            them. This takes six runs of a copy of the model on one clip of the size of the input, or twelve, and one
+            forward and backward.
 
     Returns:
         The attached blocks; a context manager that detaches them at its end, as does its method ``remove``.
@@ -174,7 +175,8 @@ class AttachedBlock(NotScriptable, nn.Module):
 
     def forward(self, features: Tensor, grid: tuple[int, ...] = ()) -> Tensor:
         """Apply the block to features of this layout; ``grid`` is that of the tokens, if the model returns it."""
-        layout = self.layout._replace(grid=grid) if grid and self.layout.grid else self.layout
+        told = self.layout._replace(grid=grid)
+        layout = told if self.layout.grid and fits(features, told) else self.layout
         clips = to_clips(features, layout, self.num_frames)
         y = self.block(clips)
         if not isinstance(y, Tensor) or y.shape != clips.shape:

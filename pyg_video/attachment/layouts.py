@@ -66,6 +66,14 @@ def check_layout(layout: Layout) -> None:
         )
 
 
+def fits(features: Tensor, layout: Layout) -> bool:
+    """Whether features have the number of dimensions, and of tokens, of a layout."""
+    if not layout.grid:
+        return features.dim() == len(layout.axes)
+    whole = len(layout.grid) == _TOKENS.get(layout.axes)
+    return whole and features.dim() == 3 and features.size(1) == layout.prefix + math.prod(layout.grid)
+
+
 def to_clips(features: Tensor, layout: Layout, num_frames: int) -> Tensor:
     """Features as clips, without prefix tokens.
 
@@ -76,9 +84,8 @@ def to_clips(features: Tensor, layout: Layout, num_frames: int) -> Tensor:
     Raises:
         ValueError: the features have another number of dimensions or tokens, or their frames are not whole clips.
     """
-    tokens = layout.prefix + math.prod(layout.grid)
-    num_dims = 3 if layout.grid else len(layout.axes)
-    if features.dim() != num_dims or (layout.grid and features.size(1) != tokens):
+    if not fits(features, layout):
+        tokens = layout.prefix + math.prod(layout.grid)
         wanted = f"[{layout.axes[0]}, {tokens}, C]" if layout.grid else f"[{', '.join(layout.axes)}]"
         raise ValueError(f"Expected features of shape {wanted} (got {list(features.shape)})")
     if layout.folded and features.size(0) % num_frames:
@@ -116,7 +123,8 @@ def possible_layouts(
         video: the video that the model was given; its aspect ratio tells height and width from channels.
         module: the module; its type decides where the aspect ratio leaves two possibilities.
         prefix: number of prefix tokens of the model, if known. If neither it nor 0 nor 1 fits, up to 16 are tried.
-        grid: frames, height and width of the tokens, if the module returns them.
+        grid: frames, height and width of the tokens, if the module returns them; numbers that leave an unlikely number
+            of prefix tokens are none.
 
     Returns:
         Layouts of maps that fit equally well, or layouts of tokens, the likeliest first. A map of one pixel is none.
@@ -149,9 +157,9 @@ def _best(known: tuple[str, ...], shape: Sequence[int], video: VideoInput, modul
 def _token_layouts(
     length: int, video: VideoInput, folded: bool, likely: set[int], grid: tuple[int, ...]
 ) -> list[Layout]:
-    if grid:
-        prefix, axes = length - math.prod(grid), "FHWC" if folded else "BTHWC"
-        return [Layout(axes, tuple(grid), prefix)] if len(grid) == len(axes) - 2 and prefix >= 0 else []
+    told = Layout("FHWC" if folded else "BTHWC", tuple(grid), length - math.prod(grid))
+    if len(grid) == len(told.axes) - 2 and told.prefix in likely:  # else the numbers tell something else
+        return [told]
     fits = set()
     for t, (h, w) in product(*_strided(video, folded)):
         prefix = length - t * h * w

@@ -132,7 +132,7 @@ def _readings(run: _Run, path: str, output: object, layout: Layout | None, keys:
             return [Reading(way, layout)]
     module, grid = run.model.get_submodule(path), told_grid(output)
     return [
-        Reading(way, layout, daring=layout.prefix not in (0, 1, run.prefix) and not grid)
+        Reading(way, layout, daring=layout.prefix not in (0, 1, run.prefix))
         for way, features in tensors
         if features.dim() > 2 and features.is_floating_point()
         for layout in possible_layouts(features.shape, run.video, module, prefix=run.prefix, grid=grid)
@@ -248,7 +248,7 @@ def _unreadable(run: _Run, output: object) -> str:
 def _such_as(run: _Run, path: str, check_use: bool) -> str:
     """The end of an error: a module near a refused one whose features can be taken.
 
-    Modules around it and modules of its class come first.
+    Modules around it and modules of its class come first, then those near it, then others with another layout.
     """
     found = _all_readings(run)
     kind = type(run.model.get_submodule(path))
@@ -257,11 +257,17 @@ def _such_as(run: _Run, path: str, check_use: bool) -> str:
         return not (path.startswith(f"{name}.") or type(run.model.get_submodule(name)) is kind)
 
     names = [name for name in _by_distance(path, list(found)) if found[name] and name != path]
-    near = sorted(names, key=is_strange)[:_TRIED]
-    verdicts = judge(run.model, run.args, run.video, {name: found[name] for name in near}, check_use=check_use)
-    verdicts = _lent({name: found[name] for name in found if name in verdicts}, verdicts)
-    good = (name for name in near if _best(found[name], verdicts[name])[0] is not None)
-    return "; choose another place" + next((f", such as '{name}'" for name in good), "")
+    names.sort(key=is_strange)
+    near, others = names[:_TRIED], names[_TRIED:]
+    of_near = {reading.layout for name in near for reading in found[name]}
+    unlike = [name for name in others if not of_near.issuperset(reading.layout for reading in found[name])]
+    for tried in (near, unlike[:_TRIED]):
+        verdicts = judge(run.model, run.args, run.video, {name: found[name] for name in tried}, check_use=check_use)
+        verdicts = _lent({name: found[name] for name in found if name in verdicts}, verdicts)
+        for name in tried:
+            if _best(found[name], verdicts[name])[0] is not None:
+                return f"; choose another place, such as '{name}'"
+    return "; choose another place"
 
 
 def _all_readings(run: _Run) -> dict[str, list[Reading]]:

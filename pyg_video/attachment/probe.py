@@ -19,6 +19,7 @@ from .layouts import Layout, VideoInput, to_clips
 from .outputs import Keys, element, tensors_in, with_element
 
 _EVIDENCE = 0.1  # mean over the cells of a map, of how clearly (in logarithms) one quarter moves them most
+_OF_MAPS = 2.5  # the same, least sum for maps: deep nets with random weights give a few cells any pattern
 _ROUNDING = 1e-6  # relative change of features that do not depend on the frames
 
 
@@ -170,7 +171,11 @@ def _locality(
                     responses[path, reading].append((now - was).norm(dim=2).mean(dim=(0, 1)))
                     sizes[path, reading] = was.norm(dim=2).mean()
     stacked = {key: torch.stack(quarters) for key, quarters in responses.items()}
-    return {key: (local_share(each), not bool((each <= _ROUNDING * sizes[key]).all())) for key, each in stacked.items()}
+    least = {key: 0.0 if key[1].layout.grid else _OF_MAPS for key in stacked}
+    return {
+        key: (local_share(each, least[key]), not bool((each <= _ROUNDING * sizes[key]).all()))
+        for key, each in stacked.items()
+    }
 
 
 def _with_a_quarter_changed(args: tuple[object, ...]) -> Iterator[tuple[object, ...]]:
@@ -186,8 +191,8 @@ def _with_a_quarter_changed(args: tuple[object, ...]) -> Iterator[tuple[object, 
         yield (*args[:number], changed, *args[number + 1 :])
 
 
-def local_share(responses: Tensor) -> float | None:
-    """The ``local`` of a :class:`Verdict`.
+def local_share(responses: Tensor, least: float = 0.0) -> float | None:
+    """The ``local`` of a :class:`Verdict`; ``None`` also if all evidence together is no more than ``least``.
 
     Shapes:
         - **responses:** how much each cell of the map changed with each quarter of the frame, :math:`(4, H, W)`
@@ -203,7 +208,7 @@ def local_share(responses: Tensor) -> float | None:
     each = responses / responses.mean(dim=(1, 2), keepdim=True)
     (first, second), (best, _) = each.topk(2, dim=0)
     clearly = (first / second).log().clamp(max=1)[inside]
-    if not inside.any() or not clearly.mean() > _EVIDENCE:  # also where it is NaN
+    if not inside.any() or not (clearly.mean() > _EVIDENCE and clearly.sum() > least):  # also where it is NaN
         return None
     return float(((best == quarter)[inside] * clearly).sum() / clearly.sum())
 

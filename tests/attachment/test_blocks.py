@@ -402,6 +402,30 @@ def test_tokens_after_global_attention_have_the_order_of_those_near_them():
         attach_blocks(shuffled, {"attention": block}, num_frames=2, input=x)
 
 
+def test_whole_numbers_behind_tokens_may_be_no_grid():
+    class Counting(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed, self.head = Tokens(), nn.Linear(8, 2)
+
+        def forward(self, x):
+            tokens, frames, width = self.embed(x)
+            return self.head(tokens).mean(1) * (frames + width)
+
+    class Tokens(nn.Conv2d):
+        def __init__(self):
+            super().__init__(3, 8, 4, 4)
+
+        def forward(self, x):
+            tokens = super().forward(x).flatten(2).mT
+            return tokens, 2, 8
+
+    model, x = Counting(), torch.randn(2, 3, 32, 32)
+    attached = attach_blocks(model, {"embed": Marked()}, num_frames=2, input=x)
+    assert attached.places["embed"].layout == Layout("FHWC", (8, 8))
+    assert given_at("embed", model, x)[1, 8 * 2 + 3, 0] == 123
+
+
 def test_position_embeddings_are_refused():
     class Embedded(nn.Module):
         def __init__(self):

@@ -78,6 +78,12 @@ def test_the_module_may_tell_the_grid_of_its_tokens():
     assert possible_layouts((2, 49, 32), VOLUMES, nn.Identity(), grid=(1, 6, 8)) == [Layout("BTHWC", (1, 6, 8), 1)]
 
 
+def test_numbers_that_are_no_grid_are_passed_over():
+    """TimeSformer's embeddings give their tokens, the frames and the width."""
+    assert possible_layouts((8, 24, 32), FRAMES, nn.Identity(), grid=(2, 6)) == [Layout("FHWC", (4, 6))]
+    assert possible_layouts((8, 29, 32), FRAMES, nn.Identity(), grid=(4, 6))[0] == Layout("FHWC", (4, 6), 5)
+
+
 def test_the_type_of_the_module_decides_between_two_ways():
     square = VideoInput("FCHW", 2, 4, (64, 64))
     assert possible_layouts((8, 16, 16, 16), square, nn.Conv2d(3, 16, 4)) == [Layout("FCHW")]

@@ -37,6 +37,16 @@ def test_prefix_tokens_that_nothing_tells_of_are_believed_if_the_order_is_right(
     assert find_places(tokens, ["2"], num_frames=1)["2"].layout == Layout("FHWC", (56, 56), 5)
 
 
+def test_a_place_with_another_layout_is_named_where_none_of_the_near_ones_works():
+    class Shuffled(nn.Module):
+        def forward(self, x):
+            return x.flatten(2).mT[:, torch.randperm(64, generator=torch.Generator().manual_seed(0))]
+
+    model = nn.Sequential(nn.Conv2d(3, 8, 4, 4), Shuffled(), *(nn.Identity() for _ in range(30)))
+    with pytest.raises(ValueError, match="At '31': Expected features in the order .*such as '0'"):
+        find_places(model, ["31"], num_frames=1, input=torch.zeros(1, 3, 32, 32))
+
+
 class Registers(nn.Module):
     """Channels last, behind some tokens."""
 

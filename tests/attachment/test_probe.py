@@ -57,6 +57,13 @@ def test_a_map_that_is_alike_everywhere_says_nothing_of_the_order():
     assert local_share(torch.full((4, 2, 2), torch.nan)) is None
 
 
+def test_a_few_cells_say_something_of_maps_only_if_they_are_clear():
+    few = 1.5 ** torch.eye(4).roll(1, 0).view(4, 2, 2)
+    assert local_share(few) == 0
+    assert local_share(few, 2.5) is None
+    assert local_share(torch.eye(4).view(4, 2, 2), 2.5) == 1
+
+
 def test_use_is_told_by_gradients_of_what_is_no_prefix():
     class ClassToken(nn.Module):
         def __init__(self):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torchvision.models as tv
-from attach import files_of_timm, outcome, places, smallest
+from attach import files_of_timm, names_in, outcome, places, smallest
 from page import attach as table
 from page import load
 
@@ -43,6 +43,11 @@ def test_the_smallest_model_of_a_file():
     assert "vit_tiny_patch16_224" in files_of_timm()["vision_transformer"]
 
 
-def test_no_place_of_the_results_failed_or_was_refused_without_another():
-    assert {row["outcome"] for row in load("attach")["rows"]} <= {"accepted", "led"}
-    assert "| library | models |" in table()
+@pytest.mark.parametrize("results", ["attach", "attach_transformers"])
+def test_no_place_of_the_results_failed_or_was_refused_without_another(results):
+    assert {row["outcome"] for row in load(results)["rows"]} <= {"accepted", "led"}
+    assert "| library | models |" in table(results)
+
+
+def test_the_results_are_of_all_models_of_the_table():
+    assert {row["name"] for row in load("attach_transformers")["rows"]} == set(names_in("transformers"))
