@@ -54,9 +54,9 @@ def attach_blocks(
         layouts: layouts of features by path, where they cannot be determined from the shape.
         elements: where a module returns more than a tensor, an index or a name, or a tuple of these for what is nested,
             by path; by default the first tensor that can be taken.
-        probe: check that the features depend on the frames and are in the order of their pixels, and that the model uses
-            them. This takes six runs of a copy of the model on one clip of the size of the input, or twelve, and one
-            forward and backward.
+        probe: check that the features depend on the frames and are in the order of their pixels, and that the model
+            uses them. This takes six runs of a copy of the model on one clip of the size of the input, or twelve, and
+            one forward and backward.
 
     Returns:
         The attached blocks; a context manager that detaches them at its end, as does its method ``remove``.
