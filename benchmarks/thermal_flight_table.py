@@ -4,7 +4,7 @@ import json
 import random
 from collections.abc import Iterable
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean, median, stdev
 from typing import Any
 
 from reproduction import as_table, where
@@ -56,13 +56,14 @@ def thermal_flight() -> str:
     head = [
         "row",
         "balanced accuracy, %",
+        "accuracy in training, %",
         "distance after the first epoch",
         "after the last",
         "parameters",
         "minutes per fold",
     ]
     lines = [head, ["---", *["---:"] * (len(head) - 1)]]
-    lines.append(["majority class", "25.0", "-", "-", "-", "-"])
+    lines.append(["majority class", "25.0", *["-"] * (len(head) - 2)])
     found = runs()
     for row, title in ROWS.items():
         folds = found.get(row, [])
@@ -71,10 +72,11 @@ def thermal_flight() -> str:
             continue
         answers = [(place, target, label) for run in folds for _, place, target, label in run["clips"]]
         cells = [title, f"{100 * balanced_accuracy(answers):.1f} ± {100 * bootstrap(answers):.1f}"]
+        cells.append(f"{100 * mean(run['curve'][-1]['train/acc'] for run in folds):.0f}")
         key = "val/region_distance"
         for end in (0, -1):
             values = [run["curve"][end][key] for run in folds if key in run["curve"][end]]
             cells.append(f"{mean(values):.3f}" if values else "-")
-        cells += [f"{folds[0]['parameters']:,}", f"{mean(run['seconds'] for run in folds) / 60:.0f}"]
+        cells += [f"{folds[0]['parameters']:,}", f"{median(run['seconds'] for run in folds) / 60:.0f}"]
         lines.append(cells)
     return f"{where(found.values())}\n\n{as_table(lines)}"

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from .._checks import first_line
 from .inputs import video_among
 from .layouts import Layout, VideoInput, to_clips
 from .outputs import Keys, element, tensors_in, with_element
@@ -134,7 +135,12 @@ def _lively(model: nn.Module, args: tuple[object, ...]) -> nn.Module:
         variance = x.square().transpose(0, 1).flatten(1).mean(dim=1)
         norm.running_var.copy_(variance.where(variance > 0, 1))  # type: ignore[operator]
 
-    twin = copy.deepcopy(model).requires_grad_(False)
+    try:
+        twin = copy.deepcopy(model).requires_grad_(False)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"Expected a model that copy.deepcopy copies, for the probe (got {first_line(error)}); use probe=False"
+        ) from error
     twin.train().eval()  # some models forget then what they computed from their weights
     with _same_draws(args), hooked(twin, (), lambda path, output: output), ExitStack() as stack:  # noqa: ARG005
         for weight in twin.parameters():

@@ -614,3 +614,13 @@ def test_an_exported_model_has_its_blocks():
     attach_blocks(model, {"0": block(6, residual_scale=1.0)}, num_frames=2, input=x)
     with torch.no_grad():
         torch.testing.assert_close(torch.export.export(model, (x,)).module()(x), model(x))
+
+
+def test_a_model_that_cannot_be_copied_is_named_with_what_to_do():
+    model, x = small(), torch.randn(2, 3, 4, 4)
+    model.kept = model(x)  # a tensor that is no leaf
+    with pytest.raises(
+        ValueError, match=r"Expected a model that copy.deepcopy copies, for the probe .* use probe=False"
+    ):
+        attach_blocks(model, {"0": block}, num_frames=2, input=x)
+    attach_blocks(model, {"0": block}, num_frames=2, input=x, probe=False)
