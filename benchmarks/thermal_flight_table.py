@@ -59,6 +59,7 @@ def thermal_flight() -> str:
         "accuracy in training, %",
         "distance after the first epoch",
         "after the last",
+        "overlap after the last",
         "parameters",
         "minutes per fold",
     ]
@@ -73,8 +74,7 @@ def thermal_flight() -> str:
         answers = [(place, target, label) for run in folds for _, place, target, label in run["clips"]]
         cells = [title, f"{100 * balanced_accuracy(answers):.1f} ± {100 * bootstrap(answers):.1f}"]
         cells.append(f"{100 * mean(run['curve'][-1]['train/acc'] for run in folds):.0f}")
-        key = "val/region_distance"
-        for end in (0, -1):
+        for key, end in (("val/region_distance", 0), ("val/region_distance", -1), ("val/region_iou", -1)):
             values = [run["curve"][end][key] for run in folds if key in run["curve"][end]]
             cells.append(f"{mean(values):.3f}" if values else "-")
         cells += [f"{folds[0]['parameters']:,}", f"{median(run['seconds'] for run in folds) / 60:.0f}"]
