@@ -1,6 +1,5 @@
 """Outputs of the modules of a model, found by running it once."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
@@ -13,8 +12,8 @@ from .inputs import describe_input, guess_inputs
 from .layouts import Layout, VideoInput, check_layout, possible_layouts, to_clips
 from .outputs import Key, Keys, element, shown, tensors_in, told_grid
 from .probe import Reading, Verdict, hooked, judge, outputs_at
+from .verdicts import best_reading, is_open, lent_orders
 
-_LOCAL, _LOCAL_IF_DARING = 0.6, 0.9  # least share of cells that respond most to their quarter of the frame
 _TRIED = 24  # modules near one that is refused
 _REFUSALS = (RuntimeError, AssertionError, TypeError, IndexError, ValueError)  # what modules raise on a wrong shape
 
@@ -96,7 +95,7 @@ def find_places(
     verdicts = _judged(run, readings, check_use) if probe else {}
     places = {}
     for path, several in readings.items():
-        reading, wrong = _best(several, verdicts.get(path) or [Verdict(None, True)] * len(several))
+        reading, wrong = best_reading(several, verdicts.get(path) or [Verdict(None, True)] * len(several))
         if reading is None:
             raise ValueError(f"At '{path}': Expected {wrong}){_such_as(run, path, check_use)}, or 'probe=False'")
         places[path] = _place(run, path, reading, outputs[path])
@@ -146,7 +145,7 @@ def _judged(run: _Run, readings: Mapping[str, Sequence[Reading]], check_use: boo
         path: {
             reading.layout
             for reading, verdict in zip(several, verdicts[path], strict=True)
-            if _is_open(reading, verdict)
+            if is_open(reading, verdict)
         }
         for path, several in readings.items()
     }
@@ -159,67 +158,7 @@ def _judged(run: _Run, readings: Mapping[str, Sequence[Reading]], check_use: boo
         near |= {name: known[name] for name in _by_distance(path, akin)[:_TRIED] if name not in readings}
     if near:
         verdicts |= judge(run.model, run.args, run.video, near, check_use=False)
-    return _lent({name: several for name, several in known.items() if name in verdicts}, verdicts)
-
-
-def _lent(
-    readings: Mapping[str, Sequence[Reading]], verdicts: Mapping[str, Sequence[Verdict]]
-) -> dict[str, list[Verdict]]:
-    """The verdicts on modules in the order of their calls: an open order becomes that of the nearest like tokens."""
-    shares: dict[Layout, dict[int, float]] = defaultdict(dict)
-    for here, name in enumerate(readings):
-        for reading, verdict in zip(readings[name], verdicts[name], strict=True):
-            if verdict.local is not None:
-                shares[reading.layout][here] = verdict.local
-
-    def lent(here: int, reading: Reading, verdict: Verdict) -> Verdict:
-        if not shares[reading.layout] or not _is_open(reading, verdict):
-            return verdict
-        nearest = min(shares[reading.layout], key=lambda there: abs(there - here))
-        return verdict._replace(local=shares[reading.layout][nearest])
-
-    return {
-        name: [lent(here, *pair) for pair in zip(several, verdicts[name], strict=True)]
-        for here, (name, several) in enumerate(readings.items())
-    }
-
-
-def _is_open(reading: Reading, verdict: Verdict) -> bool:
-    """Whether these are tokens that respond to all of the frame alike, as after global attention."""
-    return bool(reading.layout.grid) and verdict.local is None
-
-
-def _best(readings: Sequence[Reading], verdicts: Sequence[Verdict]) -> tuple[Reading | None, str]:
-    """The reading to take, or what is wrong: of the first tensor with good ones, the one in the best order."""
-    pairs = list(zip(readings, verdicts, strict=True))
-    used = [(reading, verdict.local) for reading, verdict in pairs if verdict.used and verdict.moves]
-    good = [(reading, local) for reading, local in used if _passes(reading, local)]
-    if not any(verdict.moves for verdict in verdicts):
-        return None, "features that depend on the frames (got some that stay as they are, as a position embedding"
-    if not used:
-        return None, "features that the output of the model depends on, by gradients (got some that change nothing"
-    if not good:
-        shares = " or ".join(f"{_share(local)} as {_in_words(reading)}" for reading, local in used[:3])
-        return None, (
-            "features in the order of the frame's rows and columns (got some of which most places respond to another "
-            f"part of the frame; right are {shares}"
-        )
-    same = [(reading, local) for reading, local in good if reading.keys == good[0][0].keys]
-    most = max((local for _, local in same if local is not None), default=None)
-    if most is not None:  # the likeliest of equals
-        return next(reading for reading, local in same if local is not None and local > most - 0.1), ""
-    maps = [reading.layout.axes for reading, _ in same if not reading.layout.grid]
-    if len(maps) > 1:
-        return None, f"features that can be read in one way, or 'layouts' (got some that may be {' or '.join(maps)}"
-    return same[0][0], ""
-
-
-def _passes(reading: Reading, local: float | None) -> bool:
-    return not reading.daring if local is None else local >= (_LOCAL_IF_DARING if reading.daring else _LOCAL)
-
-
-def _share(local: float | None) -> str:
-    return "perhaps none" if local is None else f"{local:.0%}"
+    return lent_orders({name: several for name, several in known.items() if name in verdicts}, verdicts)
 
 
 def _place(run: _Run, path: str, reading: Reading, outputs: Sequence[object]) -> Place:
@@ -263,9 +202,9 @@ def _such_as(run: _Run, path: str, check_use: bool) -> str:
     unlike = [name for name in others if not of_near.issuperset(reading.layout for reading in found[name])]
     for tried in (near, unlike[:_TRIED]):
         verdicts = judge(run.model, run.args, run.video, {name: found[name] for name in tried}, check_use=check_use)
-        verdicts = _lent({name: found[name] for name in found if name in verdicts}, verdicts)
+        verdicts = lent_orders({name: found[name] for name in found if name in verdicts}, verdicts)
         for name in tried:
-            if _best(found[name], verdicts[name])[0] is not None:
+            if best_reading(found[name], verdicts[name])[0] is not None:
                 return f"; choose another place, such as '{name}'"
     return "; choose another place"
 
@@ -287,12 +226,6 @@ def _by_distance(path: str, names: Sequence[str]) -> list[str]:
     """Modules in the order of their calls by the number of those between them and one."""
     here = names.index(path) if path in names else len(names)
     return sorted(names, key=lambda name: abs(names.index(name) - here))
-
-
-def _in_words(reading: Reading) -> str:
-    axes, grid, prefix = reading.layout
-    tokens = f" on {' x '.join(map(str, grid))} after {prefix}" if grid else ""
-    return f"{axes}{tokens}{shown(reading.keys)}"
 
 
 def _told_prefix(model: nn.Module) -> int:

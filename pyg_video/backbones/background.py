@@ -16,8 +16,8 @@ class MedianDifference(NonCausal, nn.Module):
 
     Before a still camera, the median is the background as long as nothing covers a pixel in half of the frames. There
     are no parameters, and nothing of the background is left to learn by heart. Without the division, a clip whose
-    camera shakes would be a hundred times as bright as one in which only something small moves, and running
-    statistics of batch norms would fit neither. A clip without motion becomes zeros. The median depends on later
+    camera shakes would be much brighter than one in which only something small moves, and running statistics of batch
+    norms would fit neither. A clip without motion becomes zeros. The median depends on later
     frames, so a net with this stage runs on whole clips, not chunk by chunk.
 
     Shapes:

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import re
 import signal
 import warnings
@@ -23,19 +22,17 @@ from .._checks import naming
 from .._config import merged_config
 from .._extras import need
 from .._files import write_table
-from ..checkpoints.weights import check_weights
 from ..models import UnknownModelError, model_options
 from ..training import AtomicCheckpointIO, ExportBest, Prediction, VideoClassification, VideoData, last_checkpoint
 from ..training.callbacks import BEST, BestCheckpoint
 from ..training.data import CachedFeatures, MultiSyncMNISTData, SomethingSomethingData, SyncMNISTData, VideoFolderData
-from ..training.loading import read_checkpoint, task_of
 from .parsing import take_option
+from .resuming import check_counters, check_fits, read_whole
 
 _STRICT = {"exit_on_error": False, "allow_abbrev": False}
 _MODULES = (SyncMNISTData, MultiSyncMNISTData, SomethingSomethingData, VideoFolderData, CachedFeatures)
 _DATA = tuple(data.__name__ for data in _MODULES)
 _CONFIG = ("-c", "--config")
-_KEYS = {"state_dict": dict, "hyper_parameters": dict, "pytorch-lightning_version": str}
 
 
 class VideoCLI(LightningCLI):
@@ -70,14 +67,14 @@ class VideoCLI(LightningCLI):
                 f"Expected 'ckpt_path' for {self.subcommand} (got {path}, which may score random weights); "
                 "give --ckpt_path runs/.../checkpoints/best.ckpt"
             )
-        saved = _checkpoint(path) if given else {}  # before the data, which may take long
+        saved = read_whole(path) if given else {}  # before the data, which may take long
         with _naming_files(self._files):
             super().instantiate_classes()
         if given:
             with naming(path, "a checkpoint of VideoClassification", keep=(UnknownModelError,)):
-                _check_fits(saved, cast(VideoClassification, self.model))
+                check_fits(saved, cast(VideoClassification, self.model))
                 if self.subcommand == "fit":
-                    _check_counters(saved.get("loops"), {"fit_loop": self.trainer.fit_loop.state_dict()})
+                    check_counters(saved.get("loops"), {"fit_loop": self.trainer.fit_loop.state_dict()})
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         if self.subcommand != "fit":
@@ -249,65 +246,6 @@ def _readable(error: Exception) -> str:
         named = re.search(rf"class_path '[\w.]*\b({'|'.join(_DATA)})'", message)
         return f"{message}; --data.help {named[1] if named else _DATA[0]} lists its options"
     return f"{message}; --help lists all options"
-
-
-def _checkpoint(path: str) -> dict[str, Any]:
-    """The content of a checkpoint of Lightning; raises unless it is one."""
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"Expected 'ckpt_path' to be a checkpoint of Lightning (got '{path}', no file)")
-    try:
-        saved = read_checkpoint(path, mmap=True)
-    except Exception:  # of pickle and zip, of many kinds
-        saved = {}
-    if not isinstance(saved, dict) or not all(isinstance(saved.get(key), kind) for key, kind in _KEYS.items()):
-        raise ValueError(
-            f"Expected 'ckpt_path' to be a whole checkpoint of Lightning (got '{path}', which is truncated or "
-            "something else); use an earlier one, or for a .safetensors file load_model"
-        )
-    return saved
-
-
-def _check_fits(saved: dict[str, Any], task: VideoClassification) -> None:
-    """Raise unless the checkpoint is of the model that the configuration describes."""
-    try:
-        theirs = task_of(saved).net.recipe
-    except TypeError as error:
-        names = ", ".join(saved["hyper_parameters"])
-        raise ValueError(
-            f"Expected 'ckpt_path' to be a checkpoint of VideoClassification (got one with {names})"
-        ) from error
-    mine = task.net.recipe
-    assert mine is not None  # both are named models
-    assert theirs is not None
-    differing = [(mine.name, f"one of {theirs.name}")] if mine.name != theirs.name else []
-    for name, value in mine.options.items():
-        if (other := theirs.options.get(name)) != value:
-            differing.append((f"a model with {name} = {value}", f"one with {other}"))
-    if differing:
-        want, got = differing[0]
-        raise ValueError(
-            f"Expected 'ckpt_path' to be a checkpoint of {want} (got {got}); use the config.yaml of its run, "
-            "two folders above it"
-        )
-    what = f"{mine.name} in 'ckpt_path'"
-    check_weights(saved["state_dict"], task.state_dict(), what, "it may be of another version of pyg_video")
-    if odd := [name for name, _ in task.named_parameters() if not bool(saved["state_dict"][name].isfinite().all())]:
-        raise ValueError(
-            f"Expected finite weights in 'ckpt_path' (got NaN or infinity in '{odd[0]}'); the training diverged, use "
-            "an earlier checkpoint"
-        )
-
-
-def _check_counters(saved: Any, fresh: Any, name: str = "loops") -> None:
-    """Raise unless the counters of a training that goes on are counters; Lightning takes whatever it finds."""
-    if isinstance(fresh, dict) and isinstance(saved, dict):
-        for key in fresh.keys() & saved.keys():
-            _check_counters(saved[key], fresh[key], f"{name}.{key}")
-    elif type(saved) is not type(fresh) or (isinstance(saved, int) and saved < 0):
-        raise ValueError(
-            f"Expected the state of a training in 'ckpt_path' (got {saved!r} for '{name}'); use an earlier one, or "
-            "start anew"
-        )
 
 
 def _hush() -> None:
