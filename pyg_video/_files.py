@@ -27,7 +27,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         ('done', ['note.txt'])
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     machine = f".{path.name}.{platform.node()}-"
     _remove_left_over(path.parent, machine)
     draft = path.with_name(f"{machine}{os.getpid()}.part")
@@ -81,6 +81,23 @@ def write_whole(path: str | os.PathLike[str], content: bytes | str) -> Path:
     return Path(path)
 
 
+def make_folder(folder: str | os.PathLike[str]) -> Path:
+    """Make a folder and those above it, unless it is there; returns its path.
+
+    Raises:
+        NotADirectoryError: the path or a part of it is a file.
+    """
+    path = Path(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        file = next(part for part in (path, *path.parents) if part.exists() or part.is_symlink())
+        raise NotADirectoryError(
+            f"Expected '{path}' to be a folder, or not to be there (got '{file}', which is none); choose another folder"
+        ) from error
+    return path
+
+
 def check_disk(folder: str | os.PathLike[str], needed: int, what: str, repair: str) -> None:
     """Raise an :exc:`OSError` unless the disk of a folder, which is made, has room for ``needed`` bytes.
 
@@ -90,7 +107,7 @@ def check_disk(folder: str | os.PathLike[str], needed: int, what: str, repair: s
         what: what they are, for the message.
         repair: what to do.
     """
-    Path(folder).mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     if needed > (free := shutil.disk_usage(folder).free):
         raise OSError(
             f"Expected {needed / 1e9:.1f} GB of disk for {what} in '{os.fspath(folder)}' (got {free / 1e9:.1f} GB "

@@ -11,13 +11,23 @@ from pathlib import Path
 import pytest
 
 import pyg_video
-from pyg_video._files import whole_file, write_table, write_whole
+from pyg_video._files import make_folder, whole_file, write_table, write_whole
 
 
 def test_folders_are_made_and_no_draft_is_left(tmp_path):
     path = write_whole(tmp_path / "a" / "b" / "note", b"hello")
     assert path.read_bytes() == b"hello"
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["note", "note/more", "note/more/again"])
+def test_a_folder_that_is_a_file_is_named(tmp_path, name):
+    path = write_whole(tmp_path / "note", "before")
+    with pytest.raises(NotADirectoryError, match=f"(?s)Expected '{tmp_path / name}' to be a folder.*got '{path}', wh"):
+        make_folder(tmp_path / name)
+    with pytest.raises(NotADirectoryError, match="choose another folder"):
+        write_whole(tmp_path / name / "table.csv", "after")
+    assert path.read_text() == "before"
 
 
 def test_a_failure_leaves_the_earlier_file_and_no_draft(tmp_path):

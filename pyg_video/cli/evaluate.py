@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .parsing import Parser, add_shared, make_parser
@@ -30,6 +29,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command, the first of ``arguments``, and return the exit code."""
     options = _parser().parse_args(arguments[1:])
 
+    from .._files import make_folder
     from ..checkpoints import find_checkpoint
     from ..evaluation import evaluate, write_evaluation
     from ..evaluation.clips import name_and_checksum
@@ -40,7 +40,7 @@ def run(arguments: Sequence[str]) -> int:
     choose_device(options.device)
     trained = load_trained(options.checkpoint)
     clips = _clips(options, trained)
-    Path(options.output).mkdir(parents=True, exist_ok=True)  # before the work, not after it
+    make_folder(options.output)  # before the work, not after it
     try:
         evaluation = evaluate(
             trained.model,

@@ -55,6 +55,8 @@ def load_digits(
     """
     if split not in SPLITS:
         raise ValueError(f"Expected 'split' to be one of {SPLITS} (got {split!r})")
+    if not isinstance(source, str | os.PathLike):
+        raise TypeError(f"Expected 'digits' to be 'bundled' or the root folder of MNIST (got {source!r})")
     if size is not None and size < 1:
         raise ValueError(f"Expected the digits' size to be at least 1 pixel (got {size}); MNIST has {_TILE}")
     digits = _load_bundled(split) if source == "bundled" else _load_mnist(source, split, download)

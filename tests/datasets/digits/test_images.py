@@ -64,6 +64,11 @@ def test_unknown_split_is_refused():
         load_digits(split="valid")
 
 
+def test_what_is_no_path_is_refused():
+    with pytest.raises(TypeError, match=r"Expected 'digits' to be 'bundled' or .* \(got None\)"):
+        load_digits(None)
+
+
 def test_size_zero_is_refused():
     with pytest.raises(ValueError, match="at least 1 pixel"):
         load_digits(size=0)
