@@ -89,7 +89,8 @@ def record(run: TrainingRun, name: str, places: dict[str, str]) -> Path:
     clips = configured_clips(str(run.versions()[-1] / "config.yaml"))
     assert isinstance(clips, VideoSource)
     found = evaluate(model, clips, progress=True)
-    answers = zip(found.ids, found.answers.target.tolist(), found.answers.label.tolist(), strict=True)
+    clip_names = [Path(id_).stem for id_ in found.ids]
+    answers = zip(clip_names, found.answers.target.tolist(), found.answers.label.tolist(), strict=True)
     row, fold, seed = name.rsplit("_", 2)
     path = RESULTS / f"{name}.json"
     write(
@@ -99,7 +100,7 @@ def record(run: TrainingRun, name: str, places: dict[str, str]) -> Path:
             "fold": int(fold),
             "seed": int(seed),
             "classes": list(clips.label_names),
-            "clips": [[id_, places[Path(id_).stem], target, label] for id_, target, label in answers],
+            "clips": [[clip, places[clip], target, label] for clip, target, label in answers],
             "parameters": sum(p.numel() for p in model.parameters()),
             "seconds": round(run.seconds()),
             "commit": commit(),
