@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, NoReturn
@@ -45,16 +46,28 @@ def add_shared(parser: Parser, *options: str) -> None:
 
 
 def run_command(run: Callable[[], int]) -> int:
-    """Exit code of a command; errors about options, files, values and memory are printed in one line, exit code 2."""
-    try:
-        return run()
-    except (ValueError, OSError, ModuleNotFoundError, MemoryError, RuntimeError) as error:
-        told = isinstance(error, (ValueError, OSError, ModuleNotFoundError))
-        message = in_one_line(error) if told else _out_of_memory(error)
-        if not message or os.environ.get("PYG_VIDEO_TRACEBACK"):
-            raise
-        print(f"pyg-video: error: {message}", file=sys.stderr)
-        return 2
+    """Exit code of a command, which prints warnings in one line.
+
+    So are errors about options, files, values and memory, with exit code 2.
+    """
+    traced = bool(os.environ.get("PYG_VIDEO_TRACEBACK"))
+    with warnings.catch_warnings():
+        if not traced:
+            warnings.showwarning = print_warning
+        try:
+            return run()
+        except (ValueError, OSError, ModuleNotFoundError, MemoryError, RuntimeError) as error:
+            told = isinstance(error, (ValueError, OSError, ModuleNotFoundError))
+            message = in_one_line(error) if told else _out_of_memory(error)
+            if not message or traced:
+                raise
+            print(f"pyg-video: error: {message}", file=sys.stderr)
+            return 2
+
+
+def print_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """Print a warning in one line, without the place in the code."""
+    print(f"warning: {in_one_line(Warning(message))}", file=sys.stderr)
 
 
 def _out_of_memory(error: BaseException) -> str:

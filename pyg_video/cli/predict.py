@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from .._text import printable
 from .inputs import Input, find_inputs, resolved
-from .parsing import Parser, add_shared, in_one_line, make_parser
+from .parsing import Parser, add_shared, in_one_line, make_parser, print_warning
 
 if TYPE_CHECKING:
     from ..evaluation.record import PredictionRecord, VideoRecord
@@ -206,8 +206,8 @@ def _warnings_printed() -> Iterator[None]:
     """Print warnings, each once, in a line."""
     with warnings.catch_warnings(record=True, action="always", category=UserWarning) as told:
         yield
-    for message in dict.fromkeys(in_one_line(Warning(warning.message)) for warning in told):
-        print(f"warning: {message}", file=sys.stderr)
+    for message in dict.fromkeys(str(warning.message) for warning in told):
+        print_warning(message)
 
 
 def _parser() -> Parser:

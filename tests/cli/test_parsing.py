@@ -1,4 +1,5 @@
 import sys
+import warnings
 
 import pytest
 
@@ -82,3 +83,16 @@ def test_what_a_file_says_is_escaped_and_shortened():
     assert len(line) < 2000
     assert line.startswith("in 'a.csv' (got x")
     assert line.endswith("x); mend it")
+
+
+def test_warnings_are_one_line_without_a_place_in_the_code(capsys):
+    def run():
+        warnings.warn("frames are\nblack", UserWarning, stacklevel=1)
+        return 0
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        shown = warnings.showwarning
+        assert run_command(run) == 0
+        assert warnings.showwarning is shown
+    assert capsys.readouterr().err == "warning: frames are black\n"
