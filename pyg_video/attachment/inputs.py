@@ -1,6 +1,7 @@
 """The video among the arguments of a model, and a guess of them."""
 
 from collections.abc import Iterator, Mapping
+from itertools import product
 from typing import Any
 
 from torch import Tensor, nn
@@ -14,25 +15,26 @@ _FRAMES = 16  # frames per clip, for a model on clips that does not tell
 def guess_inputs(model: nn.Module, num_frames: int | None) -> Iterator[Tensor]:
     """Zeros that a model may take, the likeliest first.
 
-    The side of the frames is that of the model's ``patch_embed``, ``image_size``, timm's ``pretrained_cfg`` or Hugging
-    Face's ``config``, else 224.
+    Channels are those of the first convolution, then those that timm's ``pretrained_cfg`` or Hugging Face's ``config``
+    tells. The side of the frames is that of the model's ``patch_embed``, ``image_size``, ``pretrained_cfg`` or
+    ``config``, else 224.
 
     Raises:
-        ValueError: the model has no convolution and no ``config``, which would tell the channels.
+        ValueError: nothing tells the channels.
     """
     conv = _first_conv(model)
-    C = _told(model, "num_channels") if conv is None else conv.in_channels
-    if C is None:
+    told = (getattr(conv, "in_channels", None), *_timm_size(model)[:1], _told(model, "num_channels"))
+    channels = dict.fromkeys(C for C in told if C is not None)
+    if not channels:
         raise ValueError(f"Expected an 'input' for {type(model).__name__}, whose channels cannot be told (got none)")
-    T, size = num_frames or _told_frames(model) or _FRAMES, _told_size(model)
-    shapes = {"BTCHW": (1, T, C, *size), "BCTHW": (1, C, T, *size), "FCHW": (num_frames or 1, C, *size)}
+    T, F, size = num_frames or _told_frames(model) or _FRAMES, num_frames or 1, _told_size(model)
     if _takes_clips(model):
         likely = ["BTCHW", "FCHW"] if num_frames and _told_frames(model) else ["BTCHW"]  # X-CLIP's frames are folded
     else:
         likely = ["BCTHW", "BTCHW"] if isinstance(conv, nn.Conv3d) else ["FCHW"]
     like = next(model.parameters()) if conv is None else conv.weight
-    for axes in likely:
-        yield like.new_zeros(shapes[axes])
+    for C, axes in product(channels, likely):
+        yield like.new_zeros({"BTCHW": (1, T, C, *size), "BCTHW": (1, C, T, *size), "FCHW": (F, C, *size)}[axes])
 
 
 def describe_input(model: nn.Module, args: tuple[object, ...], num_frames: int | None) -> VideoInput:
@@ -94,11 +96,20 @@ def _told_frames(model: nn.Module) -> int | None:
     return frames if isinstance(frames, int) else None
 
 
+def _timm_size(model: nn.Module) -> tuple[int, ...]:
+    """Channels, height and width in timm's ``pretrained_cfg``; empty for other models."""
+    config = getattr(model, "pretrained_cfg", None)
+    return tuple(config.get("input_size") or ()) if isinstance(config, Mapping) else ()
+
+
 def _told_size(model: nn.Module) -> tuple[int, int]:
-    config: Any = getattr(model, "pretrained_cfg", None)
-    timm = config["input_size"][-2:] if isinstance(config, Mapping) and config.get("input_size") else None
     of_patches = getattr(getattr(model, "patch_embed", None), "img_size", None)
-    for side in (of_patches, getattr(model, "image_size", None), timm, _told(model, "image_size", "crop_size")):
+    for side in (
+        of_patches,
+        getattr(model, "image_size", None),
+        _timm_size(model)[1:],
+        _told(model, "image_size", "crop_size"),
+    ):
         if isinstance(side, int) and side > 0:
             return side, side
         if isinstance(side, (tuple, list)) and len(side) == 2:

@@ -78,6 +78,16 @@ def test_hugging_face_tells_channels_frames_and_size(first, told, num_frames, sh
     assert [guess.shape for guess in guess_inputs(model, num_frames)] == shapes
 
 
+def test_timm_tells_channels_where_the_first_convolution_does_not():
+    model = nn.Sequential(nn.PixelUnshuffle(8), nn.Conv2d(192, 4, 1))
+    model.pretrained_cfg = {"input_size": (3, 32, 32)}
+    assert [guess.shape for guess in guess_inputs(model, 2)] == [(2, 192, 32, 32), (2, 3, 32, 32)]
+    assert find_places(model, ["1"], num_frames=2)["1"].channels == 4
+    patches = nn.Sequential(nn.Flatten(), nn.Linear(48, 4))
+    patches.pretrained_cfg = {"input_size": (3, 4, 4)}
+    assert [guess.shape for guess in guess_inputs(patches, 2)] == [(2, 3, 4, 4)]
+
+
 def test_a_clip_of_three_frames_is_read_as_hugging_face_tells():
     model = nn.Sequential(nn.Conv3d(3, 4, 3))
     assert describe_input(model, (torch.zeros(1, 3, 3, 8, 8),), None).axes == "BCTHW"
