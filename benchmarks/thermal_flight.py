@@ -83,9 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def record(run: TrainingRun, name: str, places: dict[str, str]) -> Path:
     """Test the last checkpoint and write down what is known of the run."""
-    last = run.last()
-    assert last is not None
-    model = load_trained(last).model
+    model = load_trained(run.trained()).model
     clips = configured_clips(str(run.versions()[-1] / "config.yaml"))
     assert isinstance(clips, VideoSource)
     found = evaluate(model, clips, progress=True)

@@ -37,8 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         folds = {clip["clip"]: clip["place_fold"] for clip in csv.DictReader(file)}
     pictures = []
     for clip in args.clips:
-        trained = TrainingRun([], args.folder / f"{args.model}_{folds[clip]}_{args.seed}").last()
-        assert trained is not None, f"fold {folds[clip]} of {args.model} is not trained"
+        trained = TrainingRun([], args.folder / f"{args.model}_{folds[clip]}_{args.seed}").trained()
         film = args.folder / f"{clip}_regions.mp4"
         draw_video(predict_video(trained, args.root / "videos" / f"{clip}.mp4", views=1), film)
         pictures.append(torch.stack([frame for number, frame in iter_frames(film) if number in args.frames]))

@@ -35,12 +35,16 @@ class TrainingRun:
         found = [path for version in self.versions() if (path := version / "checkpoints" / "last.ckpt").is_file()]
         return found[-1] if found else None
 
-    def callbacks(self) -> list[dict[str, Any]]:
-        """States of the callbacks at the last checkpoint."""
+    def trained(self) -> Path:
+        """The last checkpoint; raises a :exc:`FileNotFoundError` if there is none."""
         last = self.last()
         if last is None:
             raise FileNotFoundError(f"Expected a checkpoint in {self.folder} (got none); let an epoch end")
-        return list(torch.load(last, weights_only=True, map_location="cpu")["callbacks"].values())
+        return last
+
+    def callbacks(self) -> list[dict[str, Any]]:
+        """States of the callbacks at the last checkpoint."""
+        return list(torch.load(self.trained(), weights_only=True, map_location="cpu")["callbacks"].values())
 
     def best(self) -> Path:
         """The checkpoint with the best validation accuracy so far."""

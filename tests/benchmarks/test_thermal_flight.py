@@ -6,6 +6,8 @@ import json
 import numpy as np
 import pytest
 import thermal_flight
+import thermal_flight_picture
+from PIL import Image
 from thermal_flight import CONFIGS, main, rows
 from thermal_flight_table import ROWS, balanced_accuracy, bootstrap
 
@@ -67,10 +69,17 @@ def test_a_fold_is_recorded_with_the_place_of_every_clip(flights, tmp_path, monk
         arguments = ["--model=static", "--folds", "4", f"--root={flights}", f"--folder={tmp_path / 'runs'}"]
         assert main(arguments) == 0
         found = json.loads((tmp_path / "results" / "static_4_0.json").read_text())
-        assert [clip[1] for clip in found["clips"]] == ["8", "8", "9", "9"]
+        assert [clip[:2] for clip in found["clips"]] == [["16", "8"], ["17", "8"], ["18", "9"], ["19", "9"]]
         assert sorted(clip[2] for clip in found["clips"]) == [0, 0, 1, 1]
         assert [point["videos"] for point in found["curve"]] == [16, 32][:epochs]
         assert "val/region_distance" in found["curve"][-1]
+    picture = tmp_path / "picture.png"
+    drawn = [f"--root={flights}", "--model=static", "--frames", "1", "4", f"--output={picture}", "--clips"]
+    assert thermal_flight_picture.main([*drawn, "16", "19", f"--folder={tmp_path / 'runs'}"]) == 0
+    with Image.open(picture) as image:
+        assert image.size == (2 * 64 + 12, 2 * 48 + 12)
+    with pytest.raises(FileNotFoundError, match="Expected a checkpoint in .*static_0_0"):
+        thermal_flight_picture.main([*drawn, "1", f"--folder={tmp_path / 'runs'}"])
 
 
 def test_classes_count_equally_however_many_clips_they_have():
