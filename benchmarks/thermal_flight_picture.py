@@ -2,7 +2,7 @@
 
     python benchmarks/thermal_flight_picture.py --root thermal_flight
 
-benchmarks/thermal_flight.py must have trained the row. Writes docs/images/thermal_flight.png.
+benchmarks/thermal_flight.py must have trained the row. Writes docs/images/thermal_flight.jpg.
 """
 
 import argparse
@@ -17,9 +17,10 @@ from training_runs import ROOT, TrainingRun
 
 from pyg_video.datasets import iter_frames
 from pyg_video.evaluation import draw_video, predict_video
-from pyg_video.visualization import contact_sheet, save_png
+from pyg_video.visualization import contact_sheet
+from pyg_video.visualization.pictures import to_image
 
-CLIPS = ("IR_DRONE_056", "IR_BIRD_002", "IR_AIRPLANE_003")
+CLIPS = ("IR_DRONE_056", "IR_AIRPLANE_024", "IR_BIRD_010")
 FRAMES = (60, 110, 160)
 
 
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--frames", type=int, nargs="+", default=FRAMES)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "thermal_flight", help="of the runs")
-    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "images" / "thermal_flight.png")
+    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "images" / "thermal_flight.jpg")
     args = parser.parse_args(argv)
     with (args.root / "clips.csv").open(newline="") as file:
         folds = {clip["clip"]: clip["place_fold"] for clip in csv.DictReader(file)}
@@ -41,7 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         film = args.folder / f"{clip}_regions.mp4"
         draw_video(predict_video(trained, args.root / "videos" / f"{clip}.mp4", views=1), film)
         pictures.append(torch.stack([frame for number, frame in iter_frames(film) if number in args.frames]))
-    print(f"wrote {save_png(args.output, contact_sheet(pictures))}")
+    to_image(contact_sheet(pictures)).save(args.output, quality=85)
+    print(f"wrote {args.output}")
     return 0
 
 

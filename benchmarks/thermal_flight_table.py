@@ -13,7 +13,6 @@ FOLDER = Path(__file__).parent / "results" / "thermal_flight"
 ROWS = {
     "mean": "mean over pixels and frames",
     "cnn_lstm": "mean over pixels, LSTM over frames",
-    "conv_lstm": "convolutional LSTM",
     "fixed": "Fixed",
     "static": "Static",
     "dyreg": "DyReg-GNN",

@@ -65,3 +65,17 @@ def test_places_that_nothing_follows_may_be_read():
     with pytest.raises(ValueError, match="At 'layer2': Expected features that the output of the model depends on"):
         find_places(model, ["layer2"], num_frames=1, input=torch.zeros(1, 3, 32, 32))
     assert find_places(model, ["layer2"], num_frames=1, input=torch.zeros(1, 3, 32, 32), check_use=False)
+
+
+class Upside(nn.Module):
+    def forward(self, x):
+        return x.flip(2)
+
+
+def test_a_place_far_from_a_refused_one_is_named_if_none_near_it_works():
+    model = nn.Sequential(nn.Conv2d(3, 4, 2, 2), *(nn.Tanh() for _ in range(30)), Upside())
+    model.extend([nn.Tanh() for _ in range(60)])
+    with pytest.raises(
+        ValueError, match=r"At '91': .* rows and columns .*; choose another place, such as '(\d|[12]\d|30)',"
+    ):
+        find_places(model, ["91"], num_frames=1, input=torch.zeros(1, 3, 16, 16))
