@@ -2,7 +2,8 @@
 
     python benchmarks/thermal_flight_picture.py --root thermal_flight
 
-benchmarks/thermal_flight.py must have trained the row. Writes docs/images/thermal_flight.jpg.
+benchmarks/thermal_flight.py must have trained the row. Writes docs/images/thermal_flight.jpg, and whole films beside
+the runs.
 """
 
 import argparse

@@ -81,8 +81,8 @@ def write_whole(path: str | os.PathLike[str], content: bytes | str) -> Path:
     return Path(path)
 
 
-def make_folder(folder: str | os.PathLike[str]) -> Path:
-    """Make a folder and those above it, unless it is there; returns its path.
+def make_folder(folder: str | os.PathLike[str]) -> None:
+    """Make a folder and those above it, unless it is there.
 
     Raises:
         NotADirectoryError: the path or a part of it is a file.
@@ -95,7 +95,6 @@ def make_folder(folder: str | os.PathLike[str]) -> Path:
         raise NotADirectoryError(
             f"Expected '{path}' to be a folder, or not to be there (got '{file}', which is none); choose another folder"
         ) from error
-    return path
 
 
 def check_disk(folder: str | os.PathLike[str], needed: int, what: str, repair: str) -> None:

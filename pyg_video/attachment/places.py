@@ -201,7 +201,7 @@ def _such_as(run: _Run, path: str, check_use: bool) -> str:
     near, others = names[:_TRIED], names[_TRIED:]
     of_near = {reading.layout for name in near for reading in found[name]}
     unlike = [name for name in others if not of_near.issuperset(reading.layout for reading in found[name])]
-    for tried in (near, unlike[:_TRIED], others[:: len(others) // _TRIED + 1]):
+    for tried in filter(None, (near, unlike[:_TRIED], others[:: len(others) // _TRIED + 1])):
         verdicts = judge(run.model, run.args, run.video, {name: found[name] for name in tried}, check_use=check_use)
         verdicts = lent_orders({name: found[name] for name in found if name in verdicts}, verdicts)
         for name in tried:
